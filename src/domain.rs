@@ -1,0 +1,7 @@
+//! The pure core: what the bridge knows and how it decides.
+//!
+//! **Invariant:** no module here knows a clock, a network, a disk, a zone database's location or
+//! async. What they need of those enters as an argument.
+
+pub mod notice;
+pub mod spec;

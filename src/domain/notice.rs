@@ -1,0 +1,268 @@
+//! A notice: one thing that happened in a provider, normalized.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest title kept, in bytes; longer ones are cut at a character and end in `…`.
+pub const TITLE_BYTES_MAX: usize = 1_024;
+/// Longest text kept, in bytes; longer ones are cut at a character and end in `…`.
+pub const TEXT_BYTES_MAX: usize = 32 * 1_024;
+/// Most labels kept on a notice; the rest are left out and counted in the label `labels_left_out`.
+pub const LABELS_MAX: usize = 64;
+/// Longest label value kept, in bytes.
+pub const LABEL_BYTES_MAX: usize = 2_048;
+/// Longest short field (kind, collection, subject, actor, url) kept, in bytes.
+pub const FIELD_BYTES_MAX: usize = 2_048;
+
+/// How much a notice matters. For `pierce` and filters info and success are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    #[default]
+    Info,
+    Success,
+    Warning,
+    Critical,
+}
+
+impl Severity {
+    /// info = success < warning < critical.
+    pub fn rank(self) -> u8 {
+        match self {
+            Severity::Info | Severity::Success => 0,
+            Severity::Warning => 1,
+            Severity::Critical => 2,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Success => "success",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Severity::Info,
+            Severity::Success,
+            Severity::Warning,
+            Severity::Critical,
+        ]
+        .into_iter()
+        .find(|severity| severity.as_str() == text)
+    }
+}
+
+/// What a notice does to its subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Transition {
+    Opens,
+    Updates,
+    Closes,
+    #[default]
+    None,
+}
+
+impl Transition {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Transition::Opens => "opens",
+            Transition::Updates => "updates",
+            Transition::Closes => "closes",
+            Transition::None => "none",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [
+            Transition::Opens,
+            Transition::Updates,
+            Transition::Closes,
+            Transition::None,
+        ]
+        .into_iter()
+        .find(|transition| transition.as_str() == text)
+    }
+}
+
+/// A repository, album, entity, UPS: where in the provider it happened.
+/// Trackers match on either the id or the name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collection {
+    /// Stable within the provider, survives a rename. Equal to the name where the service has no id.
+    pub id: String,
+    pub name: String,
+}
+
+/// The thing a notice is about: an issue, a pull request, an alert. The key is stable within the
+/// provider, so that later notices about the same thing find the earlier ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Subject {
+    pub key: String,
+    pub label: String,
+}
+
+/// A photo, video or file of a notice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    pub key: String,
+    /// `photo`, `video`, `audio`, `file` or `other`.
+    pub kind: String,
+    pub label: String,
+}
+
+/// Items that a notice adds to or removes from its collection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Items {
+    pub added: Vec<Item>,
+    pub removed: Vec<Item>,
+    pub added_total: u64,
+    pub removed_total: u64,
+}
+
+/// What a provider makes of a request: everything of a notice but its identity.
+///
+/// Every text is plain text as the sender wrote it; it is escaped where it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct NoticeDraft {
+    /// One of the provider's notice kinds, `[a-z0-9_]+`.
+    pub kind: String,
+    pub collection: Option<Collection>,
+    pub subject: Subject,
+    pub transition: Transition,
+    pub actor: Option<String>,
+    /// One line that says what happened, readable alone: "gordon pushed 2 commits to main".
+    pub title: String,
+    /// More, possibly many lines; empty when the title says everything.
+    pub text: String,
+    /// An http(s) address of the thing; anything else is left out by [`NoticeDraft::bounded`].
+    pub url: Option<String>,
+    pub severity: Severity,
+    pub labels: BTreeMap<String, String>,
+    pub before: BTreeMap<String, String>,
+    pub after: BTreeMap<String, String>,
+    pub items: Items,
+    /// Microseconds since 1970, when the sender says when it happened.
+    pub occurred_at: Option<i64>,
+}
+
+impl NoticeDraft {
+    /// Applies every bound of this module: texts are cut at a character with `…`, control characters
+    /// other than newline and tab become spaces, an address that is not http(s) is left out.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        for field in [
+            &mut self.kind,
+            &mut self.subject.key,
+            &mut self.subject.label,
+        ] {
+            clean_line(field, FIELD_BYTES_MAX);
+        }
+        if let Some(collection) = &mut self.collection {
+            clean_line(&mut collection.id, FIELD_BYTES_MAX);
+            clean_line(&mut collection.name, FIELD_BYTES_MAX);
+        }
+        if let Some(actor) = &mut self.actor {
+            clean_line(actor, FIELD_BYTES_MAX);
+        }
+        self.actor = self.actor.filter(|actor| !actor.is_empty());
+        self.url = self
+            .url
+            .filter(|url| url.len() <= FIELD_BYTES_MAX && is_http_url(url));
+        clean_line(&mut self.title, TITLE_BYTES_MAX);
+        clean_text(&mut self.text, TEXT_BYTES_MAX);
+        bound_map(&mut self.labels);
+        bound_map(&mut self.before);
+        bound_map(&mut self.after);
+        self
+    }
+}
+
+fn bound_map(map: &mut BTreeMap<String, String>) {
+    for value in map.values_mut() {
+        clean_text(value, LABEL_BYTES_MAX);
+    }
+    if map.len() > LABELS_MAX || map.keys().any(|key| key.len() > FIELD_BYTES_MAX) {
+        let before = map.len();
+        map.retain(|key, _| key.len() <= FIELD_BYTES_MAX);
+        while map.len() >= LABELS_MAX {
+            map.pop_last();
+        }
+        let left_out = before - map.len();
+        map.insert("labels_left_out".into(), left_out.to_string());
+    }
+}
+
+/// True for an absolute http or https address without spaces, control or invisible direction marks.
+pub fn is_http_url(url: &str) -> bool {
+    let lower = url
+        .get(..8.min(url.len()))
+        .unwrap_or("")
+        .to_ascii_lowercase();
+    (lower.starts_with("http://") || lower.starts_with("https://"))
+        && url
+            .split_once("://")
+            .is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with('/'))
+        && !url
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control() || is_bidi_control(c))
+}
+
+/// Characters that reorder what a person reads; they are never passed on.
+pub fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+fn clean_line(text: &mut String, bytes_max: usize) {
+    if text.chars().any(|c| c.is_control() || is_bidi_control(c)) {
+        *text = text
+            .chars()
+            .filter(|c| !is_bidi_control(*c))
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect::<String>();
+    }
+    let trimmed = text.trim();
+    if trimmed.len() != text.len() {
+        *text = trimmed.to_owned();
+    }
+    cut(text, bytes_max);
+}
+
+fn clean_text(text: &mut String, bytes_max: usize) {
+    if text
+        .chars()
+        .any(|c| (c.is_control() && c != '\n' && c != '\t') || is_bidi_control(c))
+    {
+        *text = text
+            .replace("\r\n", "\n")
+            .chars()
+            .filter(|c| !is_bidi_control(*c))
+            .map(|c| {
+                if c.is_control() && c != '\n' && c != '\t' {
+                    ' '
+                } else {
+                    c
+                }
+            })
+            .collect::<String>();
+    }
+    cut(text, bytes_max);
+}
+
+/// Cuts at a character boundary so that the result, with its `…`, is at most `bytes_max` bytes.
+pub fn cut(text: &mut String, bytes_max: usize) {
+    if text.len() <= bytes_max {
+        return;
+    }
+    let mut end = bytes_max.saturating_sub('…'.len_utf8());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text.push('…');
+}

@@ -1,0 +1,349 @@
+//! What a person configures: providers, targets, trackers and their links, templates, settings.
+//!
+//! A spec is the configured part of an entity, valid by type where that is cheap and checked by
+//! [`crate::config`] where it is not. Secrets are never in a spec: an entity carries
+//! [`SecretMark`]s, and the sealed bytes lie in the store's own table.
+//!
+//! Specs are written into events as canonical JSON, so that a field added later reads as its
+//! default from an event written before.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The four kinds of entity this version configures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntityKind {
+    Provider,
+    Target,
+    Tracker,
+    Template,
+}
+
+impl EntityKind {
+    pub const ALL: [EntityKind; 4] = [
+        EntityKind::Provider,
+        EntityKind::Target,
+        EntityKind::Tracker,
+        EntityKind::Template,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EntityKind::Provider => "provider",
+            EntityKind::Target => "target",
+            EntityKind::Tracker => "tracker",
+            EntityKind::Template => "template",
+        }
+    }
+}
+
+/// That a secret is set: never its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretMark {
+    /// Position of the event with which it was set; with `slot` the key of the sealed bytes.
+    pub position: u64,
+    /// Number of the secret within that event.
+    pub slot: u16,
+    /// Keyed hash of the value, to see whether a file would change it.
+    pub fingerprint: [u8; 16],
+}
+
+/// Marks by field name. A list of two during rotation is `secret` and `secret.2`.
+pub type SecretMarks = BTreeMap<String, SecretMark>;
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// How a sender proves itself. Exactly the configured way is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verify {
+    /// The provider kind's own signature scheme.
+    Signature,
+    /// `Authorization: Bearer <secret>`.
+    Bearer,
+    /// `Authorization: Basic base64(user:<secret>)`; any user name.
+    Basic,
+    /// The last path segment is the secret.
+    Path,
+    /// Nobody is checked; only by explicit choice.
+    None,
+    /// HMAC-SHA256 of the body in a header of the sender's choice (kind `webhook`).
+    Hmac(HmacSpec),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HmacSpec {
+    /// Header name, lower case.
+    pub header: String,
+    #[serde(default)]
+    pub prefix: String,
+    #[serde(default)]
+    pub encoding: DigestEncoding,
+    /// When set, the signed bytes are `<value of this header>.<body>` and the time, Unix seconds,
+    /// has to lie within five minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum DigestEncoding {
+    #[default]
+    Hex,
+    Base64,
+}
+
+/// So many per so long. `None` where a spec holds `Option<Rate>` means off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    pub count: u32,
+    pub per_seconds: u32,
+}
+
+/// Verified requests a provider may send before it hears 429, unless configured otherwise.
+pub const PROVIDER_RATE_DEFAULT: Rate = Rate {
+    count: 600,
+    per_seconds: 60,
+};
+
+/// `[provider.map]` of kind `webhook`: MiniJinja expressions over `body`, `headers`, `query`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct MapSpec {
+    /// Keys: kind, collection, subject, transition, title, text, url, severity, actor, key.
+    pub fields: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderSpec {
+    pub name: String,
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub enabled: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_private: bool,
+    /// `None`: the kind's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
+    /// `None`: [`PROVIDER_RATE_DEFAULT`]; `Some(None)`: off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Option<Rate>>,
+    /// Largest body in bytes; `None`: 1 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_max: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<MapSpec>,
+}
+
+/// A place within a target. Its identity is (target, `to`, `thread`); options do not change it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct ReceiverSpec {
+    /// Unique in its target; defaults to `to` or `to:thread`.
+    pub name: String,
+    pub to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thread_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub silent: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub protect: bool,
+    /// Link preview; `None`: the target's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<bool>,
+    /// Whether the receiver is switched off by configuration.
+    #[serde(skip_serializing_if = "is_true")]
+    pub enabled: bool,
+}
+
+/// Options of a target by kind. A field that its kind does not have is refused when configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSpec {
+    pub name: String,
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub enabled: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_private: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// Kinds without receivers have exactly one, named `default` and with an empty `to`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receivers: Vec<ReceiverSpec>,
+    /// telegram: where the Bot API is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_base: Option<String>,
+    /// telegram: link previews.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub preview: bool,
+    /// discord
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// webhook: `POST` (default), `PUT` or `PATCH`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// webhook: a template for the whole body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// broadcast: names of other targets, and those of them that are switched off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub off: Vec<String>,
+}
+
+/// What happens to a delivery whose outcome is not known after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownPolicy {
+    #[default]
+    Retry,
+    Park,
+}
+
+/// tracker → target, with overrides. Identity: (tracker, target, optional name).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkSpec {
+    pub target: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub enabled: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    #[serde(default)]
+    pub unknown: UnknownPolicy,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackerSpec {
+    pub name: String,
+    pub provider: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub enabled: bool,
+    /// Globs over notice kinds, `!` negates; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
+    /// Globs over collection ids and names, `!` negates; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collections: Vec<String>,
+    /// A MiniJinja expression over `notice`.
+    #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkSpec>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ButtonSpec {
+    pub text: String,
+    pub url: String,
+}
+
+/// The words for one notice kind: MiniJinja sources in small Markdown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default)]
+pub struct WordsSpec {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub buttons: Vec<ButtonSpec>,
+    /// Whole text for one format instead of title and text: telegram, discord, email, plain.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub formats: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateSpec {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// The language it is written in; `None`: serves every locale.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// By notice kind; `default` serves every kind without an entry.
+    #[serde(default)]
+    pub entries: BTreeMap<String, WordsSpec>,
+}
+
+/// Settings of a space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// IANA zone in which civil days are counted.
+    pub timezone: String,
+    pub locale: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            timezone: "UTC".into(),
+            locale: "en".into(),
+            public_url: None,
+        }
+    }
+}
+
+/// One configured entity, as it is written into an event and into an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entity", rename_all = "snake_case")]
+pub enum EntitySpec {
+    Provider(ProviderSpec),
+    Target(TargetSpec),
+    Tracker(TrackerSpec),
+    Template(TemplateSpec),
+}
+
+impl EntitySpec {
+    pub fn kind(&self) -> EntityKind {
+        match self {
+            EntitySpec::Provider(_) => EntityKind::Provider,
+            EntitySpec::Target(_) => EntityKind::Target,
+            EntitySpec::Tracker(_) => EntityKind::Tracker,
+            EntitySpec::Template(_) => EntityKind::Template,
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        match self {
+            EntitySpec::Provider(spec) => &spec.name,
+            EntitySpec::Target(spec) => &spec.name,
+            EntitySpec::Tracker(spec) => &spec.name,
+            EntitySpec::Template(spec) => &spec.name,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Provider kinds: how a sender proves itself, and what its bytes say.
+//!
+//! **Invariant:** pure. A provider gets bytes, its configuration and the time, and gives notices.
+//! A new kind is one file, one line in [`KINDS`], and fixtures under `fixtures/providers/<kind>/`.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::domain::notice::{NoticeDraft, Severity};
+use crate::domain::spec::{ProviderSpec, Verify};
+
+/// A request as it arrived. Header names are lower case.
+#[derive(Debug)]
+pub struct RawRequest<'a> {
+    pub method: &'a str,
+    /// What follows `/hooks/{provider}/` in the path, without a leading slash; never decoded.
+    pub path_rest: &'a str,
+    pub query: &'a str,
+    pub headers: &'a [(String, Vec<u8>)],
+    pub body: &'a [u8],
+}
+
+impl RawRequest<'_> {
+    /// The first value of a header, by lower-case name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_slice())
+    }
+
+    pub fn header_text(&self, name: &str) -> Option<&str> {
+        self.header(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
+    }
+}
+
+/// What verification needs of the outside: the provider's secrets, newest first, and the time.
+pub struct Keys<'a> {
+    pub secrets: &'a [&'a [u8]],
+    /// Seconds since 1970.
+    pub now_seconds: i64,
+}
+
+/// Proof that a request was verified by the configured method; only this module makes one.
+#[derive(Debug)]
+pub struct Verified<'a>(&'a RawRequest<'a>);
+
+impl<'a> Verified<'a> {
+    pub fn request(&self) -> &'a RawRequest<'a> {
+        self.0
+    }
+}
+
+/// Why a request was not verified. The text says which way it failed and never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unverified {
+    #[error("no secret is configured for this provider, so nothing can be verified")]
+    NoSecret,
+    #[error("header {0} is missing")]
+    HeaderMissing(String),
+    #[error("header {0} is empty: the sender has no secret set")]
+    HeaderEmpty(String),
+    #[error("header {0} is not of the expected form: {1}")]
+    HeaderMalformed(String, &'static str),
+    #[error(
+        "the signature in {0} does not match: the secrets differ, or the body was changed on the way"
+    )]
+    SignatureMismatch(String),
+    #[error("the token in {0} does not match")]
+    TokenMismatch(String),
+    #[error("the path carries no token")]
+    PathTokenMissing,
+    #[error("the time in {0} is more than five minutes off")]
+    TooOld(String),
+}
+
+/// Verified, but its meaning could not be made out. Kept with its body and shown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    #[error("the body is nested deeper than {0} levels")]
+    TooDeep(usize),
+    #[error("the body has more than {0} values")]
+    TooManyValues(usize),
+    #[error("{field}: {why}")]
+    Field { field: String, why: String },
+}
+
+/// A verified request with every known secret replaced, body parsed. What providers read.
+#[derive(Debug)]
+pub struct Readable {
+    /// Lower-case names; only headers whose value is text.
+    pub headers: Vec<(String, String)>,
+    /// Decoded query pairs in order.
+    pub query: Vec<(String, String)>,
+    pub body: Value,
+}
+
+impl Readable {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// One notice kind of a provider kind.
+#[derive(Debug, Clone, Copy)]
+pub struct NoticeKind {
+    pub name: &'static str,
+    pub severity: Severity,
+}
+
+/// A kind of provider.
+pub trait Provider: Sync {
+    fn kind(&self) -> &'static str;
+    /// Notice kinds it can give. Empty means any (`webhook`, whose mapping decides).
+    fn notice_kinds(&self) -> &'static [NoticeKind];
+    /// Traps on the sender's side, one sentence each, shown by `explain` and on set-up.
+    fn traps(&self) -> &'static [&'static str];
+    fn webhook(&self) -> Option<&dyn Webhook> {
+        None
+    }
+}
+
+/// What a provider kind that is told by webhook knows.
+pub trait Webhook: Sync {
+    fn default_verify(&self) -> Verify;
+    /// Whether this kind may be configured to verify this way.
+    fn accepts(&self, verify: &Verify) -> bool;
+    /// Its own signature scheme, for [`Verify::Signature`].
+    fn verify_signature(&self, request: &RawRequest<'_>, keys: &Keys<'_>)
+    -> Result<(), Unverified>;
+    /// The bytes of the JSON document: the body, or a form field of it.
+    fn document<'r>(&self, request: &Verified<'r>) -> Result<Cow<'r, [u8]>, Unreadable>;
+    /// The sender's key of this delivery, by which a redelivery is known.
+    fn sender_key(&self, request: &Verified<'_>) -> Option<String>;
+    /// Whether equal verified bytes are the same delivery (signed forges only).
+    fn same_bytes_same_delivery(&self) -> bool {
+        false
+    }
+    /// What the request says: nothing (a ping), one notice, or several.
+    fn notices(
+        &self,
+        spec: &ProviderSpec,
+        request: &Readable,
+    ) -> Result<Vec<NoticeDraft>, Unreadable>;
+}
+
+/// The provider kind of this name.
+pub fn kind(name: &str) -> Option<&'static dyn Provider> {
+    KINDS
+        .iter()
+        .copied()
+        .find(|provider| provider.kind() == name)
+}
+
+/// Every provider kind, in the order in which documentation lists them.
+pub static KINDS: &[&dyn Provider] = &[];
