@@ -3,5 +3,6 @@
 //! **Invariant:** no module here knows a clock, a network, a disk, a zone database's location or
 //! async. What they need of those enters as an argument.
 
+pub mod id;
 pub mod notice;
 pub mod spec;

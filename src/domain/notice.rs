@@ -183,6 +183,22 @@ impl NoticeDraft {
     }
 }
 
+/// A notice with its identity, as templates, filters and targets see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Public id; see [`crate::domain::id`].
+    pub id: String,
+    pub position: u64,
+    /// Microseconds since 1970.
+    pub received_at: i64,
+    /// The provider's name and kind when the notice was received.
+    pub provider: String,
+    pub provider_kind: String,
+    /// Correlates log lines, events and answers.
+    pub dispatch_id: String,
+    pub draft: NoticeDraft,
+}
+
 fn bound_map(map: &mut BTreeMap<String, String>) {
     for value in map.values_mut() {
         clean_text(value, LABEL_BYTES_MAX);
