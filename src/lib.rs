@@ -14,6 +14,8 @@
 //! **Invariant:** secrets are opened only by the shell's keyring; no type of `domain` can hold one.
 
 pub mod domain;
+pub mod projections;
 pub mod providers;
 pub mod targets;
 pub mod templates;
+pub mod wire;
