@@ -187,6 +187,12 @@ impl<P: Payload> Log<P> {
         self.settled
     }
 
+    /// Whether nothing can be appended before [`Self::reopen`]: a transaction failed, or reading
+    /// did, after which redb refuses everything.
+    pub fn needs_reopen(&self) -> bool {
+        self.failed || self.shared.is_latched()
+    }
+
     /// Closes the database and opens it again, which redb requires after an I/O error. Readers
     /// wait meanwhile and go on. The last transaction may turn out to have happened: compare
     /// `next_position`. When this fails, it can be tried again.
@@ -264,7 +270,7 @@ impl<P: Payload> Log<P> {
     }
 
     fn usable(&self) -> Result<(), AppendError> {
-        if self.failed {
+        if self.needs_reopen() {
             return Err(AppendError::NeedsReopen);
         }
         Ok(())
@@ -421,7 +427,7 @@ impl<P: Payload> Log<P> {
 
     fn shut(&mut self) -> Result<(), AppendError> {
         // redb records its own state while closing; only the segment is left to write.
-        let entry = if self.failed || self.entry_written {
+        let entry = if self.needs_reopen() || self.entry_written {
             Ok(())
         } else {
             self.write_entry(false)

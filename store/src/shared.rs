@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{Database, ReadTransaction, ReadableDatabase};
@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     /// Held for reading as long as one page takes, for writing while the database is exchanged.
     database: RwLock<Option<Handle>>,
     next: AtomicU64,
+    /// Whether redb answered with an error of its storage and refuses everything from then on.
+    latched: AtomicBool,
     /// The database file; `None` over a backend that is no file.
     pub path: Option<PathBuf>,
     /// Keeps a read-only store's folder; the writer's lock belongs to the log.
@@ -41,6 +43,7 @@ impl Shared {
         Self {
             database: RwLock::new(Some(Handle(database))),
             next: AtomicU64::new(next),
+            latched: AtomicBool::new(false),
             path,
             _lock: lock,
         }
@@ -74,6 +77,11 @@ impl Shared {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         *guard = Some(Handle(database));
+        self.latched.store(false, Ordering::Release);
+    }
+
+    pub fn is_latched(&self) -> bool {
+        self.latched.load(Ordering::Acquire)
     }
 
     /// Runs `read` in one read transaction.
@@ -83,8 +91,12 @@ impl Shared {
     ) -> Result<T, ReadError> {
         let guard = self.database();
         let database = guard.as_ref().ok_or(ReadError::Closed)?;
-        let transaction = guarded(None, || Ok(database.0.begin_read()?))?;
-        read(&transaction)
+        let result = guarded(None, || Ok(database.0.begin_read()?))
+            .and_then(|transaction| read(&transaction));
+        if matches!(result, Err(ReadError::Storage(_))) {
+            self.latched.store(true, Ordering::Release);
+        }
+        result
     }
 }
 
