@@ -14,13 +14,13 @@ use redb::{Durability, ReadableTable, StorageBackend, WriteTransaction};
 use crate::backend::AnyBackend;
 use crate::batch::{BATCH_BYTES_MAX, Batch, Refused, Removal};
 use crate::encode::{Encoded, encode_batch, encode_frames};
-use crate::error::{AppendError, OpenError, damage, panic_text};
+use crate::error::{AppendError, OpenError, ReadError, damage, panic_text};
 use crate::folder;
 use crate::open::{End, Opened, Options, RepairProgress, Source};
 use crate::payload::{Payload, Stream};
 use crate::reader::{self, Frames, Reader};
 use crate::segment::{self, Segment};
-use crate::shared::{Shared, guarded};
+use crate::shared::{Handle, Shared, guarded};
 use crate::tables;
 
 /// Free space is looked at once in so many transactions, ...
@@ -198,14 +198,12 @@ impl<P: Payload> Log<P> {
     /// `next_position`. When this fails, it can be tried again.
     pub fn reopen(&mut self) -> Result<(), OpenError> {
         self.failed = true;
-        if let Some(database) = self.shared.take() {
-            // Whatever is wrong with it, the next open finds out.
-            let _ = catch_unwind(AssertUnwindSafe(|| database.close()));
-        }
+        // Whatever is wrong with it, the next open finds out.
+        drop(self.shared.exchange(Handle::closed()));
         let opened = self.source.open::<P>(&self.options, &|_| {})?;
         self.shared.set_next_position(opened.end.next);
         self.adopt(&opened.end, opened.repaired);
-        self.shared.put(opened.database);
+        self.shared.exchange(opened.handle);
         self.failed = false;
         Ok(())
     }
@@ -214,11 +212,12 @@ impl<P: Payload> Log<P> {
     /// waiting; rewrites much of the file. Says whether anything was moved.
     pub fn compact_file(&mut self) -> Result<bool, AppendError> {
         self.usable()?;
-        let Some(mut database) = self.shared.take() else {
+        let mut handle = self.shared.exchange(Handle::closed());
+        let Some(database) = handle.get_mut() else {
             return Err(AppendError::NeedsReopen);
         };
         let result = catch_unwind(AssertUnwindSafe(|| database.compact()));
-        self.shared.put(database);
+        self.shared.exchange(handle);
         self.settled = false;
         match result {
             Ok(Ok(moved)) => Ok(moved),
@@ -238,7 +237,7 @@ impl<P: Payload> Log<P> {
         progress: &dyn Fn(RepairProgress),
     ) -> Result<Self, OpenError> {
         let Opened {
-            database,
+            handle,
             end,
             repaired,
         } = source.open::<P>(options, progress)?;
@@ -254,7 +253,7 @@ impl<P: Payload> Log<P> {
             encoded: Encoded::default(),
             options: options.clone(),
             payload: PhantomData,
-            shared: Arc::new(Shared::new(database, end.next, source.path(), None)),
+            shared: Arc::new(Shared::new(handle, end.next, source.path(), None)),
             source,
         };
         log.adopt(&end, repaired);
@@ -354,11 +353,11 @@ impl<P: Payload> Log<P> {
     ) -> Result<(), AppendError> {
         let result = {
             let guard = self.shared.database();
-            let Some(database) = guard.as_ref() else {
+            let Some(database) = guard.get() else {
                 return Err(AppendError::NeedsReopen);
             };
             catch_unwind(AssertUnwindSafe(|| -> Result<(), redb::Error> {
-                let mut transaction = database.0.begin_write()?;
+                let mut transaction = database.begin_write()?;
                 transaction.set_durability(Durability::Immediate)?;
                 transaction.set_quick_repair(quick_repair);
                 fill(&transaction)?;
@@ -432,14 +431,12 @@ impl<P: Payload> Log<P> {
         } else {
             self.write_entry(false)
         };
-        let Some(database) = self.shared.take() else {
-            return entry;
-        };
-        match catch_unwind(AssertUnwindSafe(|| database.close())) {
-            Ok(Ok(())) => entry,
-            Ok(Err(error)) => entry.and(Err(self.fail(error.into()))),
-            Err(panic) => entry.and(Err(self.fail_damaged(panic_text(&*panic)))),
-        }
+        let closed = self.shared.exchange(Handle::closed()).close();
+        entry.and(closed.map_err(|error| match error {
+            ReadError::Damaged { why, .. } => self.fail_damaged(why),
+            ReadError::Storage(error) => self.fail(*error),
+            error => AppendError::Unreadable(error),
+        }))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::frame::Header;
 use crate::payload::Payload;
 use crate::reader::{self, Reader};
 use crate::segment::{self, Segment};
-use crate::shared::{Shared, guarded};
+use crate::shared::{Handle, Shared, guarded};
 use crate::tables;
 
 /// redb's page cache, in bytes. A log is read at its end, so little is enough; redb's own default
@@ -68,9 +68,9 @@ pub fn open_read_only<P: Payload>(dir: &Path) -> Result<Reader<P>, OpenError> {
     let view = CopyOnWrite::new(file).map_err(|e| folder::io_error(&path, e))?;
     refuse_empty(&path, view.len())?;
     let backend = AnyBackend(Box::new(view));
-    let (database, _) = open_database(backend, &path, &Options::default(), &|_| {})?;
-    let end = find_end(&database, &path)?;
-    let shared = Shared::new(database, end.next, Some(path), lock);
+    let (handle, _) = open_database(backend, &path, &Options::default(), &|_| {})?;
+    let end = find_end(&handle, &path)?;
+    let shared = Shared::new(handle, end.next, Some(path), lock);
     Ok(Reader::new(Arc::new(shared)))
 }
 
@@ -82,7 +82,7 @@ pub(crate) enum Source {
 
 /// A database ready to be written.
 pub(crate) struct Opened {
-    pub database: Database,
+    pub handle: Handle,
     pub end: End,
     /// Whether redb had to walk the file.
     pub repaired: bool,
@@ -125,7 +125,7 @@ impl Source {
         progress: &dyn Fn(RepairProgress),
     ) -> Result<Opened, OpenError> {
         let path = self.path().unwrap_or_else(|| PathBuf::from("the backend"));
-        let (database, repaired) = match self {
+        let (handle, repaired) = match self {
             Self::Folder { dir, .. } => {
                 if !path.try_exists().map_err(|e| folder::io_error(&path, e))? {
                     create(dir, options)?;
@@ -135,20 +135,17 @@ impl Source {
                 open_database(file_backend(file, &path)?, &path, options, progress)?
             }
             Self::Backend(make) => {
-                let (database, repaired) = open_database(make(), &path, options, progress)?;
-                let empty = guarded(None, || {
-                    Ok(database.begin_read()?.list_tables()?.next().is_none())
-                });
-                if empty.map_err(|e| read_failed(&path, e))? {
-                    initialise(&database, options).map_err(|e| storage(&path, e))?;
+                let (handle, repaired) = open_database(make(), &path, options, progress)?;
+                if is_empty(&handle).map_err(|e| read_failed(&path, e))? {
+                    initialise(&handle, options).map_err(|e| read_failed(&path, e))?;
                 }
-                (database, repaired)
+                (handle, repaired)
             }
         };
-        let end = find_end(&database, &path)?;
+        let end = find_end(&handle, &path)?;
         refuse_newer::<P>(&end, &path)?;
         Ok(Opened {
-            database,
+            handle,
             end,
             repaired,
         })
@@ -160,9 +157,10 @@ fn create(dir: &Path, options: &Options) -> Result<(), OpenError> {
     let new = dir.join(folder::NEW_FILE_NAME);
     folder::remove_if_there(&new).map_err(|e| folder::io_error(&new, e))?;
     let file = folder::open_for_writing(&new, true)?;
-    let (database, _) = open_database(file_backend(file, &new)?, &new, options, &|_| {})?;
-    initialise(&database, options).map_err(|e| storage(&new, e))?;
-    database.close().map_err(|e| storage(&new, e.into()))?;
+    let (mut handle, _) = open_database(file_backend(file, &new)?, &new, options, &|_| {})?;
+    initialise(&handle, options)
+        .and_then(|()| handle.close())
+        .map_err(|e| read_failed(&new, e))?;
     std::fs::rename(&new, dir.join(folder::FILE_NAME))
         .and_then(|()| folder::sync_dir(dir))
         .map_err(|e| folder::io_error(&new, e))
@@ -173,8 +171,21 @@ fn file_backend(file: std::fs::File, path: &Path) -> Result<AnyBackend, OpenErro
     Ok(AnyBackend(Box::new(backend)))
 }
 
+/// Whether there is no table at all, as after the creation of a file by redb.
+fn is_empty(handle: &Handle) -> Result<bool, ReadError> {
+    let database = handle.get().ok_or(ReadError::Closed)?;
+    guarded(None, || {
+        Ok(database.begin_read()?.list_tables()?.next().is_none())
+    })
+}
+
 /// Makes the tables and says who did.
-fn initialise(database: &Database, options: &Options) -> Result<(), redb::Error> {
+fn initialise(handle: &Handle, options: &Options) -> Result<(), ReadError> {
+    let database = handle.get().ok_or(ReadError::Closed)?;
+    guarded(None, || Ok(make_tables(database, options)?))
+}
+
+fn make_tables(database: &Database, options: &Options) -> Result<(), redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     {
@@ -185,10 +196,8 @@ fn initialise(database: &Database, options: &Options) -> Result<(), redb::Error>
         transaction.open_table(tables::ROWS)?;
         transaction.open_table(tables::SEGMENTS)?;
         let mut meta = transaction.open_table(tables::META)?;
-        meta.insert(
-            tables::META_FORMAT,
-            tables::STORE_FORMAT.to_le_bytes().as_slice(),
-        )?;
+        let format = tables::STORE_FORMAT.to_le_bytes();
+        meta.insert(tables::META_FORMAT, format.as_slice())?;
         meta.insert(tables::META_WRITTEN_BY, options.program.as_bytes())?;
     }
     transaction.commit()?;
@@ -215,7 +224,7 @@ fn open_database(
     path: &Path,
     options: &Options,
     progress: &dyn Fn(RepairProgress),
-) -> Result<(Database, bool), OpenError> {
+) -> Result<(Handle, bool), OpenError> {
     let (sender, receiver) = mpsc::channel();
     let (cache, check) = (options.cache_bytes, options.check_every_page);
     let (result, repaired) = thread::scope(|scope| {
@@ -242,7 +251,7 @@ fn open_database(
         }
         (opened(opener.join(), path), repaired)
     });
-    Ok((result?, repaired))
+    Ok((Handle::new(result?), repaired))
 }
 
 fn opened(
@@ -273,7 +282,11 @@ fn own_panic(panic: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
 }
 
 /// Finds the newest frame and what the open segment holds.
-fn find_end(database: &Database, path: &Path) -> Result<End, OpenError> {
+fn find_end(handle: &Handle, path: &Path) -> Result<End, OpenError> {
+    let database = handle
+        .get()
+        .ok_or(ReadError::Closed)
+        .map_err(|e| read_failed(path, e))?;
     guarded(None, || read_end(database)).map_err(|e| read_failed(path, e))
 }
 
@@ -287,8 +300,12 @@ fn read_end(database: &Database) -> Result<End, ReadError> {
         ..End::default()
     };
     if end.format > tables::STORE_FORMAT {
-        // Tables may have another shape; the caller decides what to do with it.
-        end.next = u64::MAX;
+        // Only for readers, and as far as the tables still are what they were.
+        if let Ok(log) = transaction.open_table(tables::LOG)
+            && let Some((head, _)) = log.last()?
+        {
+            end.next = head.value().saturating_add(1);
+        }
         return Ok(end);
     }
     for table in [tables::BODIES, tables::ROWS] {

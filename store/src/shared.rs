@@ -14,7 +14,7 @@ use crate::folder::FolderLock;
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Held for reading as long as one page takes, for writing while the database is exchanged.
-    database: RwLock<Option<Handle>>,
+    database: RwLock<Handle>,
     next: AtomicU64,
     /// Whether redb answered with an error of its storage and refuses everything from then on.
     latched: AtomicBool,
@@ -24,24 +24,52 @@ pub(crate) struct Shared {
     _lock: Option<FolderLock>,
 }
 
-/// An open database; redb's own type does not implement `Debug` everywhere it is needed.
-pub(crate) struct Handle(pub Database);
+/// A database that may be open. Closes it when dropped, without redb's panics on altered files.
+pub(crate) struct Handle(Option<Database>);
+
+impl Handle {
+    pub fn new(database: Database) -> Self {
+        Self(Some(database))
+    }
+
+    pub fn closed() -> Self {
+        Self(None)
+    }
+
+    pub fn get(&self) -> Option<&Database> {
+        self.0.as_ref()
+    }
+
+    pub fn get_mut(&mut self) -> Option<&mut Database> {
+        self.0.as_mut()
+    }
+
+    /// Closes it; what is closed already stays closed.
+    pub fn close(&mut self) -> Result<(), ReadError> {
+        match self.0.take() {
+            Some(database) => guarded(None, || Ok(database.close().map_err(redb::Error::from)?)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Nobody is left to tell; the next open finds what is wrong.
+        let _ = self.close();
+    }
+}
 
 impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Handle")
+        f.debug_tuple("Handle").field(&self.0.is_some()).finish()
     }
 }
 
 impl Shared {
-    pub fn new(
-        database: Database,
-        next: u64,
-        path: Option<PathBuf>,
-        lock: Option<FolderLock>,
-    ) -> Self {
+    pub fn new(handle: Handle, next: u64, path: Option<PathBuf>, lock: Option<FolderLock>) -> Self {
         Self {
-            database: RwLock::new(Some(Handle(database))),
+            database: RwLock::new(handle),
             next: AtomicU64::new(next),
             latched: AtomicBool::new(false),
             path,
@@ -58,26 +86,18 @@ impl Shared {
     }
 
     /// The open database, kept open until the guard is dropped.
-    pub fn database(&self) -> RwLockReadGuard<'_, Option<Handle>> {
+    pub fn database(&self) -> RwLockReadGuard<'_, Handle> {
         self.database.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the database away from everyone, waiting for pages being read.
-    pub fn take(&self) -> Option<Database> {
+    /// Exchanges the database, waiting for pages being read, and returns the one before.
+    pub fn exchange(&self, handle: Handle) -> Handle {
         let mut guard = self
             .database
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        guard.take().map(|handle| handle.0)
-    }
-
-    pub fn put(&self, database: Database) {
-        let mut guard = self
-            .database
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *guard = Some(Handle(database));
         self.latched.store(false, Ordering::Release);
+        std::mem::replace(&mut *guard, handle)
     }
 
     pub fn is_latched(&self) -> bool {
@@ -90,9 +110,9 @@ impl Shared {
         read: impl FnOnce(&ReadTransaction) -> Result<T, ReadError>,
     ) -> Result<T, ReadError> {
         let guard = self.database();
-        let database = guard.as_ref().ok_or(ReadError::Closed)?;
-        let result = guarded(None, || Ok(database.0.begin_read()?))
-            .and_then(|transaction| read(&transaction));
+        let database = guard.get().ok_or(ReadError::Closed)?;
+        let result =
+            guarded(None, || Ok(database.begin_read()?)).and_then(|transaction| read(&transaction));
         if matches!(result, Err(ReadError::Storage(_))) {
             self.latched.store(true, Ordering::Release);
         }
