@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{Accepted, Action, Answer, DeliveryKey, RequestKeys, Role, TokenScope};
+use super::event::{Accepted, Action, Answer, DeliveryKey, IdSeed, RequestKeys, Role, TokenScope};
 use super::notice::NoticeDraft;
 use super::spec::{EntityKind, EntitySpec, Settings};
 use crate::targets::{Part, Verdict};

@@ -117,9 +117,10 @@ pub fn unreadable(
             told: Told::Duplicate { first, count },
         });
     }
+    let seed = seed(state, context);
     Ok(Decided {
         events: vec![Event::IntakeUnreadable {
-            seed: seed(state, context),
+            seed,
             day: day(state, context),
             provider: provider_id,
             provider_name: provider.spec.name.clone(),
@@ -170,8 +171,9 @@ pub fn notify(state: &State, notify: Notify, context: &Context) -> Result<Decide
         health: &state.health,
     };
     let plan = router.address(targets.into_iter());
+    let seed = seed(state, context);
     let event = Accepted {
-        seed: seed(state, context),
+        seed,
         day: day(state, context),
         provider: 0,
         provider_name: ONE_OFF.into(),

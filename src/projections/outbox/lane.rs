@@ -93,10 +93,10 @@ impl Lane {
 }
 
 impl Outbox {
-    /// What may be sent at `now`: at most `most`, taken from each lane in turn so that a lane with
-    /// ten thousand waiting does not starve another. `depth` says how many deliveries a target's
+    /// What may be sent at `now`: at most `most`, taken from each lane in turn, from `first_lane` on
+    /// and round, so that a lane with ten thousand waiting does not starve another. `depth` says how many deliveries a target's
     /// lanes may have under way; 0 means the target is not to be sent to at all.
-    pub fn due(&self, now: i64, most: usize, depth: impl Fn(u32) -> u16) -> Due {
+    pub fn due(&self, now: i64, most: usize, first_lane: u32, depth: impl Fn(u32) -> u16) -> Due {
         let mut due = Due::default();
         if self.paused {
             return due;
@@ -106,7 +106,8 @@ impl Outbox {
         let look_again = |due: &mut Due, at: i64| {
             due.next_at = Some(due.next_at.map_or(at, |next| next.min(at)))
         };
-        for lane in self.lanes.values() {
+        let lanes = self.lanes.range(first_lane..).chain(self.lanes.range(..first_lane));
+        for (_, lane) in lanes {
             if due.ready.len() >= most {
                 break;
             }
