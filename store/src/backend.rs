@@ -11,14 +11,27 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
+use crate::batch::BODY_BYTES_MAX;
+
 /// Changed bytes a copy-on-write view keeps in memory at most.
 const OVERLAY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Unit of change in a copy-on-write view, in bytes.
 const OVERLAY_PAGE_BYTES: u64 = 4_096;
 
-type Range = (Bound<u64>, Bound<u64>);
+/// The largest page of a file this crate writes, as a power of two of 4 KiB pages: 64 MiB, which
+/// holds the largest body.
+const PAGE_ORDER_MAX: u64 = 14;
+/// An order that redb refuses as damage before it allocates anything.
+const PAGE_ORDER_REFUSED: u64 = 31;
+/// How redb 4 marks a page of children.
+const BRANCH_PAGE: u8 = 2;
 
-/// Any storage backend.
+const _: () = assert!(2 * BODY_BYTES_MAX as u64 <= OVERLAY_PAGE_BYTES << PAGE_ORDER_MAX);
+
+/// Any storage backend, with two precautions for altered files. What lies beyond the end reads as
+/// zeros, which redb calls damage, whereas an I/O error would make it refuse everything else too.
+/// And a pointer to a page larger than any we write is marked, so that redb refuses it instead of
+/// allocating up to 4 GiB for it.
 pub(crate) struct AnyBackend(pub Box<dyn StorageBackend>);
 
 impl fmt::Debug for AnyBackend {
@@ -33,7 +46,17 @@ impl StorageBackend for AnyBackend {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
+        match self.0.read(offset, out) {
+            Ok(()) => {
+                refuse_huge_children(out);
+                Ok(())
+            }
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                out.fill(0);
+                Ok(())
+            }
+            Err(e) => Err(e),
+        }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -77,8 +100,30 @@ impl StorageBackend for AnyBackend {
     }
 
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        let range: Range = (start, end);
-        self.0.query_lock_range(range.0, range.1)
+        self.0.query_lock_range(start, end)
+    }
+}
+
+/// Marks pointers to oversized pages in a page of children: type u8, unused u8, keys u16, unused
+/// u32, then for each child a checksum of 16 bytes, then for each child its page number, whose
+/// upper five bits are the order.
+fn refuse_huge_children(page: &mut [u8]) {
+    let whole_pages = page.len() as u64 % OVERLAY_PAGE_BYTES == 0;
+    let Some((&[BRANCH_PAGE, _, low, high, ..], _)) = page.split_first_chunk::<8>() else {
+        return;
+    };
+    let children = usize::from(u16::from_le_bytes([low, high])) + 1;
+    let numbers = page.get_mut(8 + 16 * children..).unwrap_or_default();
+    if !whole_pages {
+        return;
+    }
+    for number in numbers.chunks_exact_mut(8).take(children) {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(number);
+        let value = u64::from_le_bytes(bytes);
+        if value >> 59 > PAGE_ORDER_MAX {
+            number.copy_from_slice(&(value | PAGE_ORDER_REFUSED << 59).to_le_bytes());
+        }
     }
 }
 
@@ -214,10 +259,17 @@ mod tests {
     use std::io::Write;
 
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     use super::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: RngSeed::Fixed(1),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
         /// The view behaves like a growing vector and leaves the file alone.
         #[test]
         fn view_behaves_like_bytes_in_memory(

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::io;
+use std::ops::Bound;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -351,6 +352,7 @@ fn read_end(database: &Database) -> Result<End, ReadError> {
         reader::scan(
             &transaction,
             log.range(from..)?,
+            reader::Order::Rising(Bound::Included(from)),
             reader::PAGE_FRAMES_MAX,
             |header, _| {
                 end.open.add(header.position, header.checksum);

@@ -5,7 +5,7 @@
 //! at least one frame if there is one: only an empty page means the end.
 
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow, RangeBounds};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
@@ -63,7 +63,8 @@ impl<P: Payload> Reader<P> {
 
     /// One event, or `None` where there is none: not yet, or not any more.
     pub fn get(&self, position: u64) -> Result<Option<Recorded<P>>, ReadError> {
-        Ok(self.page_between(position, position, 1)?.pop())
+        let found = self.page_between(position, position, 1)?.pop();
+        Ok(found.filter(|event| event.position == position))
     }
 
     /// Events from `from` on, ascending.
@@ -77,10 +78,16 @@ impl<P: Payload> Reader<P> {
         self.shared.read(|transaction| {
             let log = guarded(None, || Ok(transaction.open_table(tables::LOG)?))?;
             let range = guarded(None, || Ok(log.range(..before)?))?;
-            scan(transaction, range.rev(), limit, |header, payload| {
-                events.push(record(transaction, header, payload)?);
-                Ok(ControlFlow::Continue(()))
-            })
+            scan(
+                transaction,
+                range.rev(),
+                Order::Falling(Bound::Excluded(before)),
+                limit,
+                |header, payload| {
+                    events.push(record(transaction, header, payload)?);
+                    Ok(ControlFlow::Continue(()))
+                },
+            )
         })?;
         Ok(events)
     }
@@ -103,11 +110,14 @@ impl<P: Payload> Reader<P> {
             let first = after.max(founding).saturating_add(1);
             guarded(Some(founding), || {
                 let streams = transaction.open_table(tables::STREAMS)?;
+                let mut order = Order::Rising(Bound::Included((founding, first)));
                 for entry in streams
                     .range((founding, first)..=(founding, u64::MAX))?
                     .take(rest)
                 {
-                    positions.push(entry?.0.value().1);
+                    let key = entry?.0.value();
+                    order.check(key)?;
+                    positions.push(key.1);
                 }
                 Ok(())
             })?;
@@ -148,11 +158,17 @@ impl<P: Payload> Reader<P> {
         self.shared.read(|transaction| {
             let log = guarded(None, || Ok(transaction.open_table(tables::LOG)?))?;
             let range = guarded(Some(from), || Ok(log.range(from..)?))?;
-            scan(transaction, range, limit, |header, payload| {
-                visit(header, payload);
-                last = Some(header.position);
-                Ok(ControlFlow::Continue(()))
-            })
+            scan(
+                transaction,
+                range,
+                Order::Rising(Bound::Included(from)),
+                limit,
+                |header, payload| {
+                    visit(header, payload);
+                    last = Some(header.position);
+                    Ok(ControlFlow::Continue(()))
+                },
+            )
         })?;
         Ok(last.map(|position| position.saturating_add(1)))
     }
@@ -174,8 +190,10 @@ impl<P: Payload> Reader<P> {
             guarded(Some(from), || {
                 let bodies = transaction.open_table(tables::BODIES)?;
                 let mut sizes = Vec::new();
+                let mut order = Order::Rising(Bound::Included(from));
                 for entry in bodies.range(from..)?.take(limit.min(PAGE_FRAMES_MAX)) {
                     let (position, body) = entry?;
+                    order.check(position.value())?;
                     sizes.push((position.value(), body.value().len() as u64));
                 }
                 Ok(sizes)
@@ -200,8 +218,10 @@ impl<P: Payload> Reader<P> {
                 let rows = transaction.open_table(tables::ROWS)?;
                 let mut page = Vec::new();
                 let newest_first = rows.range(..before)?.rev();
+                let mut order = Order::Falling(Bound::Excluded(before));
                 for entry in newest_first.take(limit.min(PAGE_FRAMES_MAX)) {
                     let (position, row) = entry?;
+                    order.check(position.value())?;
                     page.push((position.value(), row.value().to_vec()));
                 }
                 Ok(page)
@@ -225,15 +245,16 @@ impl<P: Payload> Reader<P> {
         after: Option<(u64, u16)>,
         limit: usize,
     ) -> Result<Vec<(u64, u16, Vec<u8>)>, ReadError> {
-        use std::ops::Bound;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.shared.read(|transaction| {
             guarded(None, || {
                 let secrets = transaction.open_table(tables::SECRETS)?;
                 let mut page = Vec::new();
                 let range = secrets.range((start, Bound::Unbounded))?;
+                let mut order = Order::Rising(start);
                 for entry in range.take(limit.min(PAGE_FRAMES_MAX)) {
                     let (key, sealed) = entry?;
+                    order.check(key.value())?;
                     let (position, field) = key.value();
                     page.push((position, field, sealed.value().to_vec()));
                 }
@@ -315,10 +336,16 @@ impl<P: Payload> Reader<P> {
                 return Ok(());
             }
             let range = guarded(Some(from), || Ok(log.range(from..=last)?))?;
-            scan(transaction, range, limit, |header, payload| {
-                events.push(record(transaction, header, payload)?);
-                Ok(ControlFlow::Continue(()))
-            })
+            scan(
+                transaction,
+                range,
+                Order::Rising(Bound::Included(from)),
+                limit,
+                |header, payload| {
+                    events.push(record(transaction, header, payload)?);
+                    Ok(ControlFlow::Continue(()))
+                },
+            )
         })?;
         Ok(events)
     }
@@ -383,6 +410,7 @@ pub(crate) fn scan(
             redb::StorageError,
         >,
     >,
+    mut order: Order<u64>,
     limit: usize,
     mut visit: impl FnMut(&Header, &[u8]) -> Result<ControlFlow<()>, ReadError>,
 ) -> Result<(), ReadError> {
@@ -394,6 +422,7 @@ pub(crate) fn scan(
             break;
         };
         let position = guarded(None, || Ok(key.value()))?;
+        order.check(position).map_err(|e| after(e, last))?;
         let (header, payload) = open_frame(transaction, position, &frame)?;
         bytes += frame::HEADER_BYTES + payload.len();
         last = Some(position);
@@ -402,6 +431,29 @@ pub(crate) fn scan(
         }
     }
     Ok(())
+}
+
+/// Checks that keys come in order and from where they were asked for, which they do not in a file
+/// whose pages were exchanged.
+pub(crate) enum Order<K> {
+    Rising(Bound<K>),
+    Falling(Bound<K>),
+}
+
+impl<K: Ord + Copy> Order<K> {
+    fn check(&mut self, key: K) -> Result<(), ReadError> {
+        let in_order = match self {
+            Self::Rising(bound) => (*bound, Bound::Unbounded).contains(&key),
+            Self::Falling(bound) => (Bound::Unbounded, *bound).contains(&key),
+        };
+        if !in_order {
+            return Err(ReadError::damaged(None, "entries are out of order"));
+        }
+        match self {
+            Self::Rising(bound) | Self::Falling(bound) => *bound = Bound::Excluded(key),
+        }
+        Ok(())
+    }
 }
 
 /// Says where a walk was when the database gave up.

@@ -227,10 +227,19 @@ impl StorageBackend for Disk {
 }
 
 /// Counts what goes through another backend, such as a file.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Counting<B> {
     below: Arc<B>,
     counters: Arc<Mutex<Counters>>,
+}
+
+impl<B> Clone for Counting<B> {
+    fn clone(&self) -> Self {
+        Self {
+            below: Arc::clone(&self.below),
+            counters: Arc::clone(&self.counters),
+        }
+    }
 }
 
 impl<B> Counting<B> {

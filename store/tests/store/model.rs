@@ -12,7 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::note::{Note, open, options, plain, recorded};
+use crate::note::{Note, cases, open, options, plain, recorded};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -77,7 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn the_log_does_what_the_model_does(steps in vec(step(), 1..24)) {

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use proptest::prelude::ProptestConfig;
+use proptest::test_runner::RngSeed;
+
 use notify_store::{Batch, DecodeError, Log, OpenError, Options, Payload, Recorded, Stream};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,4 +123,14 @@ pub fn options() -> Options {
 
 pub fn open(dir: &Path) -> Result<Log<Note>, OpenError> {
     Log::open(dir, &options(), &|_| {})
+}
+
+/// The same cases every time.
+pub fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }

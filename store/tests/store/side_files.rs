@@ -5,6 +5,8 @@ use std::fs;
 use notify_store::{body, snapshot};
 use proptest::prelude::*;
 
+use crate::note::cases;
+
 #[test]
 fn the_newest_whole_snapshot_of_the_format_is_taken() {
     let dir = tempfile::tempdir().unwrap();
@@ -100,6 +102,8 @@ fn packed_bodies_are_what_the_description_says() {
 }
 
 proptest! {
+    #![proptest_config(cases(256))]
+
     #[test]
     fn bodies_survive_packing(bytes in prop::collection::vec(0u8..6, 0..3_000)) {
         prop_assert_eq!(body::unpack(&body::pack(&bytes), bytes.len()).unwrap(), bytes);
