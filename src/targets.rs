@@ -63,6 +63,16 @@ pub struct Button {
     pub url: String,
 }
 
+impl Button {
+    /// The button in words, for where there are none.
+    fn line(&self) -> String {
+        match self.text.trim() {
+            "" => self.url.clone(),
+            label => format!("{label}: {}", self.url),
+        }
+    }
+}
+
 /// One step of a delivery, as it is claimed and stored before it is sent. Stable across retries.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Part {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 
-use super::{Reply, Scope, Unsendable, Verdict};
+use super::{Reply, Scope, Unsendable, Verdict, shortened};
 use crate::domain::notice::is_bidi_control;
 
 /// Longest piece of an answer taken over into a reason, in characters; the rest becomes `…`.
@@ -19,28 +19,22 @@ pub const UNKNOWN_WHETHER_ARRIVED: &str = "unknown whether it arrived";
 
 /// Words of a service made fit for a reason.
 pub fn excerpt(text: &str) -> String {
-    let mut short = String::new();
-    let mut chars = 0;
-    for word in text.split_whitespace() {
-        let word = if word.contains("://") {
-            "(address)"
-        } else {
-            word
-        };
-        let gap = (chars > 0).then_some(' ');
-        for c in gap.into_iter().chain(word.chars()) {
-            if c.is_control() || is_bidi_control(c) {
-                continue;
+    let shown: String = text
+        .chars()
+        .filter(|c| !is_bidi_control(*c))
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let words: Vec<&str> = shown
+        .split_whitespace()
+        .map(|word| {
+            if word.contains("://") {
+                "(address)"
+            } else {
+                word
             }
-            if chars == EXCERPT_CHARS_MAX {
-                short.push('…');
-                return short;
-            }
-            short.push(c);
-            chars += 1;
-        }
-    }
-    short
+        })
+        .collect();
+    shortened(&words.join(" "), EXCERPT_CHARS_MAX)
 }
 
 /// Status and body of an answer, or what it means that there is none.

@@ -293,9 +293,8 @@ impl Target for Discord {
 /// Title and descriptions, in Discord's Markdown.
 fn words(message: &Message) -> (String, Vec<String>) {
     let title = Layout::new(&|_, _| LinkForm::TextOnly)
-        .below(&message.title)
+        .line(&message.title)
         .finish();
-    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let (title, cut) = if title.is_blank() {
         (String::new(), false)
     } else {
@@ -314,7 +313,7 @@ fn words(message: &Message) -> (String, Vec<String>) {
     } else {
         split(&text, &markdown::Markdown, LIMIT)
     };
-    (one_line(title), descriptions)
+    (title, descriptions)
 }
 
 /// Buttons as a line of links: a webhook that no application owns has no buttons.
@@ -326,7 +325,7 @@ fn links_below(buttons: &[Button]) -> Markup {
         }
         spans.push(Span::Link {
             url: button.url.clone(),
-            spans: vec![Span::Text(button.text.clone())],
+            spans: vec![Span::Text(button.text.trim().to_owned())],
         });
     }
     let blocks = if spans.is_empty() {

@@ -189,6 +189,8 @@ pub struct Layout<'a> {
     flat: Flat,
     stack: Vec<Tag>,
     links: LinkForms<'a>,
+    /// Whether everything is put on one line, blocks too.
+    one_line: bool,
 }
 
 impl<'a> Layout<'a> {
@@ -197,6 +199,7 @@ impl<'a> Layout<'a> {
             flat: Flat::default(),
             stack: Vec::new(),
             links,
+            one_line: false,
         }
     }
 
@@ -210,10 +213,21 @@ impl<'a> Layout<'a> {
         self
     }
 
-    /// The blocks in bold, one below the other.
+    /// The blocks on one line.
+    #[must_use]
+    pub fn line(mut self, markup: &Markup) -> Self {
+        self.one_line = true;
+        self.put_blocks(&markup.blocks, 0);
+        self.one_line = false;
+        self
+    }
+
+    /// The blocks on one line, in bold.
     #[must_use]
     pub fn title(mut self, markup: &Markup) -> Self {
-        self.within(Tag::Bold, |layout| layout.put_blocks(&markup.blocks, 1));
+        self.stack.push(Tag::Bold);
+        self = self.line(markup);
+        self.stack.pop();
         self
     }
 
@@ -253,8 +267,12 @@ impl<'a> Layout<'a> {
             match block {
                 Block::Paragraph(spans) => self.put_spans(spans),
                 Block::List { start, items } => self.put_list(*start, items, depth),
+                Block::Quote(blocks) if self.one_line => self.put_blocks(blocks, depth),
                 Block::Quote(blocks) => {
                     self.within(Tag::Quote, |layout| layout.put_blocks(blocks, depth));
+                }
+                Block::Code { text, .. } if self.one_line => {
+                    self.within(Tag::Code, |layout| layout.text(text.trim()));
                 }
                 Block::Code { language, text } => {
                     let language = clean_language(language);
@@ -271,7 +289,9 @@ impl<'a> Layout<'a> {
             if n > 0 {
                 self.text("\n");
             }
-            self.text(&"  ".repeat(depth));
+            if !self.one_line {
+                self.text(&"  ".repeat(depth));
+            }
             match start {
                 Some(first) => {
                     let number = first.saturating_add(n as u64);
@@ -294,9 +314,11 @@ impl<'a> Layout<'a> {
                 Span::Break => self.text("\n"),
                 Span::Bold(spans) => self.within(Tag::Bold, |layout| layout.put_spans(spans)),
                 Span::Italic(spans) => self.within(Tag::Italic, |layout| layout.put_spans(spans)),
-                Span::Code(text) => self.within(Tag::Code, |layout| {
-                    layout.text(&text.replace(['\r', '\n'], " "));
-                }),
+                Span::Code(text) => {
+                    let line = std::mem::replace(&mut self.one_line, true);
+                    self.within(Tag::Code, |layout| layout.text(text));
+                    self.one_line = line;
+                }
                 Span::Link { url, spans } => self.put_link(url, spans),
             }
         }
@@ -309,15 +331,17 @@ impl<'a> Layout<'a> {
         } else {
             LinkForm::TextOnly
         };
+        let has_words = !words.trim().is_empty();
         match form {
-            LinkForm::Tagged => {
+            LinkForm::Tagged if has_words => {
                 let url = url.to_owned();
                 self.within(Tag::Link { url }, |layout| layout.put_spans(spans));
             }
             LinkForm::TextOnly => self.put_spans(spans),
-            LinkForm::Spelled => {
+            // What has no words can only be shown by its address.
+            LinkForm::Tagged | LinkForm::Spelled => {
                 self.put_spans(spans);
-                if words.trim().is_empty() {
+                if !has_words {
                     self.text(url);
                 } else if words != url {
                     self.text(&format!(" ({url})"));
@@ -328,11 +352,14 @@ impl<'a> Layout<'a> {
 
     fn text(&mut self, text: &str) {
         let mut after_return = false;
+        let line_break = if self.one_line { ' ' } else { '\n' };
         for c in text.chars() {
             let shown = match c {
                 '\n' if after_return => None,
-                '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}' => Some('\n'),
-                '\n' | '\t' => Some(c),
+                '\r' | '\u{0B}' | '\u{0C}' | '\u{85}' | '\u{2028}' | '\u{2029}' | '\n' => {
+                    Some(line_break)
+                }
+                '\t' => Some('\t'),
                 c if is_bidi_control(c) => None,
                 c if c.is_control() => Some(' '),
                 c => Some(c),

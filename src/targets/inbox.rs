@@ -68,7 +68,7 @@ impl Target for Inbox {
         let mut text = flat.visible().trim().to_owned();
         for (n, button) in message.buttons.iter().enumerate() {
             text.push_str(if n == 0 { "\n\n" } else { "\n" });
-            text.push_str(&format!("{}: {}", button.text, button.url));
+            text.push_str(&button.line());
         }
         Ok(vec![Part {
             kind: "text".into(),

@@ -218,11 +218,9 @@ impl<'a> Writer<'a> {
                 self.markup(&sign);
             }
         }
-        let waiting = std::mem::take(&mut self.waiting);
-        for c in waiting.chars() {
-            self.character(c);
-        }
         let opening = &cell.style[self.reach..];
+        let waiting = std::mem::take(&mut self.waiting);
+        self.white_space(&waiting, opening);
         for (n, tag) in opening.iter().enumerate() {
             let sign = self.dialect.open(tag);
             if n == 0 && closed && waiting.is_empty() {
@@ -264,6 +262,22 @@ impl<'a> Writer<'a> {
             }
             (Head::Start | Head::Digits | Head::Body, _) => Head::Body,
         };
+    }
+
+    /// Spaces at the end of a line go, and so do those before a quote, which begins its line.
+    fn white_space(&mut self, waiting: &str, opening: &[Tag]) {
+        let (lines, spaces) = match waiting.rfind('\n') {
+            None => ("", waiting),
+            Some(at) => waiting.split_at(at + 1),
+        };
+        for _ in lines.matches('\n') {
+            self.character('\n');
+        }
+        if !opening.iter().any(|tag| matches!(tag, Tag::Quote)) {
+            for c in spaces.chars() {
+                self.character(c);
+            }
+        }
     }
 
     /// How many open tags go on in a style.

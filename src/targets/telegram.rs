@@ -344,9 +344,7 @@ fn lay_out(message: &Message, spelled: &[Button]) -> Flat {
     let below = Markup {
         blocks: spelled
             .iter()
-            .map(|button| {
-                Block::Paragraph(vec![Span::Text(format!("{}: {}", button.text, button.url))])
-            })
+            .map(|button| Block::Paragraph(vec![Span::Text(button.line())]))
             .collect(),
     };
     Layout::new(&links)

@@ -89,10 +89,10 @@ impl Dialect for Markdown {
 }
 
 /// How a link is put in a description. Discord shows a masked link whose words look like an address
-/// as bare source, so such a one is written out.
+/// as bare source, and does not read escaped brackets in them, so such a one is written out.
 pub(super) fn link_form(url: &str, words: &str) -> LinkForm {
-    let blank = words.trim().is_empty();
-    if blank || words.contains("://") || written_address(url).len() > LINK_BYTES_MAX {
+    let unreadable = words.contains("://") || words.contains(['[', ']']);
+    if unreadable || written_address(url).len() > LINK_BYTES_MAX {
         LinkForm::Spelled
     } else {
         LinkForm::Tagged
