@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::ledger::Ledger;
 use super::vault::{Opened, Vault, VaultError};
 use crate::domain::spec::{EntityKind, PROVIDER_RATE_DEFAULT, ProviderSpec, Rate};
-use crate::providers::{self, Provider};
+use crate::providers::{self, Prepared, Provider, Unreadable};
 
 /// Requests that were not verified, per address: so many in a burst, refilled at one every
 /// [`UNVERIFIED_REFILL`].
@@ -43,6 +43,8 @@ pub struct Source {
     pub spec: ProviderSpec,
     pub kind: &'static dyn Provider,
     pub opened: Arc<Opened>,
+    /// What the kind made of the configuration; an error makes every request unreadable.
+    pub prepared: Result<Prepared, Unreadable>,
     live: Arc<Live>,
 }
 
@@ -148,7 +150,9 @@ impl Sources {
         let mut open = lock(&self.open);
         let live = open.get(name).filter(|source| source.id == id).map(|source| Arc::clone(&source.live));
         let enabled = spec.enabled;
-        let source = Arc::new(Source { id, revision, spec, kind, opened, live: live.unwrap_or_default() });
+        let prepared = kind.webhook().map_or_else(|| Ok(Prepared::default()), |webhook| webhook.prepare(&spec));
+        let live = live.unwrap_or_default();
+        let source = Arc::new(Source { id, revision, spec, kind, opened, prepared, live });
         let state = self.ledger.state();
         open.retain(|name, source| state.configuration.provider(name).is_some_and(|p| p.id == source.id));
         drop(state);

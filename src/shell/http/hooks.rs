@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -21,10 +21,12 @@ use super::{Peer, address};
 use crate::domain::command::{Accept, Command, Told};
 use crate::domain::event::{Event, RequestKeys};
 use crate::domain::family::dispatch_id;
+use crate::domain::notice::NoticeDraft;
 use crate::providers::{self, RawRequest, Readable, Unreadable, Verified, Webhook};
 use crate::shell::app::App;
 use crate::shell::entropy::{Entropy, SystemEntropy};
 use crate::shell::ledger::{Beside, Priority};
+use crate::shell::redact::{Redactor, is_token_name};
 use crate::shell::sources::{NoSource, Source};
 
 /// Largest body unless a provider says otherwise.
@@ -203,12 +205,9 @@ impl Intake<'_> {
             heard.last_verified_at = Some(now);
         });
         let (readable, kept) = self.read(&verified);
-        let (sender, read) = match readable {
-            Ok(readable) => {
-                let notices = self.webhook.notices(&self.source.spec, &readable);
-                (self.webhook.sender_key(&self.source.spec, &verified, &readable), notices)
-            }
-            Err(unreadable) => (None, Err(unreadable)),
+        let (sender, read) = match readable.and_then(|readable| self.understand(&verified, &readable)) {
+            Ok((sender, notices)) => (sender, Ok(notices)),
+            Err(unreadable) => (self.webhook.sender_key(&verified), Err(unreadable)),
         };
         let keys = RequestKeys {
             sender: sender.map(|key| key_of(&[b"sender\0", key.as_bytes()])),
@@ -230,41 +229,54 @@ impl Intake<'_> {
         self.commit(command, kept).await
     }
 
+    /// The sender's key of the delivery, and what it says.
+    fn understand(
+        &self,
+        verified: &Verified<'_>,
+        readable: &Readable,
+    ) -> Result<(Option<String>, Vec<NoticeDraft>), Unreadable> {
+        let prepared = self.source.prepared.as_ref().map_err(Clone::clone)?;
+        let notices = self.webhook.notices_prepared(prepared, &self.source.spec, readable)?;
+        let mapped = self.webhook.mapped_key(prepared, readable)?;
+        Ok((mapped.or_else(|| self.webhook.sender_key(verified)), notices))
+    }
+
     /// The request as providers read it, and the bytes that are kept; neither holds a secret.
     fn read(&self, verified: &Verified<'_>) -> (Result<Readable, Unreadable>, Vec<u8>) {
         let raw = verified.request();
         let redactor = &self.source.opened.redactor;
-        let headers: Vec<(String, String)> = raw
+        let media_type = raw.media_type();
+        let query = redactor.redact_query(raw.query);
+        let given: Vec<(&str, &str)> = raw
             .headers
             .iter()
-            .filter_map(|(name, value)| Some((name.clone(), String::from_utf8(value.clone()).ok()?)))
+            .filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value).ok()?)))
             .collect();
-        let kept_headers = redactor.headers_kept(&headers);
-        let query = redactor.redact_query(raw.query);
+        let kept_headers = redactor.headers_kept(&given);
         let document = match self.webhook.document(verified) {
             Ok(document) => document,
-            Err(unreadable) => {
-                let kept = keep(raw, &kept_headers, &query, &redactor.redact_bytes(raw.body));
-                return (Err(unreadable), kept);
-            }
+            Err(unreadable) => return (Err(unreadable), keep(raw, &kept_headers, &query, &redactor.redact_bytes(raw.body))),
         };
-        let redacted = redactor.redact_document(&document, |bytes| self.webhook.parse(verified, bytes).ok());
+        let redacted = redactor.redact_document(&document, |bytes| self.webhook.read(bytes, &media_type).ok());
         let kept = keep(raw, &kept_headers, &query, &redacted.bytes);
-        let body: Value = match redacted.value {
-            Some(value) => value,
-            None => {
-                let unreadable = match self.webhook.parse(verified, &document) {
-                    Err(unreadable) => unreadable,
-                    Ok(_) => Unreadable::NotJson("it could not be read without its secrets".into()),
-                };
-                let why = redactor.redact_text(&unreadable.to_string()).into_owned();
-                return (Err(Unreadable::Field { field: "body".into(), why }), kept);
-            }
+        let Some(body) = redacted.value else {
+            let unreadable = match self.webhook.read(&document, &media_type) {
+                Err(unreadable) => unreadable,
+                Ok(_) => Unreadable::NotJson("it could not be read without its secrets".into()),
+            };
+            return (Err(hide(unreadable, redactor)), kept);
         };
+        // A mapping may look at any header but those that carry a credential.
+        let headers = given
+            .iter()
+            .filter(|(name, _)| !is_credential_header(name))
+            .map(|(name, value)| ((*name).to_owned(), redactor.redact_text(value).into_owned()))
+            .collect();
         let query = url::form_urlencoded::parse(query.as_bytes())
+            .take(providers::QUERY_PAIRS_MAX)
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
-        (Ok(Readable { headers: kept_headers, query, body }), kept)
+        (Ok(Readable { headers, query, body }), kept)
     }
 
     async fn commit(&self, command: Command, kept: Vec<u8>) -> Result<Response, Problem> {
@@ -312,6 +324,23 @@ fn earlier_ids(app: &App, first: u64, count: u16) -> Result<Vec<String>, Problem
             _ => None,
         })
         .collect())
+}
+
+/// Headers that are never shown to a mapping, whatever they hold.
+fn is_credential_header(name: &str) -> bool {
+    matches!(name, "authorization" | "proxy-authorization" | "cookie")
+        || name.contains("signature")
+        || is_token_name(name)
+}
+
+/// An error about bytes may quote them.
+fn hide(unreadable: Unreadable, redactor: &Redactor) -> Unreadable {
+    match unreadable {
+        Unreadable::NotJson(why) => Unreadable::NotJson(redactor.redact_text(&why).into_owned()),
+        Unreadable::Field { field, why } => Unreadable::Field { field, why: redactor.redact_text(&why).into_owned() },
+        Unreadable::TooDeep(levels) => Unreadable::TooDeep(levels),
+        Unreadable::TooManyValues(values) => Unreadable::TooManyValues(values),
+    }
 }
 
 /// What is kept of a request: a line of JSON about it, then the redacted body.
