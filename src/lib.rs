@@ -15,5 +15,6 @@
 
 pub mod domain;
 pub mod providers;
+pub mod shell;
 pub mod targets;
 pub mod templates;
