@@ -17,6 +17,7 @@ pub mod config;
 pub mod domain;
 pub mod projections;
 pub mod providers;
+pub mod shell;
 pub mod targets;
 pub mod templates;
 pub mod wire;
