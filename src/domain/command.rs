@@ -1,6 +1,6 @@
 //! Commands: what someone wants done. `decide` turns one into events, or refuses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::{Accepted, Action, Answer, DeliveryKey, IdSeed, RequestKeys, Role, TokenScope};
 use super::notice::NoticeDraft;
@@ -87,6 +87,8 @@ pub struct Put {
     pub spec: EntitySpec,
     /// Fingerprints of the secrets given with it. Those not given are kept.
     pub secrets: BTreeMap<String, [u8; 16]>,
+    /// Secrets that are taken away.
+    pub cleared: BTreeSet<String>,
     pub managed_by: Option<String>,
 }
 

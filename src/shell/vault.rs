@@ -50,6 +50,24 @@ impl Vault {
         &self.keyring
     }
 
+    /// Opens secrets without keeping them.
+    pub fn open_fresh(&self, id: u32, marks: &SecretMarks) -> Result<BTreeMap<String, String>, VaultError> {
+        let mut values = BTreeMap::new();
+        for (field, mark) in marks {
+            let sealed = match self.ledger.reader().secret(mark.position, mark.slot) {
+                Ok(Some(sealed)) => sealed,
+                Ok(None) | Err(_) => return Err(VaultError::Unreadable(field.clone())),
+            };
+            let opened = self.keyring.open(Aad { space: 0, entity: id, field }, &sealed).map_err(|error| match error {
+                super::keyring::OpenSealedError::WrongKey { .. } => VaultError::WrongKey(field.clone()),
+                _ => VaultError::Damaged(field.clone()),
+            })?;
+            let text = String::from_utf8(opened.to_vec()).map_err(|_| VaultError::Damaged(field.clone()))?;
+            values.insert(field.clone(), text);
+        }
+        Ok(values)
+    }
+
     /// Opens the secrets of an entity as of its revision.
     pub fn open(
         &self,
@@ -64,19 +82,7 @@ impl Vault {
         {
             return Ok(Arc::clone(opened));
         }
-        let mut values = BTreeMap::new();
-        for (field, mark) in marks {
-            let sealed = match self.ledger.reader().secret(mark.position, mark.slot) {
-                Ok(Some(sealed)) => sealed,
-                Ok(None) | Err(_) => return Err(VaultError::Unreadable(field.clone())),
-            };
-            let opened = self.keyring.open(Aad { space: 0, entity: id, field }, &sealed).map_err(|error| match error {
-                super::keyring::OpenSealedError::WrongKey { .. } => VaultError::WrongKey(field.clone()),
-                _ => VaultError::Damaged(field.clone()),
-            })?;
-            let text = String::from_utf8(opened.to_vec()).map_err(|_| VaultError::Damaged(field.clone()))?;
-            values.insert(field.clone(), text);
-        }
+        let values = self.open_fresh(id, marks)?;
         let opened = Arc::new(Opened { redactor: Redactor::of_fields(&values), values });
         let mut kept = lock();
         // Entities that are gone leave with the next one that is opened.

@@ -92,10 +92,7 @@ impl Giving {
             .and_then(|id| configuration.secrets(kind, id))
             .cloned()
             .unwrap_or_default();
-        // A provider that is given one secret again has ended its rotation.
-        if put.secrets.contains_key("secret") && !put.secrets.contains_key("secret.2") {
-            secrets.remove("secret.2");
-        }
+        secrets.retain(|field, _| !put.cleared.contains(field));
         for (slot, (field, fingerprint)) in put.secrets.into_iter().enumerate() {
             if secrets
                 .get(&field)
