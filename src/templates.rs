@@ -3,15 +3,30 @@
 //! **Invariant:** there is one way from a source to text, with every bound applied; no loader,
 //! environment, file, time or randomness is within reach of a template.
 
+pub mod bounds;
+mod coding;
+pub mod defaults;
+mod expression;
+mod filters;
+mod guards;
+mod json;
+mod language;
+mod locale;
 pub mod markup;
+mod moments;
+mod view;
+mod words;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::domain::notice::Notice;
-use crate::domain::spec::TemplateSpec;
 use crate::targets::Button;
 use markup::Markup;
+
+pub use expression::{Expression, Filter};
+pub use view::notice_json;
+pub use words::{Words, check_words, render, render_body};
 
 /// Why a source was refused or a text could not be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
