@@ -68,9 +68,14 @@ pub struct Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// White space that may move or vanish where a piece breaks. Within code it counts.
+    /// White space that may move or vanish where a piece breaks. Within a code block it counts.
     pub fn is_loose_space(&self) -> bool {
-        self.text.chars().all(char::is_whitespace) && !is_code(self.style)
+        let in_block = |tag: &Tag| matches!(tag, Tag::Pre { .. });
+        self.is_space() && !self.style.iter().any(in_block)
+    }
+
+    pub fn is_space(&self) -> bool {
+        self.text.chars().all(char::is_whitespace)
     }
 }
 

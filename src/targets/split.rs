@@ -37,6 +37,8 @@ pub struct Place<'a> {
     pub style: &'a [Tag],
     pub head: Head,
     pub verbatim: bool,
+    /// The character written just before.
+    pub before: Option<char>,
 }
 
 /// A service's markup.
@@ -65,6 +67,11 @@ pub fn split(flat: &Flat, dialect: &dyn Dialect, limit: Limit) -> Vec<String> {
     while start < cells.len() {
         let mut end = furthest(&cells, start, dialect, limit);
         let mut next = next_start(&cells, end);
+        // Nothing to read, as in a code block of many spaces: services refuse a blank message.
+        if cells[start..end].iter().all(Cell::is_space) {
+            start = next;
+            continue;
+        }
         if pieces.len() + 1 >= limit.parts && next < cells.len() {
             let shorter = Limit {
                 units: limit.units - TAIL_UNITS_MAX,
@@ -241,6 +248,7 @@ impl<'a> Writer<'a> {
             style: cell.style,
             head: self.head,
             verbatim: cell.verbatim,
+            before: self.out.chars().next_back(),
         };
         self.dialect.text(cell.text, place, &mut written);
         let mut visible_units = units_of(cell.text);

@@ -108,7 +108,7 @@ impl StorageBackend for AnyBackend {
 /// u32, then for each child a checksum of 16 bytes, then for each child its page number, whose
 /// upper five bits are the order.
 fn refuse_huge_children(page: &mut [u8]) {
-    let whole_pages = page.len() as u64 % OVERLAY_PAGE_BYTES == 0;
+    let whole_pages = (page.len() as u64).is_multiple_of(OVERLAY_PAGE_BYTES);
     let Some((&[BRANCH_PAGE, _, low, high, ..], _)) = page.split_first_chunk::<8>() else {
         return;
     };

@@ -61,7 +61,8 @@ pub struct RepairProgress {
 }
 
 /// Opens a stopped store for reading and never writes to it: what a crash left to be repaired is
-/// repaired in memory. A store in use is refused.
+/// repaired in memory. A store in use is refused. A store whose end is damaged or newer opens as far
+/// as it can be read, and [`Reader::trouble`] says what is wrong.
 pub fn open_read_only<P: Payload>(dir: &Path) -> Result<Reader<P>, OpenError> {
     let lock = folder::FolderLock::shared(dir)?;
     let file = folder::open_guarded(dir)?;
@@ -70,8 +71,18 @@ pub fn open_read_only<P: Payload>(dir: &Path) -> Result<Reader<P>, OpenError> {
     refuse_empty(&path, view.len())?;
     let backend = AnyBackend(Box::new(view));
     let (handle, _) = open_database(backend, &path, &Options::default(), &|_| {})?;
-    let end = find_end(&handle, &path)?;
-    let shared = Shared::new(handle, end.next, Some(path), lock);
+    let (next, trouble) = match find_end(&handle, &path) {
+        Ok(end) => (end.next, None),
+        Err(error @ (OpenError::Damaged { .. } | OpenError::Newer { .. })) => {
+            match find_next(&handle) {
+                Ok(next) => (next, Some(error)),
+                Err(_) => return Err(error),
+            }
+        }
+        Err(error) => return Err(error),
+    };
+    let mut shared = Shared::new(handle, next, Some(path), lock);
+    shared.trouble = trouble;
     Ok(Reader::new(Arc::new(shared)))
 }
 
@@ -372,6 +383,22 @@ fn read_end(database: &Database) -> Result<End, ReadError> {
         end.newest = Some((header, payload.to_vec()));
     }
     Ok(end)
+}
+
+/// The position after everything that is there or was, for a store whose end is not whole.
+fn find_next(handle: &Handle) -> Result<u64, ReadError> {
+    let database = handle.get().ok_or(ReadError::Closed)?;
+    guarded(None, || {
+        let transaction = database.begin_read()?;
+        let log = transaction.open_table(tables::LOG)?;
+        let segments = transaction.open_table(tables::SEGMENTS)?;
+        let head = log.last()?.map_or(0, |(key, _)| key.value());
+        let through = segments
+            .last()?
+            .and_then(|(_, entry)| Segment::decode(entry.value()))
+            .map_or(0, |segment| segment.through);
+        Ok(head.max(through).saturating_add(1))
+    })
 }
 
 /// A store is written only by a program that can read its newest event.

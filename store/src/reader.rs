@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use redb::{AccessGuard, ReadTransaction};
 
-use crate::error::{Newer, ReadError};
+use crate::error::{Newer, OpenError, ReadError};
 use crate::frame::{self, FrameError, Header};
 use crate::payload::{DecodeError, Payload, Recorded};
 use crate::segment::{self, Segment, SegmentCheck};
@@ -310,6 +310,12 @@ impl<P: Payload> Reader<P> {
         let path = self.shared.path.as_ref();
         path.and_then(|p| p.metadata().ok())
             .map_or(0, |m| m.blocks().saturating_mul(512))
+    }
+
+    /// What is wrong with the end of a store that was opened read-only, as opening it for writing
+    /// would say it. Everything before that can be read.
+    pub fn trouble(&self) -> Option<&OpenError> {
+        self.shared.trouble.as_ref()
     }
 
     /// What in the store as a whole is newer than this program, if anything.

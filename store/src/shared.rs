@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{Database, ReadTransaction, ReadableDatabase};
 
-use crate::error::{ReadError, panic_text};
+use crate::error::{OpenError, ReadError, panic_text};
 use crate::folder::FolderLock;
 
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Shared {
     latched: AtomicBool,
     /// The database file; `None` over a backend that is no file.
     pub path: Option<PathBuf>,
+    /// Why a store that is open for reading could not be opened for writing.
+    pub trouble: Option<OpenError>,
     /// Keeps a read-only store's folder; the writer's lock belongs to the log.
     _lock: Option<FolderLock>,
 }
@@ -73,6 +75,7 @@ impl Shared {
             next: AtomicU64::new(next),
             latched: AtomicBool::new(false),
             path,
+            trouble: None,
             _lock: lock,
         }
     }

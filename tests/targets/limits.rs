@@ -90,10 +90,11 @@ fn read_markdown(markdown: &str) -> String {
     let (mut bold, mut italic) = (false, false);
     let mut links = 0usize;
     let mut rest = markdown;
-    let mut line_start = true;
+    let (mut line_start, mut quoted) = (true, false);
     while let Some(c) = rest.chars().next() {
         let mut take = c.len_utf8();
         let at_start = std::mem::replace(&mut line_start, c == '\n');
+        quoted &= c != '\n';
         if c == '\\' {
             let escaped = rest[1..].chars().next().expect("a sign follows");
             assert!(
@@ -104,14 +105,15 @@ fn read_markdown(markdown: &str) -> String {
             take += escaped.len_utf8();
         } else if at_start && rest.starts_with("> ") {
             take = 2;
-            line_start = true;
+            (line_start, quoted) = (true, true);
         } else if let Some(after) = rest.strip_prefix("```") {
             let (code, _) = after.split_once("```").expect("a block ends");
             let (_, shown) = code
                 .split_once('\n')
                 .expect("a block begins on its own line");
             for line in shown.split('\n') {
-                seen.push_str(line.strip_prefix("> ").unwrap_or(line));
+                let unquoted = line.strip_prefix("> ").filter(|_| quoted);
+                seen.push_str(unquoted.unwrap_or(line));
             }
             take = 6 + code.len();
         } else if let Some(after) = rest.strip_prefix('`') {

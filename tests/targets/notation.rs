@@ -31,11 +31,11 @@ pub fn message_of(case: &Value) -> Message {
         url: case["url"].as_str().map(str::to_owned),
         notice: case
             .get("notice")
-            .cloned()
+            .map(written_out)
             .unwrap_or_else(|| json!({ "id": "01ARZ3NDEKTSV4RRFFQ69G5FA0", "kind": "push" })),
         kind: text("kind", "push"),
         received_at: text("received_at", "2026-08-29T10:15:00Z"),
-        body: case["body"].as_str().map(str::to_owned),
+        body: case.get("body").map(text_of),
         hops: case["hops"].as_u64().unwrap_or(0) as u8,
     }
 }
@@ -106,6 +106,19 @@ fn text_of(value: &Value) -> String {
     match value["repeat"].as_str() {
         Some(text) => text.repeat(value["times"].as_u64().unwrap_or(1) as usize),
         None => value.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+/// The value with every `{"repeat", "times"}` in it written out.
+fn written_out(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) if fields.contains_key("repeat") => text_of(value).into(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), written_out(value)))
+            .collect(),
+        Value::Array(items) => items.iter().map(written_out).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 

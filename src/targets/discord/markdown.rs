@@ -45,15 +45,14 @@ impl Dialect for Markdown {
         }
         if is_code(place.style) {
             let inline = place.style.iter().any(|tag| matches!(tag, Tag::Code));
+            let mut before = place.before;
             for c in cluster.chars() {
                 match c {
                     '`' if inline => out.push(BACKTICK_ALIKE),
-                    '`' => {
-                        out.push('`');
-                        out.push(APART);
-                    }
+                    '`' if before == Some('`') => out.extend([APART, '`']),
                     c => out.push(c),
                 }
+                before = Some(c);
             }
             return;
         }

@@ -272,19 +272,21 @@ fn a_lost_end_is_noticed_on_opening() {
     meddle(dir.path(), |log| {
         log.remove(9).unwrap();
     });
-    for error in [
-        open(dir.path()).unwrap_err(),
-        open_read_only::<Note>(dir.path()).unwrap_err(),
-    ] {
-        let named = matches!(
+    let error = open(dir.path()).unwrap_err();
+    let named = |error: &OpenError| {
+        matches!(
             error,
             OpenError::Damaged {
                 position: Some(9),
                 ..
             }
-        );
-        assert!(named, "{error}");
-    }
+        )
+    };
+    assert!(named(&error), "{error}");
+    let reader = open_read_only::<Note>(dir.path()).unwrap();
+    assert!(named(reader.trouble().unwrap()));
+    assert_eq!(reader.next_position(), 10);
+    assert_eq!(reader.page(0, 20).unwrap().len(), 8);
 }
 
 #[test]
@@ -331,6 +333,55 @@ fn a_damaged_end_keeps_a_writer_out_and_readers_in() {
         }
     );
     assert!(named, "{error}");
+    let reader = open_read_only::<Note>(dir.path()).unwrap();
+    assert_eq!(reader.page(0, 8).unwrap().len(), 8);
+    let error = reader.get(9).unwrap_err();
+    let named = matches!(
+        error,
+        ReadError::Damaged {
+            position: Some(9),
+            ..
+        }
+    );
+    assert!(named, "{error}");
+}
+
+/// What a person does who accepts a loss: what is whole goes into a new store, with gaps where
+/// something is lost.
+#[test]
+fn what_is_whole_is_copied_to_a_new_store() {
+    let dir = store_of(50);
+    meddle(dir.path(), |log| {
+        log.insert(20, b"?".as_slice()).unwrap();
+        log.insert(50, b"?".as_slice()).unwrap();
+    });
+    let reader = open_read_only::<Note>(dir.path()).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let mut copy = open(other.path()).unwrap();
+    let mut lost = Vec::new();
+    let mut from = 1;
+    while from < reader.next_position() {
+        let mut frames = notify_store::Frames::default();
+        let end = reader.for_each_frame(from, 1_000, |header, payload| {
+            frames.push(header, payload);
+        });
+        copy.restore(&frames, &Batch::default()).unwrap();
+        from = match end {
+            Ok(Some(next)) => next,
+            Ok(None) => break,
+            Err(ReadError::Damaged {
+                position: Some(position),
+                ..
+            }) => {
+                lost.push(position);
+                position + 1
+            }
+            Err(error) => panic!("{error}"),
+        };
+    }
+    assert_eq!(lost, [20, 50]);
+    assert_eq!(copy.reader().page(0, 100).unwrap().len(), 48);
+    assert_eq!(copy.next_position(), 50);
 }
 
 #[test]
