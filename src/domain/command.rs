@@ -188,6 +188,7 @@ pub enum Told {
     Accepted {
         first: u64,
         count: u16,
+        seed: IdSeed,
     },
     /// Position of the first event of the earlier request; it appended nothing.
     Duplicate {

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, PlannedLink};
+use super::event::{
+    Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, PlannedLink,
+};
 use super::notice::Notice;
 use super::reason::{Routed, What};
 use super::spec::UnknownPolicy;
@@ -68,7 +70,12 @@ pub struct Family {
 }
 
 /// The notice as templates and targets see it.
-pub fn notice_of(position: u64, recorded_at: i64, correlation: &[u8; 16], accepted: &Accepted) -> Notice {
+pub fn notice_of(
+    position: u64,
+    recorded_at: i64,
+    correlation: &[u8; 16],
+    accepted: &Accepted,
+) -> Notice {
     Notice {
         id: accepted.seed.id(position, 0).to_string(),
         position,
@@ -87,7 +94,12 @@ pub fn dispatch_id(correlation: &[u8; 16]) -> String {
 
 impl Family {
     /// Begins with the notice itself; [`Family::fold`] takes the rest of its stream in order.
-    pub fn begin(position: u64, recorded_at: i64, correlation: [u8; 16], accepted: &Accepted) -> Self {
+    pub fn begin(
+        position: u64,
+        recorded_at: i64,
+        correlation: [u8; 16],
+        accepted: &Accepted,
+    ) -> Self {
         let mut family = Family {
             notice: notice_of(position, recorded_at, &correlation, accepted),
             provider: accepted.provider,
@@ -104,7 +116,14 @@ impl Family {
     }
 
     fn plan(&mut self, position: u64, at: i64, seed: IdSeed, plan: &Plan) {
-        for Routed { what, tracker: _, tracker_name, target_name, detail } in &plan.routed {
+        for Routed {
+            what,
+            tracker: _,
+            tracker_name,
+            target_name,
+            detail,
+        } in &plan.routed
+        {
             self.reasons.push(Reason {
                 at,
                 what: *what,
@@ -116,14 +135,23 @@ impl Family {
             });
         }
         for (index, planned) in plan.planned.iter().enumerate() {
-            let Some(link) = plan.links.get(usize::from(planned.link)) else { continue };
-            let key = DeliveryKey { position, ordinal: index as u16 + 1 };
+            let Some(link) = plan.links.get(usize::from(planned.link)) else {
+                continue;
+            };
+            let key = DeliveryKey {
+                position,
+                ordinal: index as u16 + 1,
+            };
             self.deliveries.push(DeliveryView {
                 key,
                 id: seed.id(position, key.ordinal).to_string(),
                 link: link.clone(),
                 receiver: planned.receiver,
-                status: if link.local { Status::Sent } else { Status::Due },
+                status: if link.local {
+                    Status::Sent
+                } else {
+                    Status::Due
+                },
                 reason: None,
                 created_at: at,
                 settled_at: link.local.then_some(at),
@@ -142,14 +170,30 @@ impl Family {
     fn note(&mut self, at: i64, key: DeliveryKey, what: What, until: Option<i64>, detail: String) {
         let (tracker, target) = self
             .delivery(key)
-            .map(|delivery| (delivery.link.tracker_name.clone(), delivery.link.target_name.clone()))
+            .map(|delivery| {
+                (
+                    delivery.link.tracker_name.clone(),
+                    delivery.link.target_name.clone(),
+                )
+            })
             .unwrap_or_default();
-        self.reasons.push(Reason { at, what, tracker, target, delivery: Some(key), until, detail });
+        self.reasons.push(Reason {
+            at,
+            what,
+            tracker,
+            target,
+            delivery: Some(key),
+            until,
+            detail,
+        });
     }
 
     fn change(&mut self, key: DeliveryKey, change: impl FnOnce(&mut DeliveryView)) {
         // Keys of one planning event stand in order, so that this is a binary search.
-        if let Ok(index) = self.deliveries.binary_search_by_key(&key, |delivery| delivery.key) {
+        if let Ok(index) = self
+            .deliveries
+            .binary_search_by_key(&key, |delivery| delivery.key)
+        {
             change(&mut self.deliveries[index]);
         }
     }
@@ -183,7 +227,12 @@ impl Family {
                 }
                 self.composed.insert(position, parts);
             }
-            Event::AttemptStarted { delivery, part, composed: words, .. } => {
+            Event::AttemptStarted {
+                delivery,
+                part,
+                composed: words,
+                ..
+            } => {
                 let parts = self.composed.get(&words).cloned();
                 self.change(delivery, |view| {
                     view.status = Status::Sending;
@@ -191,16 +240,39 @@ impl Family {
                     if let Some(parts) = parts {
                         view.parts = parts;
                     }
-                    view.attempts.push(AttemptView { at, part, outcome: "sending", answer: Answer::default() });
+                    view.attempts.push(AttemptView {
+                        at,
+                        part,
+                        outcome: "sending",
+                        answer: Answer::default(),
+                    });
                 });
             }
-            Event::PartSent { delivery, part, ids, answer, .. } => self.change(delivery, |view| {
+            Event::PartSent {
+                delivery,
+                part,
+                ids,
+                answer,
+                ..
+            } => self.change(delivery, |view| {
                 view.status = Status::Due;
                 view.end("sent", answer);
                 view.ids.insert(part, ids);
             }),
-            Event::AttemptFailed { delivery, retry_at, reason, answer, .. } => {
-                self.note(at, delivery, What::AttemptFailed, Some(retry_at), reason.clone());
+            Event::AttemptFailed {
+                delivery,
+                retry_at,
+                reason,
+                answer,
+                ..
+            } => {
+                self.note(
+                    at,
+                    delivery,
+                    What::AttemptFailed,
+                    Some(retry_at),
+                    reason.clone(),
+                );
                 self.change(delivery, |view| {
                     view.status = Status::Retrying;
                     view.retry_at = Some(retry_at);
@@ -208,7 +280,13 @@ impl Family {
                     view.end("retry", answer);
                 });
             }
-            Event::FallbackUsed { delivery, composed: words, reason, answer, .. } => {
+            Event::FallbackUsed {
+                delivery,
+                composed: words,
+                reason,
+                answer,
+                ..
+            } => {
                 self.note(at, delivery, What::FallbackUsed, None, reason);
                 let parts = self.composed.get(&words).cloned();
                 self.change(delivery, |view| {
@@ -223,7 +301,16 @@ impl Family {
                 view.status = Status::Due;
                 view.attempts.pop();
             }),
-            Event::DeliverySettled { delivery, part, outcome, why, detail, ids, answer, .. } => {
+            Event::DeliverySettled {
+                delivery,
+                part,
+                outcome,
+                why,
+                detail,
+                ids,
+                answer,
+                ..
+            } => {
                 self.note(at, delivery, why, None, detail.clone());
                 self.change(delivery, |view| {
                     view.retry_at = None;
@@ -243,12 +330,20 @@ impl Family {
                     }
                 });
             }
-            Event::OutcomeUnknown { delivery, policy, .. } => {
+            Event::OutcomeUnknown {
+                delivery, policy, ..
+            } => {
                 let detail = match policy {
                     UnknownPolicy::Retry => "it is sent again: at least once",
                     UnknownPolicy::Park => "the link says that a person decides",
                 };
-                self.note(at, delivery, What::UnknownAfterRestart, None, detail.to_owned());
+                self.note(
+                    at,
+                    delivery,
+                    What::UnknownAfterRestart,
+                    None,
+                    detail.to_owned(),
+                );
                 self.change(delivery, |view| {
                     view.end("unknown", Answer::default());
                     view.status = match policy {
@@ -258,7 +353,12 @@ impl Family {
                     view.reason = Some((What::UnknownAfterRestart, detail.to_owned()));
                 });
             }
-            Event::DeliveryOperated { delivery, action, by, .. } => {
+            Event::DeliveryOperated {
+                delivery,
+                action,
+                by,
+                ..
+            } => {
                 let (what, status) = match action {
                     Action::Retry => (What::RetriedByPerson, Status::Due),
                     Action::Drop => (What::DroppedByPerson, Status::Dropped),

@@ -109,7 +109,8 @@ pub struct Delivery {
     pub part: u16,
     /// Position of its words.
     pub composed: Option<u64>,
-    pub fallback_used: bool,
+    /// How often the present part was put in another way.
+    pub fallbacks: u8,
     /// Why it is parked, retrying or unknown.
     pub reason: Option<String>,
 }
@@ -230,7 +231,7 @@ impl Outbox {
                 failures: 0,
                 part: 0,
                 composed: None,
-                fallback_used: false,
+                fallbacks: 0,
                 reason: None,
             };
             self.lanes
@@ -351,7 +352,7 @@ impl Outbox {
         self.wait(key, |delivery| {
             delivery.status = Status::Due;
             delivery.part = part + 1;
-            delivery.fallback_used = false;
+            delivery.fallbacks = 0;
             delivery.failures = 0;
             delivery.not_before = 0;
             delivery.reason = None;
@@ -371,7 +372,7 @@ impl Outbox {
         self.wait(key, |delivery| {
             delivery.status = Status::Due;
             delivery.composed = Some(composed);
-            delivery.fallback_used = true;
+            delivery.fallbacks = delivery.fallbacks.saturating_add(1);
         });
     }
 

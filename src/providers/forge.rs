@@ -253,7 +253,9 @@ impl<'a> Hook<'a> {
     pub fn repository(&self) -> &'a Value {
         let body = self.body;
         // Gitea names the repository that was forked `forkee`, and the new one `repository`.
-        if self.event == "fork" && self.dialect == Dialect::Gitea && at(body, &["forkee"]).is_object()
+        if self.event == "fork"
+            && self.dialect == Dialect::Gitea
+            && at(body, &["forkee"]).is_object()
         {
             return at(body, &["forkee"]);
         }
@@ -274,10 +276,7 @@ impl<'a> Hook<'a> {
         if let Some(full_name) = text(repository, &["full_name"]) {
             return Some(full_name.into());
         }
-        match (
-            person(repository, &["owner"]),
-            text(repository, &["name"]),
-        ) {
+        match (person(repository, &["owner"]), text(repository, &["name"])) {
             (Some(owner), Some(name)) => Some(format!("{owner}/{name}").into()),
             (None, Some(name)) => Some(name.into()),
             (Some(_), None) | (None, None) => self.organization().map(Cow::Borrowed),

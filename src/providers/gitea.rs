@@ -72,11 +72,9 @@ impl Webhook for Gitea {
     fn accepts(&self, verify: &Verify) -> bool {
         match verify {
             // Gitea can send an `Authorization` header of one's choice.
-            Verify::Signature
-            | Verify::Bearer
-            | Verify::Basic
-            | Verify::Path
-            | Verify::None => true,
+            Verify::Signature | Verify::Bearer | Verify::Basic | Verify::Path | Verify::None => {
+                true
+            }
             Verify::Hmac(_) => false,
         }
     }

@@ -145,11 +145,7 @@ fn same_token(given: &[u8], keys: &Keys<'_>, place: &str) -> Result<(), Unverifi
     }
 }
 
-fn hmac(
-    scheme: &HmacSpec,
-    request: &RawRequest<'_>,
-    keys: &Keys<'_>,
-) -> Result<(), Unverified> {
+fn hmac(scheme: &HmacSpec, request: &RawRequest<'_>, keys: &Keys<'_>) -> Result<(), Unverified> {
     let name = scheme.header.to_ascii_lowercase();
     let value = only_header(request, &name)?;
     let digits = value.strip_prefix(scheme.prefix.as_str()).ok_or_else(|| {

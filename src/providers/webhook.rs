@@ -16,7 +16,9 @@ use super::{
 };
 use crate::domain::notice::NoticeDraft;
 use crate::domain::spec::{ProviderSpec, Verify};
-pub use map::{CompiledMap, MAP_EXPRESSION_BYTES_MAX, MAP_FIELDS, MAP_FUEL, MAP_LABELS_MAX, check_map};
+pub use map::{
+    CompiledMap, MAP_EXPRESSION_BYTES_MAX, MAP_FIELDS, MAP_FUEL, MAP_LABELS_MAX, check_map,
+};
 
 /// The notice kind where no mapping says otherwise.
 pub const RECEIVED: &str = "received";
@@ -173,12 +175,20 @@ mod tests {
             ("", "{\"a\":1}", Some(json!({"a": 1}))),
             ("text/plain", "Disk is full\n", Some(json!("Disk is full"))),
             ("text/plain", "", Some(json!(""))),
-            (FORM, "a=1&b=x+y&a=2", Some(json!({"a": ["1", "2"], "b": "x y"}))),
+            (
+                FORM,
+                "a=1&b=x+y&a=2",
+                Some(json!({"a": ["1", "2"], "b": "x y"})),
+            ),
             // curl says form by default, whatever it sends.
             (FORM, "{\"a\":\"b=c\"}", Some(json!({"a": "b=c"}))),
             (FORM, "backup done", Some(json!("backup done"))),
         ] {
-            assert_eq!(Generic.read(body.as_bytes(), media_type).ok(), expected, "{body}");
+            assert_eq!(
+                Generic.read(body.as_bytes(), media_type).ok(),
+                expected,
+                "{body}"
+            );
         }
         assert!(Generic.read(b"\xFF", "text/plain").is_err());
         let deep = "[".repeat(100);

@@ -64,7 +64,13 @@ pub struct App {
 impl App {
     /// The host of the public address that is configured in the store.
     pub fn public_host(&self) -> Option<String> {
-        self.ledger.state().configuration.settings.public_url.as_deref().and_then(host_of)
+        self.ledger
+            .state()
+            .configuration
+            .settings
+            .public_url
+            .as_deref()
+            .and_then(host_of)
     }
 }
 
@@ -72,8 +78,13 @@ impl App {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    #[error("cannot listen on {address}; another program may, or the address is not this machine's")]
-    Listen { address: std::net::SocketAddr, source: std::io::Error },
+    #[error(
+        "cannot listen on {address}; another program may, or the address is not this machine's"
+    )]
+    Listen {
+        address: std::net::SocketAddr,
+        source: std::io::Error,
+    },
     #[error("the store cannot be opened")]
     Store(#[from] OpenError),
     #[error("the log cannot be read")]
@@ -129,11 +140,16 @@ pub fn open(
     let state = rebuild(data, &log.reader(), progress)?;
     let has_sealed = state.configuration.names.keys().any(|(kind, name)| {
         let id = state.configuration.id(*kind, name);
-        id.and_then(|id| state.configuration.secrets(*kind, id)).is_some_and(|marks| !marks.is_empty())
+        id.and_then(|id| state.configuration.secrets(*kind, id))
+            .is_some_and(|marks| !marks.is_empty())
     });
     let path = key_file.map_or_else(|| data.join("secret.key"), Path::to_owned);
-    let keyring = Keyring::open_or_create(&path, has_sealed, &mut SystemEntropy)?;
-    Ok(Opened { log, state, keyring })
+    let keyring = Keyring::open_or_create(&path, has_sealed)?;
+    Ok(Opened {
+        log,
+        state,
+        keyring,
+    })
 }
 
 /// The state as the log says: the newest snapshot, and the tail folded onto it. Reading and decoding
@@ -145,7 +161,11 @@ pub fn rebuild(
 ) -> Result<State, StartError> {
     let end = reader.next_position();
     let mut state = snapshot::newest_through(data, wire::SNAPSHOT_FORMAT, end.saturating_sub(1))
-        .and_then(|(position, bytes)| wire::decode_state(&bytes).ok().filter(|state| state.position == position))
+        .and_then(|(position, bytes)| {
+            wire::decode_state(&bytes)
+                .ok()
+                .filter(|state| state.position == position)
+        })
         .unwrap_or_default();
     let first = state.position + 1;
     let (send, receive) = sync_channel::<Result<Vec<(At, Event)>, StartError>>(REBUILD_PAGES_MAX);
@@ -180,9 +200,20 @@ fn read_pages(
             }
             match Event::decode(header.kind, header.revision, payload) {
                 Ok(event) => {
-                    page.push((At { position: header.position, recorded_at: header.recorded_at }, event));
+                    page.push((
+                        At {
+                            position: header.position,
+                            recorded_at: header.recorded_at,
+                        },
+                        event,
+                    ));
                 }
-                Err(source) => fault = Some(StartError::Decode { position: header.position, source }),
+                Err(source) => {
+                    fault = Some(StartError::Decode {
+                        position: header.position,
+                        source,
+                    })
+                }
             }
         });
         let last = page.last().map(|(at, _)| at.position);
@@ -216,16 +247,27 @@ pub async fn start(
     let listen = options.listen;
     let listener = match listener {
         Some(listener) => listener,
-        None => TcpListener::bind(listen).await.map_err(|source| StartError::Listen { address: listen, source })?,
+        None => TcpListener::bind(listen)
+            .await
+            .map_err(|source| StartError::Listen {
+                address: listen,
+                source,
+            })?,
     };
-    let address = listener.local_addr().map_err(|source| StartError::Listen { address: listen, source })?;
+    let address = listener.local_addr().map_err(|source| StartError::Listen {
+        address: listen,
+        source,
+    })?;
     let front = Front::new(options.http.clone());
     let routes = Router::new()
         .route("/api/health", get(front::health))
         .route("/api/ready", get(front::ready))
         .route("/hooks/{*rest}", any(hooks::hook));
     let router = extend(routes)
-        .layer(axum::middleware::from_fn_with_state(Arc::clone(&front), front::known_host))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&front),
+            front::known_host,
+        ))
         .layer(axum::middleware::from_fn(front::request_id))
         .with_state(Arc::clone(&front));
     let (stop_listening, stop) = watch::channel(false);
@@ -235,14 +277,26 @@ pub async fn start(
         let (front, options) = (Arc::clone(&front), options.clone());
         tokio::task::spawn_blocking(move || {
             let progress = |phase, done, of| front.progress(phase, done, of);
-            open(&options.data, options.secret_key_file.as_deref(), options.cache_bytes, &progress)
+            open(
+                &options.data,
+                options.secret_key_file.as_deref(),
+                options.cache_bytes,
+                &progress,
+            )
         })
     };
-    let opened = opening.await.map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
+    let opened = opening
+        .await
+        .map_err(|error| StartError::Thread(std::io::Error::other(error)))??;
     let keyring = Arc::new(opened.keyring);
     let unfounded = opened.state.founding.is_none();
-    let (ledger, ledger_thread) =
-        Ledger::start(opened.log, opened.state, Arc::clone(&keyring), Arc::clone(&clock)).map_err(StartError::Thread)?;
+    let (ledger, ledger_thread) = Ledger::start(
+        opened.log,
+        opened.state,
+        Arc::clone(&keyring),
+        Arc::clone(&clock),
+    )
+    .map_err(StartError::Thread)?;
     if unfounded {
         ledger.command(Priority::People, found()).await?;
     }
@@ -250,10 +304,13 @@ pub async fn start(
 
     let policy = AddressPolicy {
         own_listeners: vec![address],
-        ..options.private_networks.clone().map_or_else(AddressPolicy::default, |private_networks| AddressPolicy {
-            private_networks,
-            ..AddressPolicy::default()
-        })
+        ..options
+            .private_networks
+            .clone()
+            .map_or_else(AddressPolicy::default, |private_networks| AddressPolicy {
+                private_networks,
+                ..AddressPolicy::default()
+            })
     };
     let client = Arc::new(Client::new(policy).map_err(StartError::Client)?);
     let vault = Arc::new(Vault::new(ledger.clone(), keyring));
@@ -268,11 +325,29 @@ pub async fn start(
         clock: Arc::clone(&clock),
     });
     let (stop_sending, stop) = watch::channel(false);
-    let dispatch = Dispatch { ledger, vault, client, clock };
+    let dispatch = Dispatch {
+        ledger,
+        vault,
+        client,
+        clock,
+    };
     let dispatcher = tokio::spawn(dispatch.run(stop));
-    let watches = vec![tokio::spawn(watch_disk(Arc::clone(&app))), tokio::spawn(watch_clock(Arc::clone(&app)))];
+    let watches = vec![
+        tokio::spawn(watch_disk(Arc::clone(&app))),
+        tokio::spawn(watch_clock(Arc::clone(&app))),
+    ];
     front.ready(Arc::clone(&app));
-    Ok(Running { app, address, front, ledger: ledger_thread, stop_sending, stop_listening, dispatcher, listener, watches })
+    Ok(Running {
+        app,
+        address,
+        front,
+        ledger: ledger_thread,
+        stop_sending,
+        stop_listening,
+        dispatcher,
+        listener,
+        watches,
+    })
 }
 
 /// The founding of a new store.
@@ -280,7 +355,11 @@ pub fn found() -> Command {
     let mut salt = [0u8; 32];
     SystemEntropy.fill(&mut salt);
     let epoch = SystemEntropy.next_u64() as u16;
-    Command::Found { epoch, salt, program: PROGRAM.to_owned() }
+    Command::Found {
+        epoch,
+        salt,
+        program: PROGRAM.to_owned(),
+    }
 }
 
 impl Running {
@@ -289,7 +368,13 @@ impl Running {
         self.front.progress(Phase::Stopping, 0, 0);
         self.stop_sending.send_replace(true);
         self.stop_listening.send_replace(true);
-        if tokio::time::timeout(super::dispatcher::DRAIN_MAX + Duration::from_secs(1), self.dispatcher).await.is_err() {
+        if tokio::time::timeout(
+            super::dispatcher::DRAIN_MAX + Duration::from_secs(1),
+            self.dispatcher,
+        )
+        .await
+        .is_err()
+        {
             tracing::warn!("the dispatcher did not stop in time");
         }
         for watch in self.watches {
@@ -334,7 +419,10 @@ async fn watch_disk(app: Arc<App>) {
         let low = free < INTAKE_FREE_BYTES_MIN;
         if low != app.ledger.is_disk_low() {
             if low {
-                tracing::error!(free_bytes = free, "the disk is nearly full; intake answers 503 until there is room");
+                tracing::error!(
+                    free_bytes = free,
+                    "the disk is nearly full; intake answers 503 until there is room"
+                );
             } else {
                 tracing::info!(free_bytes = free, "there is room again; intake goes on");
             }
@@ -356,8 +444,15 @@ async fn watch_clock(app: Arc<App>) {
         let now = offset(&app);
         let by_micros = now.saturating_sub(before);
         if by_micros.unsigned_abs() > CLOCK_STEP_MIN.as_micros() as u64 {
-            tracing::warn!(by_seconds = by_micros / 1_000_000, "the wall clock stepped; waits keep their length");
-            if let Err(error) = app.ledger.command(Priority::Maintenance, Command::ClockStepped { by_micros }).await {
+            tracing::warn!(
+                by_seconds = by_micros / 1_000_000,
+                "the wall clock stepped; waits keep their length"
+            );
+            if let Err(error) = app
+                .ledger
+                .command(Priority::Maintenance, Command::ClockStepped { by_micros })
+                .await
+            {
                 tracing::error!(%error, "the step could not be recorded yet");
                 continue;
             }

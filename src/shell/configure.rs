@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::ledger::{Beside, Ledger, LedgerError, Priority};
 use super::vault::Vault;
 use crate::config::{
-    self, Change, Checks, Document, Existing, Outside, Plan, Present, Problem, Secret, SecretChange, SecretStep, Source,
-    TargetShape,
+    self, Change, Checks, Document, Existing, Outside, Plan, Present, Problem, Secret,
+    SecretChange, SecretStep, Source, TargetShape,
 };
 use crate::domain::command::{Command, Configure, Put};
 use crate::domain::spec::{EntityKind, EntitySpec, MapSpec};
@@ -37,7 +37,10 @@ pub struct Applied {
 pub struct OwnSurroundings;
 
 impl Outside for OwnSurroundings {
-    #[expect(clippy::disallowed_methods, reason = "a reference of the file names this variable")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a reference of the file names this variable"
+    )]
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
@@ -55,16 +58,27 @@ pub struct Kinds {
 
 impl Kinds {
     pub fn new() -> Self {
-        let mut target_kinds: Vec<&'static str> = targets::KINDS.iter().map(|target| target.kind()).collect();
+        let mut target_kinds: Vec<&'static str> =
+            targets::KINDS.iter().map(|target| target.kind()).collect();
         target_kinds.push("broadcast");
-        Kinds { provider_kinds: providers::KINDS.iter().map(|provider| provider.kind()).collect(), target_kinds }
+        Kinds {
+            provider_kinds: providers::KINDS
+                .iter()
+                .map(|provider| provider.kind())
+                .collect(),
+            target_kinds,
+        }
     }
 
     pub fn checks<'a>(&'a self, present: &'a Present) -> Checks<'a> {
         Checks {
-            filter: |source| templates::Filter::compile(source).map(|_| ()).map_err(|fault| fault.to_string()),
+            filter: |source| {
+                templates::Filter::compile(source)
+                    .map(|_| ())
+                    .map_err(|fault| fault.to_string())
+            },
             words: |source| templates::check_words(source).map_err(|fault| fault.to_string()),
-            body: |source| templates::check_body(source).map_err(|fault| fault.to_string()),
+            body: |source| templates::check_words(source).map_err(|fault| fault.to_string()),
             map: |map: &MapSpec| providers::webhook::check_map(map),
             provider_kinds: &self.provider_kinds,
             provider: |kind| providers::kind(kind).map(config::provider_shape),
@@ -87,16 +101,30 @@ pub fn present(state: &State) -> Present {
     let mut entities = BTreeMap::new();
     for ((kind, name), id) in &configuration.names {
         if let Some((spec, marks, managed_by)) = configuration.spec(*kind, *id) {
-            let secrets = marks.iter().map(|(field, mark)| (field.clone(), mark.fingerprint)).collect();
-            let existing = Existing { spec, secrets, managed_by: managed_by.map(str::to_owned) };
+            let secrets = marks
+                .iter()
+                .map(|(field, mark)| (field.clone(), mark.fingerprint))
+                .collect();
+            let existing = Existing {
+                spec,
+                secrets,
+                managed_by: managed_by.map(str::to_owned),
+            };
             entities.insert((*kind, name.clone()), existing);
         }
     }
-    Present { settings: configuration.settings.clone(), entities, ..Present::default() }
+    Present {
+        settings: configuration.settings.clone(),
+        entities,
+        ..Present::default()
+    }
 }
 
 /// Reads and checks files, without a store.
-pub fn check(sources: &[Source<'_>], outside: Option<&dyn Outside>) -> Result<Document, Vec<Problem>> {
+pub fn check(
+    sources: &[Source<'_>],
+    outside: Option<&dyn Outside>,
+) -> Result<Document, Vec<Problem>> {
     let kinds = Kinds::new();
     let nothing = Present::default();
     let mut document = config::read(sources, &kinds.checks(&nothing))?;
@@ -124,13 +152,19 @@ pub async fn apply(
         (present(&state), state.configuration.revision)
     };
     let kinds = Kinds::new();
-    let mut document = config::read(sources, &kinds.checks(&present)).map_err(ConfigureError::Problems)?;
+    let mut document =
+        config::read(sources, &kinds.checks(&present)).map_err(ConfigureError::Problems)?;
     config::resolve(&mut document, outside).map_err(ConfigureError::Problems)?;
-    let fingerprint =
-        |_: EntityKind, _: &str, _: &str, value: &[u8]| -> [u8; 16] { vault.keyring().fingerprint(value) };
-    let plan = config::plan(&document, &present, &fingerprint, prune).map_err(ConfigureError::Problems)?;
+    let fingerprint = |_: EntityKind, _: &str, _: &str, value: &[u8]| -> [u8; 16] {
+        vault.keyring().fingerprint(value)
+    };
+    let plan =
+        config::plan(&document, &present, &fingerprint, prune).map_err(ConfigureError::Problems)?;
     if dry_run {
-        return Ok(Applied { plan, written: false });
+        return Ok(Applied {
+            plan,
+            written: false,
+        });
     }
     let (change, beside) = command(&plan, &present, sources, revision, by, &fingerprint);
     let nothing = change.puts.is_empty() && change.removes.is_empty() && change.settings.is_none();
@@ -138,11 +172,19 @@ pub async fn apply(
         false
     } else {
         ledger
-            .submit(Priority::People, Command::Configure(Box::new(change)), beside, [0; 16])
+            .submit(
+                Priority::People,
+                Command::Configure(Box::new(change)),
+                beside,
+                [0; 16],
+            )
             .await
             .map(|committed| !committed.positions.is_empty())?
     };
-    Ok(Applied { plan, written: written && !nothing })
+    Ok(Applied {
+        plan,
+        written: written && !nothing,
+    })
 }
 
 /// Whether files differ from what was last applied under their names.
@@ -184,15 +226,37 @@ fn command(
     for step in &plan.changes {
         match step {
             Change::Settings { after, fields: _ } => change.settings = Some(after.clone()),
-            Change::Add { spec, secrets, managed_by } | Change::Change { spec, fields: _, secrets, managed_by } => {
-                change.puts.push(put(spec, secrets, Some(managed_by.clone()), fingerprint, &mut beside));
+            Change::Add {
+                spec,
+                secrets,
+                managed_by,
+            }
+            | Change::Change {
+                spec,
+                fields: _,
+                secrets,
+                managed_by,
+            } => {
+                change.puts.push(put(
+                    spec,
+                    secrets,
+                    Some(managed_by.clone()),
+                    fingerprint,
+                    &mut beside,
+                ));
             }
             Change::Remove { kind, name } => change.removes.push((*kind, name.clone())),
         }
     }
     for (kind, name, file) in &plan.adopted {
         if let Some(existing) = present.entities.get(&(*kind, name.clone())) {
-            change.puts.push(put(&existing.spec, &[], Some(file.clone()), fingerprint, &mut beside));
+            change.puts.push(put(
+                &existing.spec,
+                &[],
+                Some(file.clone()),
+                fingerprint,
+                &mut beside,
+            ));
         }
     }
     (change, beside)
@@ -211,7 +275,10 @@ fn put(
     for SecretChange { field, step } in secrets {
         match step {
             SecretStep::Set(secret) | SecretStep::Replace(secret) => {
-                prints.insert(field.clone(), fingerprint(kind, name, field, secret.expose().as_bytes()));
+                prints.insert(
+                    field.clone(),
+                    fingerprint(kind, name, field, secret.expose().as_bytes()),
+                );
                 beside
                     .secrets
                     .entry((kind, name.to_owned()))
@@ -223,7 +290,12 @@ fn put(
             }
         }
     }
-    Put { spec: spec.clone(), secrets: prints, cleared, managed_by }
+    Put {
+        spec: spec.clone(),
+        secrets: prints,
+        cleared,
+        managed_by,
+    }
 }
 
 /// The configuration as a file that `apply` accepts and that yields no plan. With `plain`, secrets
@@ -249,10 +321,15 @@ pub fn export(ledger: &Ledger, vault: &Vault, plain: bool) -> String {
             Ok(opened) => {
                 values.insert((kind, name), opened);
             }
-            Err(error) => tracing::error!(entity.name = name, revision, %error, "left out of the export"),
+            Err(error) => {
+                tracing::error!(entity.name = name, revision, %error, "left out of the export")
+            }
         }
     }
     config::export(&present, &|kind, name, field| {
-        values.get(&(kind, name.to_owned())).and_then(|fields| fields.get(field)).map(Secret::new)
+        values
+            .get(&(kind, name.to_owned()))
+            .and_then(|fields| fields.get(field))
+            .map(Secret::new)
     })
 }

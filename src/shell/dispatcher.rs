@@ -12,8 +12,8 @@ use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
 use super::client::Client;
-use super::families::{Origin, origin};
 use super::clock::Clock;
+use super::families::{Origin, origin};
 use super::ledger::{Ledger, LedgerError, Priority};
 use super::vault::Vault;
 use crate::domain::command::{Attempted, Claim, Command, Composed, Report, Told};
@@ -135,7 +135,11 @@ impl Dispatch {
         }
     }
 
-    async fn drain(&self, under_way: &mut HashSet<DeliveryKey>, mut ends: mpsc::UnboundedReceiver<(DeliveryKey, Step)>) {
+    async fn drain(
+        &self,
+        under_way: &mut HashSet<DeliveryKey>,
+        mut ends: mpsc::UnboundedReceiver<(DeliveryKey, Step)>,
+    ) {
         let deadline = tokio::time::sleep(DRAIN_MAX);
         tokio::pin!(deadline);
         while !under_way.is_empty() {
@@ -154,7 +158,9 @@ impl Dispatch {
         let targets = &state.configuration.targets;
         state.outbox.due(now, IN_FLIGHT_MAX, first_lane, |target| {
             // A target that is gone is claimed all the same, so that its deliveries are parked and told.
-            let Some(target) = targets.get(&target) else { return 1 };
+            let Some(target) = targets.get(&target) else {
+                return 1;
+            };
             if !target.entity.spec.enabled {
                 return 0;
             }
@@ -185,7 +191,11 @@ impl Dispatch {
             return Ok(Step::Again);
         };
         let Some(kind) = targets::kind(&prepared.target.kind) else {
-            self.unsendable(key, format!("this version has no target kind {}", prepared.target.kind)).await?;
+            self.unsendable(
+                key,
+                format!("this version has no target kind {}", prepared.target.kind),
+            )
+            .await?;
             return Ok(Step::Again);
         };
         let opened = match self.vault.open(
@@ -225,8 +235,16 @@ impl Dispatch {
             config_revision: prepared.config_revision,
             composed,
         };
-        let committed = self.ledger.command(Priority::Outcome, Command::Claim(Box::new(claim))).await?;
-        let Told::Claimed { attempt, part: number, composed: at } = committed.told else {
+        let committed = self
+            .ledger
+            .command(Priority::Outcome, Command::Claim(Box::new(claim)))
+            .await?;
+        let Told::Claimed {
+            attempt,
+            part: number,
+            composed: at,
+        } = committed.told
+        else {
             // The claim parked it instead; that is settled.
             return Ok(Step::Again);
         };
@@ -235,17 +253,27 @@ impl Dispatch {
             None => match self.words(at) {
                 Some(parts) => parts,
                 None => {
-                    tracing::error!(delivery.id = delivery_id, "its words cannot be read; the claim is given back");
-                    self.ledger.command(Priority::Outcome, Command::Return { delivery: key }).await?;
+                    tracing::error!(
+                        delivery.id = delivery_id,
+                        "its words cannot be read; the claim is given back"
+                    );
+                    self.ledger
+                        .command(Priority::Outcome, Command::Return { delivery: key })
+                        .await?;
                     return Ok(Step::Later);
                 }
             },
         };
         let Some(part) = parts.get(usize::from(number)) else {
-            self.unsendable(key, format!("there is no part {number}")).await?;
+            self.unsendable(key, format!("there is no part {number}"))
+                .await?;
             return Ok(Step::Again);
         };
-        let earlier_ids = if number == 0 { Vec::new() } else { self.earlier_ids(key, prepared.delivery.notice) };
+        let earlier_ids = if number == 0 {
+            Vec::new()
+        } else {
+            self.earlier_ids(key, prepared.delivery.notice)
+        };
         let context = CallContext {
             target: &prepared.target,
             receiver: &prepared.receiver,
@@ -258,13 +286,21 @@ impl Dispatch {
         let (result, answer) = match kind.call(part, &context) {
             Err(unsendable) => (Attempted::Unsendable(unsendable.reason), Answer::default()),
             Ok(call) => {
-                let (reply, took) = self.client.perform(&call, prepared.target.allow_private, &opened.redactor).await;
+                let (reply, took) = self
+                    .client
+                    .perform(&call, prepared.target.allow_private, &opened.redactor)
+                    .await;
                 let answer = answer(&reply, took);
                 let result = match kind.judge(part, &reply) {
-                    Verdict::Retry { reason, .. } if matches!(reply, Reply::NoAnswer { .. }) && kind.lane_depth() == 1 => {
+                    Verdict::Retry { reason, .. }
+                        if matches!(reply, Reply::NoAnswer { .. }) && kind.lane_depth() == 1 =>
+                    {
                         Attempted::Unknown(reason)
                     }
-                    Verdict::Fallback { parts: instead, reason } => {
+                    Verdict::Fallback {
+                        parts: instead,
+                        reason,
+                    } => {
                         let mut all = parts.clone();
                         all.splice(usize::from(number)..=usize::from(number), instead);
                         Attempted::Judged(Verdict::Fallback { parts: all, reason })
@@ -274,8 +310,21 @@ impl Dispatch {
                 (result, answer)
             }
         };
-        log_attempt(&delivery_id, &prepared.target.name, attempt, &result, &answer);
-        let report = Report { delivery: key, attempt, part: number, parts: parts.len() as u16, result, answer };
+        log_attempt(
+            &delivery_id,
+            &prepared.target.name,
+            attempt,
+            &result,
+            &answer,
+        );
+        let report = Report {
+            delivery: key,
+            attempt,
+            part: number,
+            parts: parts.len() as u16,
+            result,
+            answer,
+        };
         self.report(report).await;
         Ok(Step::Again)
     }
@@ -290,7 +339,9 @@ impl Dispatch {
                 Err(error) => {
                     tracing::error!(%error, "an outcome could not be written yet");
                     let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
-                    self.clock.sleep_until(self.clock.now().saturating_add(micros)).await;
+                    self.clock
+                        .sleep_until(self.clock.now().saturating_add(micros))
+                        .await;
                     wait = (wait * 2).min(Duration::from_secs(30));
                 }
             }
@@ -306,17 +357,30 @@ impl Dispatch {
             result: Attempted::Unsendable(reason),
             answer: Answer::default(),
         };
-        self.ledger.command(Priority::Outcome, Command::Report(Box::new(report))).await.map(|_| ())
+        self.ledger
+            .command(Priority::Outcome, Command::Report(Box::new(report)))
+            .await
+            .map(|_| ())
     }
 
     async fn claim_bare(&self, key: DeliveryKey) -> Result<(), LedgerError> {
         let (revision, config_revision) = {
             let state = self.ledger.state();
-            let Some(delivery) = state.outbox.deliveries.get(&key) else { return Ok(()) };
+            let Some(delivery) = state.outbox.deliveries.get(&key) else {
+                return Ok(());
+            };
             (delivery.revision, state.configuration.revision)
         };
-        let claim = Claim { delivery: key, revision, config_revision, composed: None };
-        self.ledger.command(Priority::Outcome, Command::Claim(Box::new(claim))).await.map(|_| ())
+        let claim = Claim {
+            delivery: key,
+            revision,
+            config_revision,
+            composed: None,
+        };
+        self.ledger
+            .command(Priority::Outcome, Command::Claim(Box::new(claim)))
+            .await
+            .map(|_| ())
     }
 
     fn prepare(&self, key: DeliveryKey) -> Option<Prepared> {
@@ -325,7 +389,12 @@ impl Dispatch {
         let delivery = state.outbox.deliveries.get(&key)?.clone();
         let target = configuration.targets.get(&delivery.target)?;
         let mut receiver = target.receiver(delivery.receiver)?;
-        if let Some(moved) = state.health.receivers.get(&delivery.receiver).and_then(|health| health.moved_to.clone()) {
+        if let Some(moved) = state
+            .health
+            .receivers
+            .get(&delivery.receiver)
+            .and_then(|health| health.moved_to.clone())
+        {
             receiver.to = moved;
         }
         let spec = target.entity.spec.clone();
@@ -338,9 +407,13 @@ impl Dispatch {
                         .is_some_and(|broadcast| broadcast.entity.spec.targets.contains(&spec.name))
             })
         });
-        let template = link.and_then(|link| link.template.as_deref()).and_then(|name| configuration.template(name));
+        let template = link
+            .and_then(|link| link.template.as_deref())
+            .and_then(|name| configuration.template(name));
         let words = template.map(|template| {
-            template.words.shared(|| Words::compile(&template.entity.spec).ok())
+            template
+                .words
+                .shared(|| Words::compile(&template.entity.spec).ok())
         });
         let locale = receiver
             .locale
@@ -384,7 +457,11 @@ impl Dispatch {
         let (message, mut faults) = message(&scene, words, kind, &prepared.target, delivery_id);
         let parts = kind.compose(&message, &prepared.target, &prepared.receiver)?;
         faults.truncate(8);
-        Ok(Composed { hash: parts_hash(&parts), parts, faults })
+        Ok(Composed {
+            hash: parts_hash(&parts),
+            parts,
+            faults,
+        })
     }
 
     fn words(&self, at: u64) -> Option<Vec<Part>> {
@@ -398,7 +475,11 @@ impl Dispatch {
     }
 
     fn earlier_ids(&self, key: DeliveryKey, notice: u64) -> Vec<String> {
-        let events = self.ledger.reader().stream(notice, 0, notify_store::PAGE_FRAMES_MAX).unwrap_or_default();
+        let events = self
+            .ledger
+            .reader()
+            .stream(notice, 0, notify_store::PAGE_FRAMES_MAX)
+            .unwrap_or_default();
         events
             .into_iter()
             .filter_map(|recorded| match recorded.payload {
@@ -419,14 +500,25 @@ pub fn message(
     target: &TargetSpec,
     delivery_id: &str,
 ) -> (Message, Vec<String>) {
-    let Rendered { title, text, buttons, mut faults, fell_back: _ } = render(words, kind.format(), scene);
-    let body = target.body.as_deref().and_then(|source| match render_body(source, scene) {
-        Ok(body) => Some(body),
-        Err(fault) => {
-            faults.push(format!("the body template failed, so the default body was sent: {fault}"));
-            None
-        }
-    });
+    let Rendered {
+        title,
+        text,
+        buttons,
+        mut faults,
+        fell_back: _,
+    } = render(words, kind.format(), scene);
+    let body = target
+        .body
+        .as_deref()
+        .and_then(|source| match render_body(source, scene) {
+            Ok(body) => Some(body),
+            Err(fault) => {
+                faults.push(format!(
+                    "the body template failed, so the default body was sent: {fault}"
+                ));
+                None
+            }
+        });
     let notice = scene.notice;
     let message = Message {
         delivery_id: delivery_id.to_owned(),
@@ -437,9 +529,16 @@ pub fn message(
         url: notice.draft.url.clone(),
         notice: crate::templates::notice_json(notice),
         kind: notice.draft.kind.clone(),
-        received_at: Timestamp::from_microsecond(notice.received_at).unwrap_or(Timestamp::UNIX_EPOCH).to_string(),
+        received_at: Timestamp::from_microsecond(notice.received_at)
+            .unwrap_or(Timestamp::UNIX_EPOCH)
+            .to_string(),
         body,
-        hops: notice.draft.labels.get("hops").and_then(|hops| hops.parse().ok()).unwrap_or(0),
+        hops: notice
+            .draft
+            .labels
+            .get("hops")
+            .and_then(|hops| hops.parse().ok())
+            .unwrap_or(0),
     };
     (message, faults)
 }
@@ -448,11 +547,17 @@ pub fn message(
 fn answer(reply: &Reply, took: Duration) -> Answer {
     let duration_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
     let (http_status, mut text) = match reply {
-        Reply::Answered { status, body, .. } => (Some(*status), String::from_utf8_lossy(body).into_owned()),
+        Reply::Answered { status, body, .. } => {
+            (Some(*status), String::from_utf8_lossy(body).into_owned())
+        }
         Reply::NotSent { why } | Reply::NoAnswer { why } => (None, why.clone()),
     };
     cut(&mut text, ANSWER_BYTES_MAX);
-    Answer { http_status, text, duration_ms }
+    Answer {
+        http_status,
+        text,
+        duration_ms,
+    }
 }
 
 fn log_attempt(delivery: &str, target: &str, attempt: u16, result: &Attempted, answer: &Answer) {
@@ -468,8 +573,24 @@ fn log_attempt(delivery: &str, target: &str, attempt: u16, result: &Attempted, a
     };
     let status = answer.http_status.unwrap_or(0);
     if outcome == "sent" {
-        tracing::debug!(delivery.id = delivery, target.name = target, attempt, http.status = status, duration_ms = answer.duration_ms, "sent");
+        tracing::debug!(
+            delivery.id = delivery,
+            target.name = target,
+            attempt,
+            http.status = status,
+            duration_ms = answer.duration_ms,
+            "sent"
+        );
     } else {
-        tracing::warn!(delivery.id = delivery, target.name = target, attempt, http.status = status, duration_ms = answer.duration_ms, outcome, reason, "an attempt did not get through");
+        tracing::warn!(
+            delivery.id = delivery,
+            target.name = target,
+            attempt,
+            http.status = status,
+            duration_ms = answer.duration_ms,
+            outcome,
+            reason,
+            "an attempt did not get through"
+        );
     }
 }

@@ -23,9 +23,15 @@ pub enum FamilyError {
 }
 
 /// Reads what a delivery is composed from.
-pub fn origin(reader: &Reader<Event>, key: DeliveryKey, notice: u64) -> Result<Origin, FamilyError> {
+pub fn origin(
+    reader: &Reader<Event>,
+    key: DeliveryKey,
+    notice: u64,
+) -> Result<Origin, FamilyError> {
     let founding = reader.get(notice)?.ok_or(FamilyError::Missing(notice))?;
-    let Event::Accepted(accepted) = &founding.payload else { return Err(FamilyError::Missing(notice)) };
+    let Event::Accepted(accepted) = &founding.payload else {
+        return Err(FamilyError::Missing(notice));
+    };
     let seed = if key.position == notice {
         accepted.seed
     } else {
@@ -34,14 +40,21 @@ pub fn origin(reader: &Reader<Event>, key: DeliveryKey, notice: u64) -> Result<O
             Some(_) | None => return Err(FamilyError::Missing(key.position)),
         }
     };
-    let notice = notice_of(notice, founding.recorded_at, &founding.correlation, accepted);
+    let notice = notice_of(
+        notice,
+        founding.recorded_at,
+        &founding.correlation,
+        accepted,
+    );
     Ok(Origin { notice, seed })
 }
 
 /// Reads and folds a family.
 pub fn read(reader: &Reader<Event>, notice: u64) -> Result<Family, FamilyError> {
     let founding = reader.get(notice)?.ok_or(FamilyError::Missing(notice))?;
-    let Event::Accepted(accepted) = &founding.payload else { return Err(FamilyError::Missing(notice)) };
+    let Event::Accepted(accepted) = &founding.payload else {
+        return Err(FamilyError::Missing(notice));
+    };
     let mut family = Family::begin(notice, founding.recorded_at, founding.correlation, accepted);
     let mut after = notice;
     let mut count = 0;

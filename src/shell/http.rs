@@ -36,7 +36,9 @@ pub struct Peer {
 
 /// Serves until `stop` says so, then lets open requests finish.
 pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    let listener_is_loopback = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let listener_is_loopback = listener
+        .local_addr()
+        .is_ok_and(|address| address.ip().is_loopback());
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -58,7 +60,10 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
                 continue;
             }
         };
-        let peer = Peer { address, listener_is_loopback };
+        let peer = Peer {
+            address,
+            listener_is_loopback,
+        };
         let (router, stop) = (router.clone(), stop.clone());
         connections.spawn(async move {
             connection(stream, peer, router, stop).await;
@@ -70,15 +75,21 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, peer: Peer, router: Router, mut stop: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
     // Answers are small and waited for.
     let _unsupported = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let mut router = router.clone();
-        let mut request: Request = request.map(axum::body::Body::new);
-        request.extensions_mut().insert(peer);
-        async move { router.call(request).await }
-    });
+    let service =
+        hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let mut router = router.clone();
+            let mut request: Request = request.map(axum::body::Body::new);
+            request.extensions_mut().insert(peer);
+            async move { router.call(request).await }
+        });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT_MAX)

@@ -114,11 +114,15 @@ struct Queues {
 
 impl Queues {
     fn is_empty(&self) -> bool {
-        self.outcomes.is_empty() && self.people.is_empty() && self.intake.is_empty() && self.maintenance.is_empty()
+        self.outcomes.is_empty()
+            && self.people.is_empty()
+            && self.intake.is_empty()
+            && self.maintenance.is_empty()
     }
 
     fn take(&mut self) -> Vec<Waiting> {
-        let waiting = self.outcomes.len() + self.people.len() + self.intake.len() + self.maintenance.len();
+        let waiting =
+            self.outcomes.len() + self.people.len() + self.intake.len() + self.maintenance.len();
         let mut batch = Vec::with_capacity(waiting.min(BATCH_COMMANDS_MAX));
         let others = waiting - self.outcomes.len();
         let reserved = others.min(BATCH_RESERVED);
@@ -187,9 +191,20 @@ impl Ledger {
             followers: broadcast::Sender::new(FOLLOWERS_BEHIND_MAX),
             disk_low: std::sync::atomic::AtomicBool::new(false),
         });
-        let writer = Writer { log, state, keyring, clock, shared: Arc::clone(&shared) };
-        let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run())?;
-        let handle = LedgerThread { shared: Arc::clone(&shared), thread: Some(thread) };
+        let writer = Writer {
+            log,
+            state,
+            keyring,
+            clock,
+            shared: Arc::clone(&shared),
+        };
+        let thread = std::thread::Builder::new()
+            .name("ledger".into())
+            .spawn(move || writer.run())?;
+        let handle = LedgerThread {
+            shared: Arc::clone(&shared),
+            thread: Some(thread),
+        };
         Ok((Ledger { shared, reader }, handle))
     }
 
@@ -206,8 +221,13 @@ impl Ledger {
     }
 
     /// As [`Ledger::submit`], for a command with nothing beside it.
-    pub async fn command(&self, priority: Priority, command: Command) -> Result<Committed, LedgerError> {
-        self.submit(priority, command, Beside::default(), [0; 16]).await
+    pub async fn command(
+        &self,
+        priority: Priority,
+        command: Command,
+    ) -> Result<Committed, LedgerError> {
+        self.submit(priority, command, Beside::default(), [0; 16])
+            .await
     }
 
     fn offer(
@@ -218,7 +238,12 @@ impl Ledger {
         correlation: [u8; 16],
     ) -> Result<oneshot::Receiver<Result<Committed, LedgerError>>, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting { command, beside, correlation, reply };
+        let waiting = Waiting {
+            command,
+            beside,
+            correlation,
+            reply,
+        };
         {
             let mut queues = lock(&self.shared.queues);
             if queues.stopping && priority != Priority::Outcome {
@@ -227,9 +252,15 @@ impl Ledger {
             match priority {
                 Priority::Outcome => queues.outcomes.push_back(waiting),
                 Priority::People => push(&mut queues.people, waiting, PEOPLE_COMMANDS_MAX)?,
-                Priority::Maintenance => push(&mut queues.maintenance, waiting, MAINTENANCE_COMMANDS_MAX)?,
+                Priority::Maintenance => {
+                    push(&mut queues.maintenance, waiting, MAINTENANCE_COMMANDS_MAX)?
+                }
                 Priority::Intake => {
-                    if self.shared.disk_low.load(std::sync::atomic::Ordering::Relaxed) {
+                    if self
+                        .shared
+                        .disk_low
+                        .load(std::sync::atomic::Ordering::Relaxed)
+                    {
                         return Err(LedgerError::DiskLow);
                     }
                     let bytes = waiting.bytes();
@@ -247,7 +278,10 @@ impl Ledger {
 
     /// The state as of the newest durable event. Let go of it quickly.
     pub fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.shared.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn reader(&self) -> &Reader<Event> {
@@ -267,16 +301,25 @@ impl Ledger {
     /// Commands waiting, for metrics: outcomes, people, intake, maintenance.
     pub fn waiting(&self) -> [usize; 4] {
         let queues = lock(&self.shared.queues);
-        [queues.outcomes.len(), queues.people.len(), queues.intake.len(), queues.maintenance.len()]
+        [
+            queues.outcomes.len(),
+            queues.people.len(),
+            queues.intake.len(),
+            queues.maintenance.len(),
+        ]
     }
 
     /// Whether intake is refused for want of disk space.
     pub fn set_disk_low(&self, low: bool) {
-        self.shared.disk_low.store(low, std::sync::atomic::Ordering::Relaxed);
+        self.shared
+            .disk_low
+            .store(low, std::sync::atomic::Ordering::Relaxed);
     }
 
     pub fn is_disk_low(&self) -> bool {
-        self.shared.disk_low.load(std::sync::atomic::Ordering::Relaxed)
+        self.shared
+            .disk_low
+            .load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
@@ -350,7 +393,11 @@ impl Writer {
                 return None;
             }
             if self.log.is_settled() {
-                queues = self.shared.wake.wait(queues).unwrap_or_else(PoisonError::into_inner);
+                queues = self
+                    .shared
+                    .wake
+                    .wait(queues)
+                    .unwrap_or_else(PoisonError::into_inner);
             } else {
                 let (next, timeout) = self
                     .shared
@@ -377,9 +424,17 @@ impl Writer {
         let mut pending = Vec::with_capacity(commands.len());
         let mut rows: Rows = Vec::new();
         for waiting in commands {
-            let Waiting { command, beside, correlation, reply } = waiting;
+            let Waiting {
+                command,
+                beside,
+                correlation,
+                reply,
+            } = waiting;
             let first = self.log.next_position() + batch.events.len() as u64;
-            let context = Context { now, first_position: first };
+            let context = Context {
+                now,
+                first_position: first,
+            };
             let result = match decide(&self.state, command, &context) {
                 Err(refusal) => Err(LedgerError::Refused(refusal)),
                 Ok(decided) => {
@@ -387,7 +442,14 @@ impl Writer {
                     for (index, event) in decided.events.into_iter().enumerate() {
                         let position = first + index as u64;
                         self.keep_secrets(&event, position, &beside, &mut batch);
-                        self.state.evolve(At { position, recorded_at: now }, &event, &mut rows);
+                        self.state.evolve(
+                            At {
+                                position,
+                                recorded_at: now,
+                            },
+                            &event,
+                            &mut rows,
+                        );
                         batch.events.push(Recorded {
                             position,
                             recorded_at: now,
@@ -402,13 +464,20 @@ impl Writer {
                     {
                         batch.bodies.push((first, body));
                     }
-                    Ok(Committed { told: decided.told, positions: first..last, recorded_at: now })
+                    Ok(Committed {
+                        told: decided.told,
+                        positions: first..last,
+                        recorded_at: now,
+                    })
                 }
             };
             pending.push(Pending { reply, result });
         }
         // Of several rows of one notice in a batch the last one stands.
-        let rows: BTreeMap<u64, Vec<u8>> = rows.into_iter().map(|(position, row)| (position, row.encode())).collect();
+        let rows: BTreeMap<u64, Vec<u8>> = rows
+            .into_iter()
+            .map(|(position, row)| (position, row.encode()))
+            .collect();
         batch.rows = rows.into_iter().collect();
         match self.log.append(&batch) {
             Ok(()) => {
@@ -447,9 +516,16 @@ impl Writer {
     fn apply(&self, events: &[Recorded<Event>]) {
         let mut ignored: Rows = Vec::new();
         for chunk in events.chunks(APPLY_EVENTS_MAX) {
-            let mut shared = self.shared.state.write().unwrap_or_else(PoisonError::into_inner);
+            let mut shared = self
+                .shared
+                .state
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
             for event in chunk {
-                let at = At { position: event.position, recorded_at: event.recorded_at };
+                let at = At {
+                    position: event.position,
+                    recorded_at: event.recorded_at,
+                };
                 shared.evolve(at, &event.payload, &mut ignored);
             }
             ignored.clear();
@@ -457,27 +533,54 @@ impl Writer {
     }
 
     /// Seals the secrets an entity was given, and takes away those that it replaces.
-    fn keep_secrets(&self, event: &Event, position: u64, beside: &Beside, batch: &mut Batch<Event>) {
+    fn keep_secrets(
+        &self,
+        event: &Event,
+        position: u64,
+        beside: &Beside,
+        batch: &mut Batch<Event>,
+    ) {
         let none = SecretMarks::new();
         let (kind, id, marks, name) = match event {
-            Event::EntityPut { id, spec, secrets, .. } => (spec.kind(), *id, secrets, spec.name()),
+            Event::EntityPut {
+                id, spec, secrets, ..
+            } => (spec.kind(), *id, secrets, spec.name()),
             Event::EntityRemoved { kind, id, name, .. } => (*kind, *id, &none, name.as_str()),
             _ => return,
         };
         let before = self.state.configuration.secrets(kind, id).unwrap_or(&none);
         for (field, mark) in before {
             if marks.get(field) != Some(mark) {
-                batch.secrets.push(SecretChange { position: mark.position, field: mark.slot, sealed: None });
+                batch.secrets.push(SecretChange {
+                    position: mark.position,
+                    field: mark.slot,
+                    sealed: None,
+                });
             }
         }
         let given = beside.secrets.get(&(kind, name.to_owned()));
         for (field, mark) in marks.iter().filter(|(_, mark)| mark.position == position) {
             let Some(value) = given.and_then(|given| given.get(field)) else {
-                tracing::error!(entity.name = name, field, "a secret was announced and not given; it stays unset");
+                tracing::error!(
+                    entity.name = name,
+                    field,
+                    "a secret was announced and not given; it stays unset"
+                );
                 continue;
             };
-            let sealed = self.keyring.seal(Aad { space: 0, entity: id, field }, value.as_bytes());
-            batch.secrets.push(SecretChange { position, field: mark.slot, sealed: Some(sealed) });
+            let sealed = self.keyring.seal(
+                Aad {
+                    space: 0,
+                    entity: id,
+                    field,
+                },
+                value.as_bytes(),
+            );
+            batch.secrets.push(SecretChange {
+                position,
+                field: mark.slot,
+                sealed: Some(sealed),
+            });
         }
     }
 
@@ -512,7 +615,13 @@ impl Writer {
     /// beyond it.
     fn catch_up(&mut self) {
         loop {
-            let from = self.shared.state.read().unwrap_or_else(PoisonError::into_inner).position + 1;
+            let from = self
+                .shared
+                .state
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .position
+                + 1;
             match self.log.reader().page(from, notify_store::PAGE_FRAMES_MAX) {
                 Ok(events) if events.is_empty() => break,
                 Ok(events) => self.publish(events),
@@ -522,7 +631,12 @@ impl Writer {
                 }
             }
         }
-        self.state = self.shared.state.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.state = self
+            .shared
+            .state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
     }
 }
 

@@ -129,62 +129,117 @@ pub struct Sources {
 
 impl Sources {
     pub fn new(ledger: Ledger, vault: Arc<Vault>) -> Self {
-        Sources { ledger, vault, open: Mutex::default(), addresses: Mutex::default() }
+        Sources {
+            ledger,
+            vault,
+            open: Mutex::default(),
+            addresses: Mutex::default(),
+        }
     }
 
     /// The provider of a path, as it is configured now.
     pub fn find(&self, name: &str) -> Result<Arc<Source>, NoSource> {
         let (id, revision, spec, marks) = {
             let state = self.ledger.state();
-            let provider = state.configuration.provider(name).ok_or(NoSource::Unknown)?;
+            let provider = state
+                .configuration
+                .provider(name)
+                .ok_or(NoSource::Unknown)?;
             if let Some(source) = lock(&self.open).get(name)
                 && source.id == provider.id
                 && source.revision == provider.revision
             {
-                return if source.spec.enabled { Ok(Arc::clone(source)) } else { Err(NoSource::Disabled) };
+                return if source.spec.enabled {
+                    Ok(Arc::clone(source))
+                } else {
+                    Err(NoSource::Disabled)
+                };
             }
-            (provider.id, provider.revision, provider.spec.clone(), provider.secrets.clone())
+            (
+                provider.id,
+                provider.revision,
+                provider.spec.clone(),
+                provider.secrets.clone(),
+            )
         };
         let kind = providers::kind(&spec.kind).ok_or(NoSource::Unknown)?;
-        let opened = self.vault.open(EntityKind::Provider, id, revision, &marks)?;
+        let opened = self
+            .vault
+            .open(EntityKind::Provider, id, revision, &marks)?;
         let mut open = lock(&self.open);
-        let live = open.get(name).filter(|source| source.id == id).map(|source| Arc::clone(&source.live));
+        let live = open
+            .get(name)
+            .filter(|source| source.id == id)
+            .map(|source| Arc::clone(&source.live));
         let enabled = spec.enabled;
-        let prepared = kind.webhook().map_or_else(|| Ok(Prepared::default()), |webhook| webhook.prepare(&spec));
+        let prepared = kind
+            .webhook()
+            .map_or_else(|| Ok(Prepared::default()), |webhook| webhook.prepare(&spec));
         let live = live.unwrap_or_default();
-        let source = Arc::new(Source { id, revision, spec, kind, opened, prepared, live });
+        let source = Arc::new(Source {
+            id,
+            revision,
+            spec,
+            kind,
+            opened,
+            prepared,
+            live,
+        });
         let state = self.ledger.state();
-        open.retain(|name, source| state.configuration.provider(name).is_some_and(|p| p.id == source.id));
+        open.retain(|name, source| {
+            state
+                .configuration
+                .provider(name)
+                .is_some_and(|p| p.id == source.id)
+        });
         drop(state);
         open.insert(name.to_owned(), Arc::clone(&source));
-        if enabled { Ok(source) } else { Err(NoSource::Disabled) }
+        if enabled {
+            Ok(source)
+        } else {
+            Err(NoSource::Disabled)
+        }
     }
 
     /// What was heard of a provider since the start.
     pub fn heard(&self, name: &str) -> Heard {
-        lock(&self.open).get(name).map(|source| source.heard()).unwrap_or_default()
+        lock(&self.open)
+            .get(name)
+            .map(|source| source.heard())
+            .unwrap_or_default()
     }
 
     /// Whether an address has been refused too often lately; says how long until it may ask again.
     pub fn address_may_ask(&self, address: IpAddr, now: Duration) -> Result<(), Duration> {
-        lock(&self.addresses).get(&address).map_or(Ok(()), |bucket| bucket.would_take(unverified_rate(), now))
+        lock(&self.addresses)
+            .get(&address)
+            .map_or(Ok(()), |bucket| bucket.would_take(unverified_rate(), now))
     }
 
     /// Notes that a request of this address was not verified.
     pub fn address_refused(&self, address: IpAddr, now: Duration) {
         let mut addresses = lock(&self.addresses);
         if addresses.len() >= ADDRESSES_MAX && !addresses.contains_key(&address) {
-            let quiet = addresses.iter().min_by_key(|(_, bucket)| bucket.at).map(|(address, _)| *address);
+            let quiet = addresses
+                .iter()
+                .min_by_key(|(_, bucket)| bucket.at)
+                .map(|(address, _)| *address);
             quiet.and_then(|address| addresses.remove(&address));
         }
         // Beyond its burst it is refused before it is looked at, so a full bucket needs no answer.
-        let _full = addresses.entry(address).or_default().take(unverified_rate(), now);
+        let _full = addresses
+            .entry(address)
+            .or_default()
+            .take(unverified_rate(), now);
     }
 }
 
 fn unverified_rate() -> Rate {
     let refill = u32::try_from(UNVERIFIED_REFILL.as_secs()).unwrap_or(1);
-    Rate { count: UNVERIFIED_BURST, per_seconds: UNVERIFIED_BURST * refill }
+    Rate {
+        count: UNVERIFIED_BURST,
+        per_seconds: UNVERIFIED_BURST * refill,
+    }
 }
 
 #[cfg(test)]
@@ -193,7 +248,10 @@ mod tests {
 
     #[test]
     fn a_bucket_gives_its_burst_then_its_rate() {
-        let rate = Rate { count: 3, per_seconds: 60 };
+        let rate = Rate {
+            count: 3,
+            per_seconds: 60,
+        };
         let mut bucket = Bucket::default();
         let at = Duration::from_secs;
         for _ in 0..3 {

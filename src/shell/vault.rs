@@ -17,14 +17,20 @@ pub struct Opened {
 impl Opened {
     /// The provider's secrets that a sender may prove itself with, newest first.
     pub fn sender_secrets(&self) -> Vec<&[u8]> {
-        ["secret", "secret.2"].iter().filter_map(|field| self.values.get(*field)).map(String::as_bytes).collect()
+        ["secret", "secret.2"]
+            .iter()
+            .filter_map(|field| self.values.get(*field))
+            .map(String::as_bytes)
+            .collect()
     }
 }
 
 /// Why the secrets of an entity cannot be used. What it would send is held until they can.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VaultError {
-    #[error("the secret {0} is sealed with another key than the one in use; bring back the key file, or set the secret anew")]
+    #[error(
+        "the secret {0} is sealed with another key than the one in use; bring back the key file, or set the secret anew"
+    )]
     WrongKey(String),
     #[error("the secret {0} is damaged; set it anew")]
     Damaged(String),
@@ -43,7 +49,11 @@ pub struct Vault {
 
 impl Vault {
     pub fn new(ledger: Ledger, keyring: Arc<Keyring>) -> Self {
-        Vault { ledger, keyring, opened: Mutex::new(HashMap::new()) }
+        Vault {
+            ledger,
+            keyring,
+            opened: Mutex::new(HashMap::new()),
+        }
     }
 
     pub fn keyring(&self) -> &Keyring {
@@ -51,18 +61,35 @@ impl Vault {
     }
 
     /// Opens secrets without keeping them.
-    pub fn open_fresh(&self, id: u32, marks: &SecretMarks) -> Result<BTreeMap<String, String>, VaultError> {
+    pub fn open_fresh(
+        &self,
+        id: u32,
+        marks: &SecretMarks,
+    ) -> Result<BTreeMap<String, String>, VaultError> {
         let mut values = BTreeMap::new();
         for (field, mark) in marks {
             let sealed = match self.ledger.reader().secret(mark.position, mark.slot) {
                 Ok(Some(sealed)) => sealed,
                 Ok(None) | Err(_) => return Err(VaultError::Unreadable(field.clone())),
             };
-            let opened = self.keyring.open(Aad { space: 0, entity: id, field }, &sealed).map_err(|error| match error {
-                super::keyring::OpenSealedError::WrongKey { .. } => VaultError::WrongKey(field.clone()),
-                _ => VaultError::Damaged(field.clone()),
-            })?;
-            let text = String::from_utf8(opened.to_vec()).map_err(|_| VaultError::Damaged(field.clone()))?;
+            let opened = self
+                .keyring
+                .open(
+                    Aad {
+                        space: 0,
+                        entity: id,
+                        field,
+                    },
+                    &sealed,
+                )
+                .map_err(|error| match error {
+                    super::keyring::OpenSealedError::WrongKey { .. } => {
+                        VaultError::WrongKey(field.clone())
+                    }
+                    _ => VaultError::Damaged(field.clone()),
+                })?;
+            let text = String::from_utf8(opened.to_vec())
+                .map_err(|_| VaultError::Damaged(field.clone()))?;
             values.insert(field.clone(), text);
         }
         Ok(values)
@@ -83,7 +110,10 @@ impl Vault {
             return Ok(Arc::clone(opened));
         }
         let values = self.open_fresh(id, marks)?;
-        let opened = Arc::new(Opened { redactor: Redactor::of_fields(&values), values });
+        let opened = Arc::new(Opened {
+            redactor: Redactor::of_fields(&values),
+            values,
+        });
         let mut kept = lock();
         // Entities that are gone leave with the next one that is opened.
         let state = self.ledger.state();

@@ -1,5 +1,7 @@
 //! The built-in words.
-use std::collections::BTreeMap;
 use crate::domain::spec::WordsSpec;
+use std::collections::BTreeMap;
 /// Entries.
-pub fn entries() -> BTreeMap<String, WordsSpec> { BTreeMap::new() }
+pub fn entries() -> BTreeMap<String, WordsSpec> {
+    BTreeMap::new()
+}

@@ -32,7 +32,9 @@ const BUTTONS_MAX: usize = 10;
 const DEFAULT_ENTRY: &str = "default";
 
 const DIALECT: Dialect = Dialect {
-    names: &["notice", "items", "count", "more", "link", "receiver", "now"],
+    names: &[
+        "notice", "items", "count", "more", "link", "receiver", "now",
+    ],
     filters: filters::OF_TEXTS,
     tests: filters::TESTS,
     loops: true,
@@ -124,12 +126,9 @@ impl Words {
 }
 
 /// The built-in words.
-static BUILT_IN: LazyLock<Option<Words>> =
-    LazyLock::new(|| compile(&defaults::entries()).ok());
+static BUILT_IN: LazyLock<Option<Words>> = LazyLock::new(|| compile(&defaults::entries()).ok());
 
-fn compile(
-    entries: &BTreeMap<String, WordsSpec>,
-) -> Result<Words, Vec<(String, TemplateFault)>> {
+fn compile(entries: &BTreeMap<String, WordsSpec>) -> Result<Words, Vec<(String, TemplateFault)>> {
     let mut compiler = Compiler {
         engine: ENGINE.clone(),
         faults: Vec::new(),
@@ -439,10 +438,7 @@ fn context(scene: &Scene<'_>, wanted: &Wanted, text: AsValue) -> Value {
             "receiver" => Record::value(vec![
                 ("name".into(), text(scene.receiver)),
                 ("locale".into(), text(scene.locale)),
-                (
-                    "zone".into(),
-                    text(scene.zone.iana_name().unwrap_or("UTC")),
-                ),
+                ("zone".into(), text(scene.zone.iana_name().unwrap_or("UTC"))),
             ]),
             "now" => Value::from(view::moment(scene.now.as_microsecond())),
             _ => continue,

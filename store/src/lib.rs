@@ -54,6 +54,7 @@ pub use batch::{
     SecretChange,
 };
 pub use error::{AppendError, Newer, OpenError, ReadError};
+pub use folder::free_bytes;
 pub use frame::{FRAME_FORMAT, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX};
 pub use log::{Log, Removed};
 pub use open::{CACHE_BYTES, MIN_FREE_BYTES, Options, RepairProgress, open_read_only};

@@ -19,6 +19,8 @@ pub const RETRY_BASE: Duration = Duration::from_secs(1);
 pub const RETRY_MAX: Duration = Duration::from_secs(3_600);
 /// Longest wait that a service may ask for; a longer one is cut to this.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3_600);
+/// Times that one part may be put in other ways (without markup, without buttons).
+pub const FALLBACKS_MAX: u8 = 2;
 /// Attempts of one part; then the delivery is parked.
 pub const TRIES_MAX: u16 = 16;
 /// Age at which a failing delivery is parked rather than tried again.
@@ -271,7 +273,7 @@ impl Attempt<'_> {
     }
 
     fn fall_back(self, parts: Vec<crate::targets::Part>, reason: String) -> Decided {
-        if self.delivery.fallback_used || parts.is_empty() {
+        if self.delivery.fallbacks >= FALLBACKS_MAX || parts.is_empty() {
             return self.parked(What::Rejected, reason);
         }
         let notice = self.delivery.notice;

@@ -11,8 +11,7 @@ use crate::projections::configuration::Target;
 
 /// Most notices one request may give; a request with more is refused as a whole.
 pub const NOTICES_PER_REQUEST_MAX: usize = 1_000;
-/// A notice that has passed through this many bridges is not sent on.
-pub const HOPS_MAX: u8 = 4;
+pub use crate::targets::HOPS_MAX;
 
 /// The provider under which one-off messages are recorded.
 pub const ONE_OFF: &str = "api";
@@ -99,6 +98,7 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
         told: Told::Accepted {
             first: context.first_position,
             count: of,
+            seed,
         },
     })
 }
@@ -130,6 +130,7 @@ pub fn unreadable(
         told: Told::Accepted {
             first: context.first_position,
             count: 0,
+            seed,
         },
     })
 }
@@ -193,6 +194,7 @@ pub fn notify(state: &State, notify: Notify, context: &Context) -> Result<Decide
         told: Told::Accepted {
             first: context.first_position,
             count: 1,
+            seed,
         },
     })
 }

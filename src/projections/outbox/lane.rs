@@ -106,7 +106,10 @@ impl Outbox {
         let look_again = |due: &mut Due, at: i64| {
             due.next_at = Some(due.next_at.map_or(at, |next| next.min(at)))
         };
-        let lanes = self.lanes.range(first_lane..).chain(self.lanes.range(..first_lane));
+        let lanes = self
+            .lanes
+            .range(first_lane..)
+            .chain(self.lanes.range(..first_lane));
         for (_, lane) in lanes {
             if due.ready.len() >= most {
                 break;

@@ -458,10 +458,7 @@ pub fn review(hook: &Hook<'_>, verdict: Review, written: Option<&str>) -> Vec<No
                 "" => "changed",
                 action => action,
             };
-            (
-                Kind::Other,
-                format!("{} a review of {name}", words(action)),
-            )
+            (Kind::Other, format!("{} a review of {name}", words(action)))
         }
     };
     let draft = hook

@@ -45,11 +45,7 @@ pub(super) fn discussion(hook: &Hook<'_>) -> Vec<NoticeDraft> {
             Transition::Updates,
             format!("moved {name} to another category"),
         ),
-        "" => (
-            Kind::Other,
-            Transition::Updates,
-            format!("changed {name}"),
-        ),
+        "" => (Kind::Other, Transition::Updates, format!("changed {name}")),
         action => (
             Kind::Other,
             Transition::Updates,

@@ -56,7 +56,9 @@ const URLS: [&str; 8] = [
     "title_link",
     "click",
 ];
-const SEVERITIES: [&str; 6] = ["severity", "level", "priority", "urgency", "status", "state"];
+const SEVERITIES: [&str; 6] = [
+    "severity", "level", "priority", "urgency", "status", "state",
+];
 const ACTORS: [&str; 6] = ["actor", "user", "username", "author", "sender", "user_name"];
 
 /// What could be guessed, with the plain rendering of the payload apart.
@@ -121,7 +123,10 @@ pub(super) fn notice(body: &Value, provider: &str) -> Guess {
     }
     if notice.title.is_empty() {
         let line = match (notice.text.is_empty(), lines.text.is_empty()) {
-            (false, _) => short(super::super::forge::phrase::first_line(&notice.text), TITLE_BYTES_MAX),
+            (false, _) => short(
+                super::super::forge::phrase::first_line(&notice.text),
+                TITLE_BYTES_MAX,
+            ),
             (true, false) => format!("Received from {provider}"),
             (true, true) => format!("Empty message from {provider}"),
         };
@@ -167,7 +172,9 @@ fn named<'a>(notice: &mut NoticeDraft, members: &'a Map<String, Value>) -> Vec<&
     let severity = find(&SEVERITIES, &|text| severity(text).is_some()).and_then(severity);
     let actor = find(&ACTORS, &|_| true).map(str::to_owned).or_else(|| {
         ACTORS.iter().find_map(|name| {
-            let person = places.iter().find_map(|place| place.get(*name)?.as_object())?;
+            let person = places
+                .iter()
+                .find_map(|place| place.get(*name)?.as_object())?;
             ["name", "username", "login", "display_name", "email"]
                 .iter()
                 .find_map(|name| Some(member(person, name)?.1.to_owned()))
@@ -289,13 +296,7 @@ struct Lines {
 }
 
 impl Lines {
-    fn members(
-        &mut self,
-        prefix: &str,
-        members: &Map<String, Value>,
-        level: usize,
-        used: &[&str],
-    ) {
+    fn members(&mut self, prefix: &str, members: &Map<String, Value>, level: usize, used: &[&str]) {
         for (name, value) in members {
             if level == 1 && used.contains(&name.as_str()) {
                 continue;
@@ -347,7 +348,8 @@ impl Lines {
 
     fn close(&mut self) {
         if self.left_out > 0 {
-            self.text.push_str(&format!("\n… and {} more", self.left_out));
+            self.text
+                .push_str(&format!("\n… and {} more", self.left_out));
             self.left_out = 0;
         }
     }
@@ -406,24 +408,45 @@ mod tests {
                 Jam [info]
                 Tray 2"#]],
         );
-        check(&json!("Out of paper"), expect![[r#"
+        check(
+            &json!("Out of paper"),
+            expect![[r#"
             Out of paper [info]
-        "#]]);
-        check(&json!(42), expect![[r#"
+        "#]],
+        );
+        check(
+            &json!(42),
+            expect![[r#"
             printer sent 42 [info]
-        "#]]);
-        check(&json!([{"a": 1}, {"a": 2}]), expect![[r#"
+        "#]],
+        );
+        check(
+            &json!([{"a": 1}, {"a": 2}]),
+            expect![[r#"
             2 entries from printer [info]
             a: 1
-            a: 2"#]]);
-        for empty in [json!(null), json!({}), json!([]), json!(""), json!({"a": {}})] {
-            check(&empty, expect![[r#"
+            a: 2"#]],
+        );
+        for empty in [
+            json!(null),
+            json!({}),
+            json!([]),
+            json!(""),
+            json!({"a": {}}),
+        ] {
+            check(
+                &empty,
+                expect![[r#"
                 Empty message from printer [info]
-            "#]]);
+            "#]],
+            );
         }
-        check(&json!({"a": 1}), expect![[r#"
+        check(
+            &json!({"a": 1}),
+            expect![[r#"
             Received from printer [info]
-            a: 1"#]]);
+            a: 1"#]],
+        );
     }
 
     #[test]

@@ -79,11 +79,10 @@ impl CompiledMap {
             .map(|(name, source)| (name.clone(), None, source))
             .chain(label_expressions);
         for (field, label, source) in expressions {
-            add(&mut environment, &field, source)
-                .map_err(|why| Unreadable::Field {
-                    field: format!("map.{field}"),
-                    why,
-                })?;
+            add(&mut environment, &field, source).map_err(|why| Unreadable::Field {
+                field: format!("map.{field}"),
+                why,
+            })?;
             if let Some(label) = label {
                 labels.push((label.clone(), field));
             }
@@ -202,12 +201,13 @@ impl CompiledMap {
         let Ok(template) = self.environment.get_template(field) else {
             return Ok(None);
         };
-        let evaluated = template
-            .render_captured(context.clone())
-            .map_err(|error| Unreadable::Field {
-                field: format!("map.{field}"),
-                why: explain(&error),
-            })?;
+        let evaluated =
+            template
+                .render_captured(context.clone())
+                .map_err(|error| Unreadable::Field {
+                    field: format!("map.{field}"),
+                    why: explain(&error),
+                })?;
         Ok(Some(
             evaluated
                 .state()

@@ -8,8 +8,14 @@ use ipnet::IpNet;
 use super::Peer;
 
 /// Headers by which a proxy says for whom it speaks. Any of them means "not on loopback".
-const FORWARDING_HEADERS: [&str; 6] =
-    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"];
+const FORWARDING_HEADERS: [&str; 6] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "via",
+];
 
 /// The client's address: the peer's, or what a trusted proxy says, read from the right so that
 /// nothing a client wrote itself is believed.
@@ -27,7 +33,9 @@ pub fn client(peer: &Peer, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         .map(str::trim)
         .collect::<Vec<_>>();
     for hop in hops.into_iter().rev() {
-        let Ok(hop) = hop.parse::<IpAddr>() else { break };
+        let Ok(hop) = hop.parse::<IpAddr>() else {
+            break;
+        };
         address = hop.to_canonical();
         if !is_trusted(&address) {
             break;
@@ -38,7 +46,10 @@ pub fn client(peer: &Peer, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
 
 /// The host a request names, without its port.
 pub fn host<'a>(headers: &'a HeaderMap, uri: &'a axum::http::Uri) -> Option<&'a str> {
-    let named = headers.get("host").and_then(|value| value.to_str().ok()).or_else(|| uri.host())?;
+    let named = headers
+        .get("host")
+        .and_then(|value| value.to_str().ok())
+        .or_else(|| uri.host())?;
     Some(without_port(named))
 }
 
@@ -63,12 +74,17 @@ pub fn is_known_host(host: &str, ours: &[String]) -> bool {
 /// Listener, peer and host are all of this machine, and no proxy speaks.
 pub fn is_on_loopback(peer: &Peer, headers: &HeaderMap, uri: &axum::http::Uri) -> bool {
     let loopback_host = host(headers, uri).is_some_and(|host| {
-        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        host.eq_ignore_ascii_case("localhost")
+            || host
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
     });
     peer.listener_is_loopback
         && peer.address.ip().to_canonical().is_loopback()
         && loopback_host
-        && !FORWARDING_HEADERS.iter().any(|name| headers.contains_key(*name))
+        && !FORWARDING_HEADERS
+            .iter()
+            .any(|name| headers.contains_key(*name))
 }
 
 #[cfg(test)]
@@ -114,7 +130,10 @@ mod tests {
 
     #[test]
     fn a_forwarding_header_is_believed_only_from_a_trusted_proxy() {
-        let peer = |ip: &str| Peer { address: format!("{ip}:1000").parse().unwrap(), listener_is_loopback: true };
+        let peer = |ip: &str| Peer {
+            address: format!("{ip}:1000").parse().unwrap(),
+            listener_is_loopback: true,
+        };
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
         for (from, forwarded, expected) in [
             ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
@@ -123,19 +142,49 @@ mod tests {
             ("10.0.0.1", "garbage", "10.0.0.1"),
         ] {
             let headers = headers(&[("x-forwarded-for", forwarded)]);
-            assert_eq!(client(&peer(from), &headers, &trusted), expected.parse::<IpAddr>().unwrap(), "{forwarded}");
+            assert_eq!(
+                client(&peer(from), &headers, &trusted),
+                expected.parse::<IpAddr>().unwrap(),
+                "{forwarded}"
+            );
         }
     }
 
     #[test]
     fn a_proxy_is_never_loopback() {
-        let peer = Peer { address: "127.0.0.1:9".parse().unwrap(), listener_is_loopback: true };
+        let peer = Peer {
+            address: "127.0.0.1:9".parse().unwrap(),
+            listener_is_loopback: true,
+        };
         let uri = axum::http::Uri::from_static("/");
-        assert!(is_on_loopback(&peer, &headers(&[("host", "localhost:8780")]), &uri));
-        assert!(is_on_loopback(&peer, &headers(&[("host", "[::1]:8780")]), &uri));
-        assert!(!is_on_loopback(&peer, &headers(&[("host", "bridge.example")]), &uri));
-        assert!(!is_on_loopback(&peer, &headers(&[("host", "localhost"), ("x-real-ip", "127.0.0.1")]), &uri));
-        let wildcard = Peer { listener_is_loopback: false, ..peer };
-        assert!(!is_on_loopback(&wildcard, &headers(&[("host", "localhost")]), &uri));
+        assert!(is_on_loopback(
+            &peer,
+            &headers(&[("host", "localhost:8780")]),
+            &uri
+        ));
+        assert!(is_on_loopback(
+            &peer,
+            &headers(&[("host", "[::1]:8780")]),
+            &uri
+        ));
+        assert!(!is_on_loopback(
+            &peer,
+            &headers(&[("host", "bridge.example")]),
+            &uri
+        ));
+        assert!(!is_on_loopback(
+            &peer,
+            &headers(&[("host", "localhost"), ("x-real-ip", "127.0.0.1")]),
+            &uri
+        ));
+        let wildcard = Peer {
+            listener_is_loopback: false,
+            ..peer
+        };
+        assert!(!is_on_loopback(
+            &wildcard,
+            &headers(&[("host", "localhost")]),
+            &uri
+        ));
     }
 }

@@ -32,7 +32,13 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Phase; 5] = [Phase::Opening, Phase::Repairing, Phase::Rebuilding, Phase::Ready, Phase::Stopping];
+    const ALL: [Phase; 5] = [
+        Phase::Opening,
+        Phase::Repairing,
+        Phase::Rebuilding,
+        Phase::Ready,
+        Phase::Stopping,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -66,7 +72,10 @@ impl Front {
     }
 
     pub fn progress(&self, phase: Phase, done: u64, of: u64) {
-        let number = Phase::ALL.iter().position(|known| *known == phase).unwrap_or(0) as u64;
+        let number = Phase::ALL
+            .iter()
+            .position(|known| *known == phase)
+            .unwrap_or(0) as u64;
         self.done.store(done, Ordering::Relaxed);
         self.of.store(of, Ordering::Relaxed);
         self.phase.store(number, Ordering::Release);
@@ -86,7 +95,10 @@ impl Front {
 
     pub fn app(&self) -> Result<&Arc<App>, Problem> {
         if self.phase() == Phase::Stopping {
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the program is stopping").retry_after(10));
+            return Err(
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the program is stopping")
+                    .retry_after(10),
+            );
         }
         self.app.get().ok_or_else(|| {
             let detail = format!("the program is {}; ask /api/ready", self.phase().as_str());
@@ -111,11 +123,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts
-            .extensions
-            .get::<Peer>()
-            .copied()
-            .ok_or_else(|| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request came over no connection"))
+        parts.extensions.get::<Peer>().copied().ok_or_else(|| {
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the request came over no connection",
+            )
+        })
     }
 }
 
@@ -133,7 +146,9 @@ pub async fn request_id(mut request: Request, next: Next) -> Response {
         .and_then(|value| value.to_str().ok())
         .filter(|id| {
             (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
-                && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+                && id
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
         })
         .map(str::to_owned);
     let id = taken.unwrap_or_else(|| format!("{:016x}", SystemEntropy.next_u64()));
@@ -150,11 +165,16 @@ pub async fn request_id(mut request: Request, next: Next) -> Response {
 /// Refuses a host that is not ours, so that a name an attacker points at us opens nothing.
 pub async fn known_host(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let open = path == "/api/health" || path == "/api/ready" || path == "/hooks" || path.starts_with("/hooks/");
+    let open = path == "/api/health"
+        || path == "/api/ready"
+        || path == "/hooks"
+        || path.starts_with("/hooks/");
     if open {
         return next.run(request).await;
     }
-    let host = address::host(request.headers(), request.uri()).unwrap_or("").to_owned();
+    let host = address::host(request.headers(), request.uri())
+        .unwrap_or("")
+        .to_owned();
     let mut ours = front.options.hosts.clone();
     ours.extend(front.options.public_host());
     if let Ok(app) = front.app() {
@@ -163,7 +183,11 @@ pub async fn known_host(State(front): State<Arc<Front>>, request: Request, next:
     if address::is_known_host(&host, &ours) {
         return next.run(request).await;
     }
-    let shown: String = host.chars().take(100).filter(|c| c.is_ascii_graphic()).collect();
+    let shown: String = host
+        .chars()
+        .take(100)
+        .filter(|c| c.is_ascii_graphic())
+        .collect();
     Problem::new(
         StatusCode::MISDIRECTED_REQUEST,
         format!("the host {shown:?} is not one of this program's; if it should be, start it with --host {shown} or set --public-url"),

@@ -70,7 +70,12 @@ async fn take(front: &Front, peer: Peer, request: Request) -> Result<Response, P
     let path = parts.uri.path();
     let rest = path.strip_prefix("/hooks/").unwrap_or("");
     let (name, path_rest) = rest.split_once('/').unwrap_or((rest, ""));
-    let unknown = || Problem::new(StatusCode::NOT_FOUND, "there is no provider at this address, or it is disabled");
+    let unknown = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "there is no provider at this address, or it is disabled",
+        )
+    };
     let source = match app.sources.find(name) {
         Ok(source) => source,
         Err(NoSource::Unknown | NoSource::Disabled) => return Err(unknown()),
@@ -84,27 +89,46 @@ async fn take(front: &Front, peer: Peer, request: Request) -> Result<Response, P
     match parts.method {
         Method::POST | Method::PUT => {}
         Method::GET | Method::HEAD => {
-            let words = format!("This is the intake of a provider of kind {}. Senders POST to it.\n", source.spec.kind);
-            return Ok((StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], words).into_response());
+            let words = format!(
+                "This is the intake of a provider of kind {}. Senders POST to it.\n",
+                source.spec.kind
+            );
+            return Ok(
+                (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], words).into_response(),
+            );
         }
         _ => {
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "an intake takes POST");
             let mut response = problem.into_response();
-            response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST, GET, HEAD"));
+            response.headers_mut().insert(
+                header::ALLOW,
+                header::HeaderValue::from_static("POST, GET, HEAD"),
+            );
             return Ok(response);
         }
     }
     let now = app.clock.monotonic();
     let client = address::client(&peer, &parts.headers, &front.options.trusted_proxies);
     app.sources.address_may_ask(client, now).map_err(|wait| {
-        too_many("too many requests from this address were not verified", wait)
+        too_many(
+            "too many requests from this address were not verified",
+            wait,
+        )
     })?;
-    let encoded = parts.headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    let encoded = parts
+        .headers
+        .get(header::CONTENT_ENCODING)
+        .and_then(|value| value.to_str().ok());
     if encoded.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         let detail = "the body is compressed; send it as it is (content encoding identity)";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let most = source.spec.body_max.or(front.options.body_max).unwrap_or(BODY_BYTES_DEFAULT).min(BODY_BYTES_MAX);
+    let most = source
+        .spec
+        .body_max
+        .or(front.options.body_max)
+        .unwrap_or(BODY_BYTES_DEFAULT)
+        .min(BODY_BYTES_MAX);
     let (bytes, _room) = read_body(&app.bodies, &parts.headers, body, most as usize).await?;
     let headers: Vec<(String, Vec<u8>)> = parts
         .headers
@@ -118,8 +142,19 @@ async fn take(front: &Front, peer: Peer, request: Request) -> Result<Response, P
         headers: &headers,
         body: &bytes,
     };
-    let request_id = parts.extensions.get::<RequestId>().map_or("", |id| id.0.as_str());
-    Intake { app: &app, source: &source, webhook, client, request_id }.take(&raw).await
+    let request_id = parts
+        .extensions
+        .get::<RequestId>()
+        .map_or("", |id| id.0.as_str());
+    Intake {
+        app: &app,
+        source: &source,
+        webhook,
+        client,
+        request_id,
+    }
+    .take(&raw)
+    .await
 }
 
 async fn read_body(
@@ -129,13 +164,22 @@ async fn read_body(
     most: usize,
 ) -> Result<(Vec<u8>, OwnedSemaphorePermit), Problem> {
     let too_large = || {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than the {most} bytes this provider takes"))
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body has more than the {most} bytes this provider takes"),
+        )
     };
     let full = || {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many bodies are being read at once").retry_after(5)
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many bodies are being read at once",
+        )
+        .retry_after(5)
     };
-    let announced: Option<usize> =
-        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+    let announced: Option<usize> = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse().ok());
     if announced.is_some_and(|length| length > most) {
         return Err(too_large());
     }
@@ -145,7 +189,8 @@ async fn read_body(
         let mut body = body;
         let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(most));
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
+            let frame =
+                frame.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
             if let Ok(data) = frame.into_data() {
                 if bytes.len() + data.len() > most {
                     return Err(too_large());
@@ -155,9 +200,17 @@ async fn read_body(
         }
         Ok(bytes)
     };
-    let bytes = tokio::time::timeout(BODY_WAIT_MAX, read).await.map_err(|_| {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, format!("the body did not arrive within {} s", BODY_WAIT_MAX.as_secs()))
-    })??;
+    let bytes = tokio::time::timeout(BODY_WAIT_MAX, read)
+        .await
+        .map_err(|_| {
+            Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                format!(
+                    "the body did not arrive within {} s",
+                    BODY_WAIT_MAX.as_secs()
+                ),
+            )
+        })??;
     let needed = bytes.len().div_ceil(PIECE_BYTES).max(1);
     let surplus = permit.num_permits().saturating_sub(needed);
     drop(permit.split(surplus));
@@ -180,11 +233,16 @@ impl Intake<'_> {
     async fn take(&self, raw: &RawRequest<'_>) -> Result<Response, Problem> {
         let now = self.app.clock.now();
         let secrets = self.source.opened.sender_secrets();
-        let keys = providers::Keys { secrets: &secrets, now_seconds: now.div_euclid(1_000_000) };
+        let keys = providers::Keys {
+            secrets: &secrets,
+            now_seconds: now.div_euclid(1_000_000),
+        };
         let verified = match providers::verify(self.webhook, &self.source.spec, raw, &keys) {
             Ok(verified) => verified,
             Err(why) => {
-                self.app.sources.address_refused(self.client, self.app.clock.monotonic());
+                self.app
+                    .sources
+                    .address_refused(self.client, self.app.clock.monotonic());
                 let why = why.to_string();
                 self.source.note(|heard| {
                     heard.refused += 1;
@@ -205,25 +263,40 @@ impl Intake<'_> {
             heard.last_verified_at = Some(now);
         });
         let (readable, kept) = self.read(&verified);
-        let (sender, read) = match readable.and_then(|readable| self.understand(&verified, &readable)) {
-            Ok((sender, notices)) => (sender, Ok(notices)),
-            Err(unreadable) => (self.webhook.sender_key(&verified), Err(unreadable)),
-        };
+        let (sender, read) =
+            match readable.and_then(|readable| self.understand(&verified, &readable)) {
+                Ok((sender, notices)) => (sender, Ok(notices)),
+                Err(unreadable) => (self.webhook.sender_key(&verified), Err(unreadable)),
+            };
         let keys = RequestKeys {
             sender: sender.map(|key| key_of(&[b"sender\0", key.as_bytes()])),
-            body: self.webhook.same_bytes_same_delivery().then(|| key_of(&[b"body\0", raw.body])),
+            body: self
+                .webhook
+                .same_bytes_same_delivery()
+                .then(|| key_of(&[b"body\0", raw.body])),
         };
         let command = match read {
             Ok(notices) if notices.is_empty() => {
-                return Ok((StatusCode::ACCEPTED, axum::Json(json!({"notices": []}))).into_response());
+                return Ok(
+                    (StatusCode::ACCEPTED, axum::Json(json!({"notices": []}))).into_response()
+                );
             }
             Ok(notices) => {
                 let hops = hops(raw);
-                Command::Accept(Box::new(Accept { provider: self.source.id, notices, keys, hops }))
+                Command::Accept(Box::new(Accept {
+                    provider: self.source.id,
+                    notices,
+                    keys,
+                    hops,
+                }))
             }
             Err(unreadable) => {
                 self.source.note(|heard| heard.unreadable += 1);
-                Command::Unreadable { provider: self.source.id, why: unreadable.to_string(), keys }
+                Command::Unreadable {
+                    provider: self.source.id,
+                    why: unreadable.to_string(),
+                    keys,
+                }
             }
         };
         self.commit(command, kept).await
@@ -236,9 +309,14 @@ impl Intake<'_> {
         readable: &Readable,
     ) -> Result<(Option<String>, Vec<NoticeDraft>), Unreadable> {
         let prepared = self.source.prepared.as_ref().map_err(Clone::clone)?;
-        let notices = self.webhook.notices_prepared(prepared, &self.source.spec, readable)?;
+        let notices = self
+            .webhook
+            .notices_prepared(prepared, &self.source.spec, readable)?;
         let mapped = self.webhook.mapped_key(prepared, readable)?;
-        Ok((mapped.or_else(|| self.webhook.sender_key(verified)), notices))
+        Ok((
+            mapped.or_else(|| self.webhook.sender_key(verified)),
+            notices,
+        ))
     }
 
     /// The request as providers read it, and the bytes that are kept; neither holds a secret.
@@ -255,9 +333,16 @@ impl Intake<'_> {
         let kept_headers = redactor.headers_kept(&given);
         let document = match self.webhook.document(verified) {
             Ok(document) => document,
-            Err(unreadable) => return (Err(unreadable), keep(raw, &kept_headers, &query, &redactor.redact_bytes(raw.body))),
+            Err(unreadable) => {
+                return (
+                    Err(unreadable),
+                    keep(raw, &kept_headers, &query, &redactor.redact_bytes(raw.body)),
+                );
+            }
         };
-        let redacted = redactor.redact_document(&document, |bytes| self.webhook.read(bytes, &media_type).ok());
+        let redacted = redactor.redact_document(&document, |bytes| {
+            self.webhook.read(bytes, &media_type).ok()
+        });
         let kept = keep(raw, &kept_headers, &query, &redacted.bytes);
         let Some(body) = redacted.value else {
             let unreadable = match self.webhook.read(&document, &media_type) {
@@ -276,47 +361,83 @@ impl Intake<'_> {
             .take(providers::QUERY_PAIRS_MAX)
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
-        (Ok(Readable { headers, query, body }), kept)
+        (
+            Ok(Readable {
+                headers,
+                query,
+                body,
+            }),
+            kept,
+        )
     }
 
     async fn commit(&self, command: Command, kept: Vec<u8>) -> Result<Response, Problem> {
         let mut correlation = [0u8; 16];
         SystemEntropy.fill(&mut correlation);
         let readable = matches!(command, Command::Accept(_));
-        let beside = Beside { body: Some(kept), ..Beside::default() };
-        let committed = self.app.ledger.submit(Priority::Intake, command, beside, correlation).await?;
+        let beside = Beside {
+            body: Some(kept),
+            ..Beside::default()
+        };
+        let committed = self
+            .app
+            .ledger
+            .submit(Priority::Intake, command, beside, correlation)
+            .await?;
         let dispatch = dispatch_id(&correlation);
         match committed.told {
-            Told::Accepted { count: 0, first, .. } => {
+            Told::Accepted {
+                count: 0, first, ..
+            } => {
                 debug_assert!(!readable);
-                tracing::warn!(provider.name = self.source.spec.name, dispatch.id = dispatch, request.id = self.request_id, position = first, "a verified request could not be read; its body is kept");
-                let detail = "the request was verified but not understood; its body is kept and shown";
+                tracing::warn!(
+                    provider.name = self.source.spec.name,
+                    dispatch.id = dispatch,
+                    request.id = self.request_id,
+                    position = first,
+                    "a verified request could not be read; its body is kept"
+                );
+                let detail =
+                    "the request was verified but not understood; its body is kept and shown";
                 Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
             }
             Told::Accepted { first, count, seed } => {
-                let ids: Vec<String> =
-                    (0..u64::from(count)).map(|nth| seed.id(first + nth, 0).to_string()).collect();
-                tracing::debug!(provider.name = self.source.spec.name, dispatch.id = dispatch, request.id = self.request_id, notice.id = ids[0], "accepted");
+                let ids: Vec<String> = (0..u64::from(count))
+                    .map(|nth| seed.id(first + nth, 0).to_string())
+                    .collect();
+                tracing::debug!(
+                    provider.name = self.source.spec.name,
+                    dispatch.id = dispatch,
+                    request.id = self.request_id,
+                    notice.id = ids[0],
+                    "accepted"
+                );
                 Ok((StatusCode::ACCEPTED, axum::Json(json!({"notices": ids}))).into_response())
             }
             Told::Duplicate { first, count } => {
                 self.source.note(|heard| heard.duplicates += 1);
                 if count == 0 {
-                    let detail = "the request was verified but not understood, as when it came before";
+                    let detail =
+                        "the request was verified but not understood, as when it came before";
                     return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
                 }
                 let ids = earlier_ids(self.app, first, count)?;
                 Ok(axum::Json(json!({"notices": ids, "duplicate": true})).into_response())
             }
-            Told::Done | Told::Claimed { .. } | Told::Changed { .. } => {
-                Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "intake was told something else"))
-            }
+            Told::Done | Told::Claimed { .. } | Told::Changed { .. } => Err(Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "intake was told something else",
+            )),
         }
     }
 }
 
 fn earlier_ids(app: &App, first: u64, count: u16) -> Result<Vec<String>, Problem> {
-    let page = app.ledger.reader().page(first, usize::from(count)).map_err(|error| Problem::internal(&error))?;
+    let page = app
+        .ledger
+        .reader()
+        .page(first, usize::from(count))
+        .map_err(|error| Problem::internal(&error))?;
     Ok(page
         .into_iter()
         .filter_map(|recorded| match recorded.payload {
@@ -337,7 +458,10 @@ fn is_credential_header(name: &str) -> bool {
 fn hide(unreadable: Unreadable, redactor: &Redactor) -> Unreadable {
     match unreadable {
         Unreadable::NotJson(why) => Unreadable::NotJson(redactor.redact_text(&why).into_owned()),
-        Unreadable::Field { field, why } => Unreadable::Field { field, why: redactor.redact_text(&why).into_owned() },
+        Unreadable::Field { field, why } => Unreadable::Field {
+            field,
+            why: redactor.redact_text(&why).into_owned(),
+        },
         Unreadable::TooDeep(levels) => Unreadable::TooDeep(levels),
         Unreadable::TooManyValues(values) => Unreadable::TooManyValues(values),
     }
@@ -365,5 +489,7 @@ fn key_of(parts: &[&[u8]]) -> u128 {
 
 /// How many bridges the request says it has passed through.
 fn hops(raw: &RawRequest<'_>) -> u8 {
-    raw.header_text("notify-bridge-hop").and_then(|value| value.trim().parse().ok()).unwrap_or(0)
+    raw.header_text("notify-bridge-hop")
+        .and_then(|value| value.trim().parse().ok())
+        .unwrap_or(0)
 }

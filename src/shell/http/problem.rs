@@ -49,7 +49,10 @@ impl Problem {
     /// Something failed inside. The cause goes to the log under the request id, not to the caller.
     pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %crate::shell::ledger::Causes(error), "a request failed");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "it failed inside; the log says more under this request id")
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "it failed inside; the log says more under this request id",
+        )
     }
 }
 
@@ -80,7 +83,10 @@ impl From<Refusal> for Problem {
             }
             Refusal::InUse { consumers, .. } => {
                 let mut problem = Problem::new(StatusCode::CONFLICT, detail);
-                problem.errors = consumers.into_iter().map(|name| ("consumer".to_owned(), name)).collect();
+                problem.errors = consumers
+                    .into_iter()
+                    .map(|name| ("consumer".to_owned(), name))
+                    .collect();
                 problem
             }
             Refusal::Outdated => Problem::new(StatusCode::PRECONDITION_FAILED, detail),
@@ -90,8 +96,11 @@ impl From<Refusal> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let errors: Vec<_> =
-            self.errors.iter().map(|(field, message)| json!({"field": field, "message": message})).collect();
+        let errors: Vec<_> = self
+            .errors
+            .iter()
+            .map(|(field, message)| json!({"field": field, "message": message}))
+            .collect();
         let mut body = json!({
             "title": self.title,
             "status": self.status.as_u16(),
@@ -102,7 +111,10 @@ impl IntoResponse for Problem {
         }
         let mut response = (self.status, body.to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
