@@ -8,6 +8,8 @@
 //! [`redact`] first.
 
 pub mod address;
+pub mod client;
 pub mod clock;
 pub mod entropy;
+pub mod keyring;
 pub mod redact;

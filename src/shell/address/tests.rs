@@ -197,8 +197,10 @@ fn the_reason_names_the_address_and_the_way_out() {
             .expect_err("refused")
             .to_string()
     };
-    expect_test::expect!["::ffff:127.0.0.1 (which is 127.0.0.1) is a loopback address: set allow_private to reach it"]
-        .assert_eq(&said("::ffff:127.0.0.1", false));
+    expect_test::expect![
+        "::ffff:127.0.0.1 (which is 127.0.0.1) is a loopback address: set allow_private to reach it"
+    ]
+    .assert_eq(&said("::ffff:127.0.0.1", false));
     expect_test::expect!["169.254.169.254 is a cloud metadata service, which is never called"]
         .assert_eq(&said("169.254.169.254", true));
     expect_test::expect!["198.18.0.1 is a special-use address and in none of the private networks that may be reached: add it to --private-networks"]

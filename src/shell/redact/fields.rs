@@ -127,8 +127,7 @@ mod tests {
     use super::*;
 
     fn check(field: &str, value: &str, text: &str, expected: &str) {
-        let redactor =
-            Redactor::of_fields(&BTreeMap::from([(field.to_owned(), value.to_owned())]));
+        let redactor = Redactor::of_fields(&BTreeMap::from([(field.to_owned(), value.to_owned())]));
         assert_eq!(redactor.redact_text(text), expected, "{field}");
     }
 

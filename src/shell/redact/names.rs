@@ -74,7 +74,9 @@ pub fn is_token_name(name: &str) -> bool {
     }
     let joined = words.concat();
     TOKEN_PARTS.iter().any(|part| joined.contains(part))
-        || words.iter().any(|word| TOKEN_WORDS.contains(&word.as_str()))
+        || words
+            .iter()
+            .any(|word| TOKEN_WORDS.contains(&word.as_str()))
 }
 
 fn is_kept(name: &str) -> bool {
@@ -148,7 +150,8 @@ impl Redactor {
         for (index, segment) in segments.iter_mut().enumerate() {
             let hidden = *segment != MASK
                 && (is_bot_token(segment)
-                    || self.is_short_secret(&percent_decode(segment.as_bytes()).collect::<Vec<_>>())
+                    || self
+                        .is_short_secret(&percent_decode(segment.as_bytes()).collect::<Vec<_>>())
                     || match place.as_str() {
                         "hooks" => index > 2 && !is_plain_word(segment),
                         "setup" => index > 1 && !segment.is_empty(),
@@ -181,7 +184,8 @@ fn is_bot_token(segment: &str) -> bool {
         return false;
     };
     let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-    after.len() < rest.len() && (after.starts_with(':') || after.to_ascii_lowercase().starts_with("%3a"))
+    after.len() < rest.len()
+        && (after.starts_with(':') || after.to_ascii_lowercase().starts_with("%3a"))
 }
 
 /// A word of a service's path (`message`, `v2`, `api`), which no generated token is.

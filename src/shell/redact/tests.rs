@@ -118,8 +118,12 @@ const BASE64: &[Encoder] = &[
     ("base64url", |text| URL_SAFE.encode(text)),
     ("base64url, no padding", |text| URL_SAFE_NO_PAD.encode(text)),
     ("basic", |text| STANDARD.encode(format!("user:{text}"))),
-    ("shifted by one", |text| STANDARD.encode(format!("u{text}~"))),
-    ("shifted by two", |text| STANDARD.encode(format!("uv{text}~~"))),
+    ("shifted by one", |text| {
+        STANDARD.encode(format!("u{text}~"))
+    }),
+    ("shifted by two", |text| {
+        STANDARD.encode(format!("uv{text}~~"))
+    }),
     ("in a base64 document", |text| {
         STANDARD.encode(json!({"user": "gordon", "password": text}).to_string())
     }),
@@ -155,14 +159,8 @@ fn a_canary_is_replaced_under_two_encodings() {
     for canary in CANARIES {
         for (outer, encode_outer) in ENCODERS {
             for (inner, encode_inner) in ENCODERS {
-                // Spaces as plus signs are undone once, where forms are read.
-                if matches!(*inner, "form") && canary.contains(' ') && *outer != "as it is" {
-                    continue;
-                }
-                if outer.eq_ignore_ascii_case("hex") && inner != outer && *inner != "as it is" {
-                    continue;
-                }
-                if outer.eq_ignore_ascii_case("hex") && inner.eq_ignore_ascii_case("hex") {
+                // Hexadecimal is a form of the secret itself, not of what another encoder made of it.
+                if outer.eq_ignore_ascii_case("hex") && *inner != "as it is" {
                     continue;
                 }
                 let text = format!("({})", encode_outer(&encode_inner(canary)));
@@ -221,7 +219,10 @@ fn ordinary_text_stays_as_it_is() {
         r#"{"a":"b\nc","d":"%20&amp;"}"#,
         "abc d",
     ] {
-        assert!(matches!(redactor.redact_text(text), Cow::Borrowed(_)), "{text}");
+        assert!(
+            matches!(redactor.redact_text(text), Cow::Borrowed(_)),
+            "{text}"
+        );
     }
     let none = Redactor::none();
     assert!(matches!(none.redact_bytes(b"\xff%41"), Cow::Borrowed(_)));
@@ -254,9 +255,8 @@ fn a_secret_over_the_cut_is_hidden_whole() {
         ("ab0123456789cd", 12, "ab***"),
         ("ab0123456789cd", 13, "ab***c"),
         ("ab0123456789cd", 99, "ab***cd"),
-        (r"ab\u00301\u003223456789", 4, "ab***"),
+        (r"ab\u00301\u00323456789", 4, "ab***"),
     ] {
-        let text = text.replace("223456789", "3456789");
         assert_eq!(
             String::from_utf8_lossy(&redactor.redact_head(text.as_bytes(), keep)),
             expected,
@@ -282,11 +282,10 @@ fn json_is_redacted_in_strings_keys_and_numbers() {
         json!({
             "plain": [1, true, null, "a *** sings"],
             "***": {"deep": [{"x": "***"}]},
-            "key of ***": "***",
+            "key of ***": "kept",
             "0***": "***",
-            "key of ***.2": "kept",
+            "key of ***.2": "***",
         })
-        .clone(),
     );
 }
 
@@ -311,8 +310,18 @@ fn a_document_still_parses() {
         r#"{"b":["***"],"id":"***"}"#,
         Some(json!({"id": "***", "b": ["***"]})),
     );
-    check("true", r#"{"a": true}"#, r#"{"a":true}"#, Some(json!({"a": true})));
-    check("\":\"", r#"{"a":"b"}"#, r#"{"a":"b"}"#, Some(json!({"a": "b"})));
+    check(
+        "true",
+        r#"{"a": true}"#,
+        r#"{"a":true}"#,
+        Some(json!({"a": true})),
+    );
+    check(
+        "\":\"",
+        r#"{"a":"b"}"#,
+        r#"{"a":"b"}"#,
+        Some(json!({"a": "b"})),
+    );
     check("canary", "canary {", "*** {", None);
     check("4711", "[1, 2]", "[1, 2]", Some(json!([1, 2])));
 
@@ -390,7 +399,10 @@ fn headers_kept_are_bounded() {
         .collect();
     let kept = redactor.headers_kept(&many);
     assert_eq!(kept.len(), HEADERS_KEPT_MAX);
-    assert!(kept.iter().all(|(_, value)| value.len() <= HEADER_VALUE_BYTES_MAX));
+    assert!(
+        kept.iter()
+            .all(|(_, value)| value.len() <= HEADER_VALUE_BYTES_MAX)
+    );
     assert_eq!(
         redactor.headers_kept(&[("date", b"\xff\xfe".to_vec())])[0].1,
         "\u{fffd}\u{fffd}"
@@ -405,9 +417,18 @@ fn a_query_loses_its_credentials() {
         ("page=2&sort=name", "page=2&sort=name"),
         ("token=abc&page=2", "token=***&page=2"),
         ("access_token=abc", "access_token=***"),
-        ("apiKey=abc&api-key=d&API_KEY=e", "apiKey=***&api-key=***&API_KEY=***"),
-        ("key=a&sig=b&signature=c&X-Amz-Signature=d", "key=***&sig=***&signature=***&X-Amz-Signature=***"),
-        ("password=a&passwd=b&pass=c&auth=d&secret=e", "password=***&passwd=***&pass=***&auth=***&secret=***"),
+        (
+            "apiKey=abc&api-key=d&API_KEY=e",
+            "apiKey=***&api-key=***&API_KEY=***",
+        ),
+        (
+            "key=a&sig=b&signature=c&X-Amz-Signature=d",
+            "key=***&sig=***&signature=***&X-Amz-Signature=***",
+        ),
+        (
+            "password=a&passwd=b&pass=c&auth=d&secret=e",
+            "password=***&passwd=***&pass=***&auth=***&secret=***",
+        ),
         ("to%6ben=abc", "to%6ben=***"),
         ("keyword=a&author=b&monkey=c", "keyword=a&author=b&monkey=c"),
         ("token=", "token="),
@@ -425,12 +446,21 @@ fn a_path_loses_its_tokens() {
     let redactor = Redactor::new(["canary/bird", "xyz"]);
     for (path, expected) in [
         ("/", "/"),
-        ("/notices/01JD7Z3W0N0000000000000001", "/notices/01JD7Z3W0N0000000000000001"),
+        (
+            "/notices/01JD7Z3W0N0000000000000001",
+            "/notices/01JD7Z3W0N0000000000000001",
+        ),
         ("/hooks/forge", "/hooks/forge"),
         ("/hooks/forge/Zm9yZ2U3", "/hooks/forge/***"),
-        ("/hooks/forge/averylongwordthatmightbeatoken", "/hooks/forge/***"),
+        (
+            "/hooks/forge/averylongwordthatmightbeatoken",
+            "/hooks/forge/***",
+        ),
         ("/hooks/alerts/api/v2/alerts", "/hooks/alerts/api/v2/alerts"),
-        ("/hooks/a-long-provider-name-22", "/hooks/a-long-provider-name-22"),
+        (
+            "/hooks/a-long-provider-name-22",
+            "/hooks/a-long-provider-name-22",
+        ),
         ("/setup/short", "/setup/***"),
         ("/setup", "/setup"),
         ("/bot7001:AAbb/sendMessage", "/bot***/sendMessage"),
