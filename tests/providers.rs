@@ -40,7 +40,10 @@ const SILENT: &[(&str, &str)] = &[
     ("push-of-new-branch", "`create` says it"),
     ("push-new-branch", "`create` says it"),
     ("push-tag-created", "`create` says it"),
-    ("push-tag-deleted", "in truth a created tag; `create` says it"),
+    (
+        "push-tag-deleted",
+        "in truth a created tag; `create` says it",
+    ),
     ("push-branch-deleted", "`delete` says it"),
     ("release.created", "`published` says it"),
     ("release.released", "`published` says it"),
@@ -104,7 +107,10 @@ fn receive(kind: &dyn Provider, case: &Case, secrets: &[&[u8]]) -> Result<Outcom
         let readable = Readable::of(&request, body);
         let prepared = webhook.prepare(&case.spec)?;
         let notices = webhook.notices_prepared(&prepared, &case.spec, &readable)?;
-        assert_eq!(Ok(&notices), webhook.notices(&case.spec, &readable).as_ref());
+        assert_eq!(
+            Ok(&notices),
+            webhook.notices(&case.spec, &readable).as_ref()
+        );
         let mapped = webhook.mapped_key(&prepared, &readable)?;
         Ok(Outcome {
             sender_key: mapped.or_else(|| webhook.sender_key(&verified)),
@@ -234,9 +240,22 @@ fn assert_readable(kind: &dyn Provider, case: &Case, notices: &[NoticeDraft]) {
     let known: BTreeSet<&str> = kind.notice_kinds().iter().map(|kind| kind.name).collect();
     for notice in notices {
         let title = &notice.title;
-        assert!(known.is_empty() || known.contains(notice.kind.as_str()), "{place}");
+        assert!(
+            known.is_empty() || known.contains(notice.kind.as_str()),
+            "{place}"
+        );
         assert!(!title.is_empty() && !title.contains('\n'), "{place}");
-        for machine in ["{", "[", "}", "null", "undefined", "None", "  ", "“”", "refs/"] {
+        for machine in [
+            "{",
+            "[",
+            "}",
+            "null",
+            "undefined",
+            "None",
+            "  ",
+            "“”",
+            "refs/",
+        ] {
             assert!(!title.contains(machine), "{place}: {title}");
         }
         assert!(notice.url.as_deref().is_none_or(is_http_url), "{place}");
@@ -284,7 +303,11 @@ fn sender_keys_tell_deliveries_apart() {
             let key = outcome.sender_key.expect("a delivery id");
             assert!(seen.insert(key), "{name}/{}", case.name);
         }
-        assert!(kind(name).webhook().is_some_and(Webhook::same_bytes_same_delivery));
+        assert!(
+            kind(name)
+                .webhook()
+                .is_some_and(Webhook::same_bytes_same_delivery)
+        );
     }
 }
 
@@ -296,7 +319,11 @@ fn recorded_requests_of_real_senders_are_understood() {
     };
     let never_empty = |given: &Value| given.as_str().is_some_and(|text| !text.trim().is_empty());
     // Forgejo sends Gitea's headers too.
-    for (folder, name) in [("github", "github"), ("gitea", "gitea"), ("forgejo", "gitea")] {
+    for (folder, name) in [
+        ("github", "github"),
+        ("gitea", "gitea"),
+        ("forgejo", "gitea"),
+    ] {
         for case in cases(&payloads.join(folder), name) {
             let place = format!("{folder}/{}", case.name);
             let outcome = receive(kind(name), &case, &[SECRET])
@@ -307,8 +334,15 @@ fn recorded_requests_of_real_senders_are_understood() {
                 assert!(notice.url.is_some(), "{place}");
                 if body["repository"].is_object() {
                     let collection = notice.collection.as_ref().expect("a collection");
-                    assert_eq!(value!(collection.name), body["repository"]["full_name"], "{place}");
-                    assert_eq!(value!(collection.id), value!(body["repository"]["id"].to_string()));
+                    assert_eq!(
+                        value!(collection.name),
+                        body["repository"]["full_name"],
+                        "{place}"
+                    );
+                    assert_eq!(
+                        value!(collection.id),
+                        value!(body["repository"]["id"].to_string())
+                    );
                 }
                 if body["sender"].is_object() {
                     assert_eq!(value!(notice.actor), body["sender"]["login"], "{place}");
@@ -376,21 +410,40 @@ const ZEROS: &str = "00000000000000000000000000000000000000000000000000000000000
 
 #[test]
 fn a_forge_request_without_a_good_signature_is_refused() {
-    let hub_malformed = || {
-        Unverified::HeaderMalformed(HUB.into(), "`sha256=` and 64 hex digits are expected")
-    };
+    let hub_malformed =
+        || Unverified::HeaderMalformed(HUB.into(), "`sha256=` and 64 hex digits are expected");
     assert_refused(
         "github",
         "push",
         vec![
             ("another body", |case| case.body.push(b' '), mismatch(HUB)),
-            ("no signature but SHA-1", |case| case.remove(HUB), missing(HUB)),
+            (
+                "no signature but SHA-1",
+                |case| case.remove(HUB),
+                missing(HUB),
+            ),
             ("an empty signature", |case| case.set(HUB, ""), empty(HUB)),
-            ("a prefix and nothing", |case| case.set(HUB, "sha256="), empty(HUB)),
-            ("zeros", |case| case.set(HUB, &format!("sha256={ZEROS}")), mismatch(HUB)),
+            (
+                "a prefix and nothing",
+                |case| case.set(HUB, "sha256="),
+                empty(HUB),
+            ),
+            (
+                "zeros",
+                |case| case.set(HUB, &format!("sha256={ZEROS}")),
+                mismatch(HUB),
+            ),
             ("no prefix", |case| case.set(HUB, ZEROS), hub_malformed()),
-            ("too short", |case| case.set(HUB, "sha256=00ff"), hub_malformed()),
-            ("not hex", |case| case.set(HUB, &ZEROS.replace('0', "g")), hub_malformed()),
+            (
+                "too short",
+                |case| case.set(HUB, "sha256=00ff"),
+                hub_malformed(),
+            ),
+            (
+                "not hex",
+                |case| case.set(HUB, &ZEROS.replace('0', "g")),
+                hub_malformed(),
+            ),
             (
                 "SHA-1 in the place of SHA-256",
                 |case| case.set(HUB, "sha1=0000000000000000000000000000000000000000"),
@@ -398,7 +451,10 @@ fn a_forge_request_without_a_good_signature_is_refused() {
             ),
             (
                 "a good one and then a bad one",
-                |case| case.headers.push((HUB.into(), format!("sha256={ZEROS}").into_bytes())),
+                |case| {
+                    case.headers
+                        .push((HUB.into(), format!("sha256={ZEROS}").into_bytes()))
+                },
                 mismatch(HUB),
             ),
         ],
@@ -447,7 +503,11 @@ fn a_forge_request_without_a_good_signature_is_refused() {
                 |case| case.body.splice(8..8, *b"%20").for_each(drop),
                 mismatch(GITEA),
             ),
-            ("no payload", |case| case.body = b"a=b".to_vec(), mismatch(GITEA)),
+            (
+                "no payload",
+                |case| case.body = b"a=b".to_vec(),
+                mismatch(GITEA),
+            ),
         ],
     );
     assert_refused(
@@ -485,7 +545,11 @@ fn any_of_several_secrets_is_accepted_and_an_empty_one_never() {
             (&[b""], false),
         ] {
             let outcome = receive(kind, &good, secrets);
-            assert_eq!(outcome.is_ok(), accepted, "{kind_name}/{case_name} {secrets:?}");
+            assert_eq!(
+                outcome.is_ok(),
+                accepted,
+                "{kind_name}/{case_name} {secrets:?}"
+            );
             if secrets.iter().all(|secret| secret.is_empty()) {
                 assert!(matches!(
                     outcome,
@@ -508,19 +572,47 @@ fn exactly_the_configured_method_is_accepted() {
         "webhook",
         "named-parts",
         vec![
-            ("no header", |case| case.remove("authorization"), missing(auth)),
-            ("an empty header", |case| case.set("authorization", " "), empty(auth)),
-            ("no token", |case| case.set("authorization", "Bearer "), empty(auth)),
-            ("another token", |case| case.set("authorization", "Bearer x"), token(auth)),
-            ("another scheme", |case| case.set("authorization", "Token x"), bearer_form()),
+            (
+                "no header",
+                |case| case.remove("authorization"),
+                missing(auth),
+            ),
+            (
+                "an empty header",
+                |case| case.set("authorization", " "),
+                empty(auth),
+            ),
+            (
+                "no token",
+                |case| case.set("authorization", "Bearer "),
+                empty(auth),
+            ),
+            (
+                "another token",
+                |case| case.set("authorization", "Bearer x"),
+                token(auth),
+            ),
+            (
+                "another scheme",
+                |case| case.set("authorization", "Token x"),
+                bearer_form(),
+            ),
             (
                 "the right token as a password",
-                |case| case.set("authorization", "Basic eDpJdCdzIGEgU2VjcmV0IHRvIEV2ZXJ5Ym9keQ=="),
+                |case| {
+                    case.set(
+                        "authorization",
+                        "Basic eDpJdCdzIGEgU2VjcmV0IHRvIEV2ZXJ5Ym9keQ==",
+                    )
+                },
                 bearer_form(),
             ),
             (
                 "two headers",
-                |case| case.headers.push(("authorization".into(), b"Bearer x".to_vec())),
+                |case| {
+                    case.headers
+                        .push(("authorization".into(), b"Bearer x".to_vec()))
+                },
                 Unverified::HeaderMalformed(auth.into(), "it was sent more than once"),
             ),
             (
@@ -545,18 +637,42 @@ fn exactly_the_configured_method_is_accepted() {
         "webhook",
         "basic",
         vec![
-            ("no base64", |case| case.set("authorization", "Basic %"), basic_form()),
-            ("no colon", |case| case.set("authorization", "Basic YQ=="), basic_form()),
-            ("no password", |case| case.set("authorization", "Basic YTo="), empty(auth)),
-            ("another password", |case| case.set("authorization", "Basic YTpi"), token(auth)),
+            (
+                "no base64",
+                |case| case.set("authorization", "Basic %"),
+                basic_form(),
+            ),
+            (
+                "no colon",
+                |case| case.set("authorization", "Basic YQ=="),
+                basic_form(),
+            ),
+            (
+                "no password",
+                |case| case.set("authorization", "Basic YTo="),
+                empty(auth),
+            ),
+            (
+                "another password",
+                |case| case.set("authorization", "Basic YTpi"),
+                token(auth),
+            ),
         ],
     );
     assert_refused(
         "webhook",
         "path",
         vec![
-            ("no token", |case| case.path = "/hooks/forge/".into(), Unverified::PathTokenMissing),
-            ("another", |case| case.path = "/hooks/forge/x".into(), token("the path")),
+            (
+                "no token",
+                |case| case.path = "/hooks/forge/".into(),
+                Unverified::PathTokenMissing,
+            ),
+            (
+                "another",
+                |case| case.path = "/hooks/forge/x".into(),
+                token("the path"),
+            ),
             (
                 "the token not at the end",
                 |case| case.path.push_str("/x"),
@@ -587,11 +703,27 @@ fn a_signature_in_any_header_is_checked_with_its_time() {
         "webhook",
         "hmac-with-time",
         vec![
-            ("another body", |case| case.body.push(b' '), mismatch(SIGNATURE)),
-            ("another time", |case| case.set(TIME, "1779091201"), mismatch(SIGNATURE)),
+            (
+                "another body",
+                |case| case.body.push(b' '),
+                mismatch(SIGNATURE),
+            ),
+            (
+                "another time",
+                |case| case.set(TIME, "1779091201"),
+                mismatch(SIGNATURE),
+            ),
             ("no time", |case| case.remove(TIME), missing(TIME)),
-            ("no signature", |case| case.remove(SIGNATURE), missing(SIGNATURE)),
-            ("nothing signed", |case| case.set(SIGNATURE, "v1="), empty(SIGNATURE)),
+            (
+                "no signature",
+                |case| case.remove(SIGNATURE),
+                missing(SIGNATURE),
+            ),
+            (
+                "nothing signed",
+                |case| case.set(SIGNATURE, "v1="),
+                empty(SIGNATURE),
+            ),
             (
                 "no prefix",
                 |case| case.set(SIGNATURE, "AAAA"),
@@ -674,8 +806,21 @@ fn any_json() -> impl Strategy<Value = Value> {
         let name = prop_oneof![
             ".{0,8}",
             proptest::sample::select(vec![
-                "title", "text", "commits", "repository", "sender", "ref", "issue", "number",
-                "labels", "data", "user", "url", "id", "login", "name",
+                "title",
+                "text",
+                "commits",
+                "repository",
+                "sender",
+                "ref",
+                "issue",
+                "number",
+                "labels",
+                "data",
+                "user",
+                "url",
+                "id",
+                "login",
+                "name",
             ])
             .prop_map(str::to_owned),
         ];
