@@ -253,7 +253,9 @@ impl<'a> Hook<'a> {
     pub fn repository(&self) -> &'a Value {
         let body = self.body;
         // Gitea names the repository that was forked `forkee`, and the new one `repository`.
-        if self.event == "fork" && self.dialect == Dialect::Gitea && at(body, &["forkee"]).is_object()
+        if self.event == "fork"
+            && self.dialect == Dialect::Gitea
+            && at(body, &["forkee"]).is_object()
         {
             return at(body, &["forkee"]);
         }
@@ -274,10 +276,7 @@ impl<'a> Hook<'a> {
         if let Some(full_name) = text(repository, &["full_name"]) {
             return Some(full_name.into());
         }
-        match (
-            person(repository, &["owner"]),
-            text(repository, &["name"]),
-        ) {
+        match (person(repository, &["owner"]), text(repository, &["name"])) {
             (Some(owner), Some(name)) => Some(format!("{owner}/{name}").into()),
             (None, Some(name)) => Some(name.into()),
             (Some(_), None) | (None, None) => self.organization().map(Cow::Borrowed),
@@ -316,6 +315,15 @@ impl<'a> Hook<'a> {
     pub fn page(&self, rest: fmt::Arguments<'_>) -> Option<String> {
         let base = text(self.repository(), &["html_url"])?;
         Some(format!("{}/{rest}", base.trim_end_matches('/')))
+    }
+
+    /// The organization's page. GitHub gives only its API's address, so it is told from the sender's
+    /// page, which lies beside it.
+    pub fn organization_page(&self) -> Option<String> {
+        let organization = self.organization()?;
+        let base = text(self.body, &["sender", "html_url"])?
+            .strip_suffix(text(self.body, &["sender", "login"])?)?;
+        Some(format!("{base}{organization}"))
     }
 
     /// A sentence: who, did what, where.

@@ -146,8 +146,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let child = self.child()?;
-        let mut list =
-            Vec::with_capacity(elements.size_hint().unwrap_or(0).min(ARRAY_RESERVE_MAX));
+        let mut list = Vec::with_capacity(elements.size_hint().unwrap_or(0).min(ARRAY_RESERVE_MAX));
         while let Some(value) = elements.next_element_seed(child)? {
             list.push(value);
         }
@@ -219,7 +218,10 @@ mod tests {
         for (bytes, expected) in [
             (&b"\xEF\xBB\xBF{\"a\": 1}"[..], Some(json!({"a": 1}))),
             (b"{\"a\":1,\"a\":{\"b\":2}}", Some(json!({"a": {"b": 2}}))),
-            (b" [true, null, -3, 1.5, \"\\u00fc\"] \r\n", Some(json!([true, null, -3, 1.5, "ü"]))),
+            (
+                b" [true, null, -3, 1.5, \"\\u00fc\"] \r\n",
+                Some(json!([true, null, -3, 1.5, "ü"])),
+            ),
             (b"\"text\"", Some(json!("text"))),
             (b"", None),
             (b" \n", None),
@@ -230,7 +232,12 @@ mod tests {
             (b"NaN", None),
             (b"\"\xFF\"", None),
         ] {
-            assert_eq!(parse(bytes).ok(), expected, "{:?}", String::from_utf8_lossy(bytes));
+            assert_eq!(
+                parse(bytes).ok(),
+                expected,
+                "{:?}",
+                String::from_utf8_lossy(bytes)
+            );
         }
     }
 

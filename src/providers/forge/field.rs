@@ -29,11 +29,9 @@ pub fn id<'a>(value: &'a Value, path: &[&str]) -> Option<Cow<'a, str>> {
     match at(value, path) {
         Value::Number(number) => Some(Cow::Owned(number.to_string())),
         Value::String(text) if !text.trim_ascii().is_empty() => Some(Cow::Borrowed(text)),
-        Value::Null
-        | Value::Bool(_)
-        | Value::String(_)
-        | Value::Array(_)
-        | Value::Object(_) => None,
+        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            None
+        }
     }
 }
 

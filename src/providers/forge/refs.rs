@@ -67,10 +67,9 @@ pub(super) fn pushed(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     let name = reference.name;
     let title = match (total, reference.noun) {
         (0, "tag") => hook.sentence(format_args!("moved tag {name}")),
-        (0, _) if forced => hook.sentence(format_args!(
-            "force-pushed {name} to {}",
-            short_sha(after)
-        )),
+        (0, _) if forced => {
+            hook.sentence(format_args!("force-pushed {name} to {}", short_sha(after)))
+        }
         _ => {
             let to = match name {
                 "" => String::new(),
@@ -90,7 +89,10 @@ pub(super) fn pushed(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .label("ref", text(body, &["ref"]))
         .label("commits", total.to_string().as_str())
         .label("sha", after)
-        .label("default_branch", text(hook.repository(), &["default_branch"]))
+        .label(
+            "default_branch",
+            text(hook.repository(), &["default_branch"]),
+        )
         .flag("forced", body, &["forced"])
         .before("sha", Some(before).filter(|sha| !sha.is_empty()))
         .after("sha", Some(after).filter(|sha| !sha.is_empty()))

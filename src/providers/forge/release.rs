@@ -46,11 +46,7 @@ pub(super) fn released(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         ),
         // GitHub sends these beside `published`, or for drafts that nobody can see.
         "created" | "released" | "prereleased" => return Vec::new(),
-        "" => (
-            Kind::Other,
-            Transition::Updates,
-            format!("changed {named}"),
-        ),
+        "" => (Kind::Other, Transition::Updates, format!("changed {named}")),
         action => (
             Kind::Other,
             Transition::Updates,
@@ -67,7 +63,8 @@ pub(super) fn released(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .subject(format_args!("release:{tag}"), tag)
         .title(hook.sentence(format_args!("{what}")))
         .text(notes)
-        .url(text(release, &["html_url"]))
+        // The page of what was deleted is gone.
+        .url(text(release, &["html_url"]).filter(|_| kind != Kind::ReleaseDeleted))
         .url(text(hook.repository(), &["html_url"]))
         .label("tag", tag)
         .label("name", text(release, &["name"]))
@@ -75,7 +72,10 @@ pub(super) fn released(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .label("branch", text(release, &["target_commitish"]))
         .flag("prerelease", release, &["prerelease"])
         .flag("draft", release, &["draft"])
-        .label("assets", Some(assets.to_string().as_str()).filter(|_| assets > 0))
+        .label(
+            "assets",
+            Some(assets.to_string().as_str()).filter(|_| assets > 0),
+        )
         .at(match hook.action {
             "published" => time(release, &["published_at"]),
             _ => None,
@@ -90,7 +90,8 @@ pub(super) fn package(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         false => at(hook.body, &["registry_package"]),
     };
     let name = text(package, &["name"]).unwrap_or("");
-    let version = id(package, &["version"]).or_else(|| id(package, &["package_version", "version"]));
+    let version =
+        id(package, &["version"]).or_else(|| id(package, &["package_version", "version"]));
     let kind = text(package, &["type"]).or_else(|| text(package, &["package_type"]));
     let verb = match hook.action {
         "" => "changed".into(),

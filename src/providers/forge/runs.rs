@@ -23,9 +23,7 @@ fn ending(conclusion: Option<&str>) -> Ending<'static> {
         Some("failure" | "error") => (Kind::RunFailed, Transition::Opens, "failed"),
         Some("timed_out") => (Kind::RunFailed, Transition::Opens, "timed out"),
         Some("startup_failure") => (Kind::RunFailed, Transition::Opens, "could not start"),
-        Some("cancelled" | "canceled") => {
-            (Kind::RunCancelled, Transition::None, "was cancelled")
-        }
+        Some("cancelled" | "canceled") => (Kind::RunCancelled, Transition::None, "was cancelled"),
         Some("skipped") => (Kind::Other, Transition::None, "was skipped"),
         Some("action_required") => (Kind::Other, Transition::None, "waits for a person"),
         Some("stale") => (Kind::Other, Transition::None, "went stale"),
@@ -116,7 +114,14 @@ pub(super) fn workflow_run(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     .url(text(run, &["html_url"]))
     .label("trigger", text(run, &["event"]))
     .label("attempt", id(run, &["run_attempt"]).as_deref())
-    .label("pull", id(at(run, &["pull_requests"]).get(0).unwrap_or(&Value::Null), &["number"]).as_deref())
+    .label(
+        "pull",
+        id(
+            at(run, &["pull_requests"]).get(0).unwrap_or(&Value::Null),
+            &["number"],
+        )
+        .as_deref(),
+    )
     .at(time(run, &["completed_at"]))
     .at(time(run, &["updated_at"]))
     .done()
@@ -152,7 +157,11 @@ pub(super) fn workflow_job(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         conclusion: text(job, &["conclusion"]),
     }
     .tell(hook)
-    .text(workflow.map(|workflow| format!("Part of workflow {}", quote(workflow))).as_deref())
+    .text(
+        workflow
+            .map(|workflow| format!("Part of workflow {}", quote(workflow)))
+            .as_deref(),
+    )
     .url(text(job, &["html_url"]))
     .label("runner", text(job, &["runner_name"]))
     .at(time(job, &["completed_at"]))
@@ -207,7 +216,10 @@ pub fn check_suite(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     }
     .tell(hook)
     .text(commit_line(suite, sha).as_str())
-    .url(sha.and_then(|sha| hook.page(format_args!("commit/{sha}"))).as_deref())
+    .url(
+        sha.and_then(|sha| hook.page(format_args!("commit/{sha}")))
+            .as_deref(),
+    )
     .label("app", app)
     .at(time(suite, &["updated_at"]))
     .done()
@@ -247,8 +259,12 @@ pub fn deployment(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     let deployment = at(hook.body, &["deployment"]);
     let (what, environment) = deployed(deployment);
     describe_deployment(hook, deployment, environment)
-        .title(hook.sentence(format_args!("started a deployment of {what} to {environment}")))
+        .title(hook.sentence(format_args!(
+            "started a deployment of {what} to {environment}"
+        )))
         .text(text(deployment, &["description"]))
+        .url(text(hook.body, &["workflow_run", "html_url"]))
+        .url(text(hook.repository(), &["html_url"]))
         .label("state", "created")
         .at(time(deployment, &["created_at"]))
         .done()
@@ -289,6 +305,7 @@ pub fn deployment_status(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .url(text(status, &["log_url"]))
         .url(text(status, &["target_url"]))
         .url(text(hook.body, &["workflow_run", "html_url"]))
+        .url(text(hook.repository(), &["html_url"]))
         .label("state", state)
         .at(time(status, &["updated_at"]))
         .done()
@@ -302,11 +319,7 @@ fn deployed(deployment: &Value) -> (&str, &str) {
     (what, environment)
 }
 
-fn describe_deployment<'a>(
-    hook: &Hook<'a>,
-    deployment: &Value,
-    environment: &str,
-) -> Draft<'a> {
+fn describe_deployment<'a>(hook: &Hook<'a>, deployment: &Value, environment: &str) -> Draft<'a> {
     hook.draft(Kind::DeploymentChanged)
         .transition(Transition::Updates)
         .subject(format_args!("deployment:{environment}"), environment)

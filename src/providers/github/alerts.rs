@@ -45,10 +45,9 @@ fn state(hook: &Hook<'_>) -> State {
 fn severity(transition: Transition, level: Option<&str>) -> Severity {
     match (transition, level) {
         (Transition::Closes, _) => Severity::Success,
-        (
-            Transition::Opens | Transition::Updates | Transition::None,
-            Some("high" | "critical"),
-        ) => Severity::Critical,
+        (Transition::Opens | Transition::Updates | Transition::None, Some("high" | "critical")) => {
+            Severity::Critical
+        }
         (Transition::Opens | Transition::Updates | Transition::None, Some(_) | None) => {
             Severity::Warning
         }

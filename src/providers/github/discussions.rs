@@ -45,11 +45,7 @@ pub(super) fn discussion(hook: &Hook<'_>) -> Vec<NoticeDraft> {
             Transition::Updates,
             format!("moved {name} to another category"),
         ),
-        "" => (
-            Kind::Other,
-            Transition::Updates,
-            format!("changed {name}"),
-        ),
+        "" => (Kind::Other, Transition::Updates, format!("changed {name}")),
         action => (
             Kind::Other,
             Transition::Updates,
@@ -68,6 +64,10 @@ pub(super) fn discussion(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .text(said)
         .url(text(answer, &["html_url"]))
         .label("category", text(value, &["category", "name"]))
+        .at(match hook.action {
+            "created" => time(value, &["created_at"]),
+            _ => None,
+        })
         .at(time(value, &["updated_at"]));
     thread.describe(hook, draft).done()
 }
