@@ -1,0 +1,24 @@
+//! Everything that touches the world: time, randomness, files, the network.
+//!
+//! **Invariant:** each kind of effect has one module here, and the linter refuses it elsewhere
+//! (`.clippy.toml`): the clock in [`clock`], randomness in [`entropy`], outgoing calls in
+//! [`client`], opened secrets in [`keyring`].
+//!
+//! **Invariant:** what leaves this module for the log, the store or a person went through
+//! [`redact`] first.
+
+pub mod address;
+pub mod app;
+pub mod client;
+pub mod clock;
+pub mod configure;
+pub mod dispatcher;
+pub mod entropy;
+pub mod families;
+pub mod http;
+pub mod keyring;
+pub mod ledger;
+pub mod options;
+pub mod redact;
+pub mod sources;
+pub mod vault;
