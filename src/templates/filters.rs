@@ -128,28 +128,30 @@ pub(super) fn install(env: &mut Environment<'static>) {
                 .unwrap_or_default())
         })
     });
-    env.add_filter("trim", |state: &State, value: &Value, what: Option<&str>| {
-        on_text(state, value, |text| {
-            Ok(match what {
-                Some(what) => text.trim_matches(|c| what.contains(c)).to_owned(),
-                None => text.trim().to_owned(),
+    env.add_filter(
+        "trim",
+        |state: &State, value: &Value, what: Option<&str>| {
+            on_text(state, value, |text| {
+                Ok(match what {
+                    Some(what) => text.trim_matches(|c| what.contains(c)).to_owned(),
+                    None => text.trim().to_owned(),
+                })
             })
-        })
-    });
+        },
+    );
     env.add_filter("string", |state: &State, value: &Value| {
         on_text(state, value, |text| Ok(text.to_owned()))
     });
     env.add_filter("urlencode", |state: &State, value: &Value| {
         on_text(state, value, |text| {
-            Ok(percent_encoding::utf8_percent_encode(
-                text,
-                percent_encoding::NON_ALPHANUMERIC,
+            Ok(
+                percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+                    .to_string()
+                    .replace("%2D", "-")
+                    .replace("%2E", ".")
+                    .replace("%5F", "_")
+                    .replace("%7E", "~"),
             )
-            .to_string()
-            .replace("%2D", "-")
-            .replace("%2E", ".")
-            .replace("%5F", "_")
-            .replace("%7E", "~"))
         })
     });
     env.add_filter("replace", replace);
@@ -217,8 +219,12 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_test("sequence", tests::is_sequence);
     env.add_test("mapping", tests::is_mapping);
     env.add_test("iterable", tests::is_iterable);
-    env.add_test("odd", |value: &Value| value.as_i64().is_some_and(|n| n % 2 != 0));
-    env.add_test("even", |value: &Value| value.as_i64().is_some_and(|n| n % 2 == 0));
+    env.add_test("odd", |value: &Value| {
+        value.as_i64().is_some_and(|n| n % 2 != 0)
+    });
+    env.add_test("even", |value: &Value| {
+        value.as_i64().is_some_and(|n| n % 2 == 0)
+    });
     env.add_test("divisibleby", |value: &Value, by: i64| {
         value
             .as_i64()
@@ -295,11 +301,7 @@ fn truncate(
     options.assert_all_used()?;
     on_text(state, value, |text| {
         charge(state, text.len() * 8)?;
-        Ok(cut(
-            text,
-            length.unwrap_or(LENGTH),
-            end.unwrap_or("…"),
-        ))
+        Ok(cut(text, length.unwrap_or(LENGTH), end.unwrap_or("…")))
     })
 }
 
@@ -333,9 +335,7 @@ fn collected<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Value, Error> {
     let mut parts = Vec::new();
     for part in texts {
         if parts.len() == LIST_ELEMENTS_MAX {
-            return Err(refuse(format!(
-                "makes more than {LIST_ELEMENTS_MAX} parts"
-            )));
+            return Err(refuse(format!("makes more than {LIST_ELEMENTS_MAX} parts")));
         }
         parts.push(Value::from(part));
     }
@@ -504,7 +504,9 @@ fn unique(state: &State, value: &Value) -> Result<Value, Error> {
 
 fn reverse(state: &State, value: &Value) -> Result<Value, Error> {
     if value.as_str().is_some() {
-        return on_text(state, value, |text| Ok(text.graphemes(true).rev().collect()));
+        return on_text(state, value, |text| {
+            Ok(text.graphemes(true).rev().collect())
+        });
     }
     let mut elements = elements(state, value)?;
     elements.reverse();
@@ -535,7 +537,11 @@ fn sum(state: &State, value: &Value) -> Result<Value, Error> {
         integers &= number.fract() == 0.0;
         sum += number;
     }
-    Ok(if integers { whole(sum) } else { Value::from(sum) })
+    Ok(if integers {
+        whole(sum)
+    } else {
+        Value::from(sum)
+    })
 }
 
 /// A number, or a text that is one.
@@ -565,7 +571,10 @@ fn int(value: &Value, otherwise: Option<Value>) -> Value {
     if value.is_integer() {
         return value.clone();
     }
-    if let Some(number) = value.as_str().and_then(|text| text.trim().parse::<i64>().ok()) {
+    if let Some(number) = value
+        .as_str()
+        .and_then(|text| text.trim().parse::<i64>().ok())
+    {
         return Value::from(number);
     }
     match as_float(value) {
@@ -608,7 +617,9 @@ fn range(first: i64, end: Option<i64>, step: Option<i64>) -> Result<Value, Error
     let count = match step {
         0 => return Err(refuse("`range` needs a step other than 0")),
         _ if (distance > 0) != (step > 0) || distance == 0 => 0,
-        _ => distance.unsigned_abs().div_ceil(i128::from(step).unsigned_abs()),
+        _ => distance
+            .unsigned_abs()
+            .div_ceil(i128::from(step).unsigned_abs()),
     };
     if count > LIST_ELEMENTS_MAX as u128 {
         return Err(refuse(format!(

@@ -23,7 +23,9 @@ pub(super) struct Faults {
 }
 
 pub(super) fn install(env: &mut Environment<'static>) {
-    env.add_filter("_raw", |text: &str| Value::from_safe_string(text.to_owned()));
+    env.add_filter("_raw", |text: &str| {
+        Value::from_safe_string(text.to_owned())
+    });
     env.add_filter("_show", show);
     env.add_filter("_have", have);
     env.add_filter("_each", each);
@@ -89,7 +91,12 @@ pub(super) fn text_of(value: &Value) -> Result<Cow<'_, str>, Error> {
     }
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Ok(Cow::Borrowed("")),
-        ValueKind::Bool | ValueKind::Number => Ok(Cow::Owned(value.to_string())),
+        ValueKind::Bool => Ok(Cow::Borrowed(if value.is_true() {
+            "true"
+        } else {
+            "false"
+        })),
+        ValueKind::Number => Ok(Cow::Owned(value.to_string())),
         _ => Err(refuse(
             "a list or map is not a text: use `join` or `tojson` to make one of it",
         )),
@@ -171,7 +178,9 @@ fn add(left: &Value, right: &Value) -> Result<Value, Error> {
         return Ok(Value::from([left, right].concat()));
     }
     if left.as_str().is_some() || right.as_str().is_some() {
-        return Err(refuse("a text and a number cannot be added: use `~` to join them"));
+        return Err(refuse(
+            "a text and a number cannot be added: use `~` to join them",
+        ));
     }
     let (left, right) = (number(left)?, number(right)?);
     if left.is_integer() && right.is_integer() {

@@ -16,9 +16,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 
 use super::TemplateFault;
-use super::bounds::{
-    CHAIN_MAX, ELIF_MAX, NESTING_MAX, SOURCE_BYTES_MAX, TAG_TOKENS_MAX, TAGS_MAX,
-};
+use super::bounds::{CHAIN_MAX, ELIF_MAX, NESTING_MAX, SOURCE_BYTES_MAX, TAG_TOKENS_MAX, TAGS_MAX};
 use super::coding::is_reserved;
 use super::view::{self, Wanted};
 
@@ -98,9 +96,7 @@ pub(super) fn fault(line: impl Into<u32>, reason: impl Into<String>) -> Template
 /// The engine's error in our words.
 pub(super) fn fault_of(error: &Error) -> TemplateFault {
     let reason = match (error.kind(), error.detail()) {
-        (minijinja::ErrorKind::OutOfFuel, _) => {
-            "does too much work: it ran out of fuel".to_owned()
-        }
+        (minijinja::ErrorKind::OutOfFuel, _) => "does too much work: it ran out of fuel".to_owned(),
         (minijinja::ErrorKind::WriteFailure, _) => format!(
             "gives more than {} KiB of text",
             super::bounds::OUTPUT_BYTES_MAX / 1_024
@@ -125,7 +121,10 @@ fn measure(source: &str, in_expression: bool) -> Result<(), TemplateFault> {
     }
     if let Some(found) = source.find(is_reserved) {
         let line = source[..found].matches('\n').count() as u32 + 1;
-        return Err(fault(line, "holds a private code point that is reserved here"));
+        return Err(fault(
+            line,
+            "holds a private code point that is reserved here",
+        ));
     }
     let mut tags = 0usize;
     let mut elifs = 0usize;
@@ -451,9 +450,7 @@ impl<'a> Writer<'a> {
         match expr {
             Expr::Const(constant) => constant_text(&constant.value, line),
             Expr::Var(var) => self.name(var.id, line),
-            Expr::GetAttr(_) | Expr::GetItem(_) if path_of(expr).is_some() => {
-                self.path(expr, line)
-            }
+            Expr::GetAttr(_) | Expr::GetItem(_) if path_of(expr).is_some() => self.path(expr, line),
             Expr::GetAttr(get) => {
                 let inner = self.expr(&get.expr, depth)?;
                 Ok(format!("({inner}).{}", get.name))
@@ -528,11 +525,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn optional(
-        &mut self,
-        expr: Option<&Expr<'a>>,
-        depth: usize,
-    ) -> Result<String, TemplateFault> {
+    fn optional(&mut self, expr: Option<&Expr<'a>>, depth: usize) -> Result<String, TemplateFault> {
         match expr {
             Some(expr) => self.expr(expr, depth),
             None => Ok("none".to_owned()),
@@ -739,7 +732,10 @@ impl<'a> Writer<'a> {
             }
             Expr::Var(var) => Err(fault(
                 line,
-                format!("there is no function {}; filters are written `x|name`", var.id),
+                format!(
+                    "there is no function {}; filters are written `x|name`",
+                    var.id
+                ),
             )),
             Expr::GetAttr(get) => {
                 let Some((_, filter)) = METHODS.iter().find(|(method, _)| *method == get.name)

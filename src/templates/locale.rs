@@ -71,7 +71,11 @@ static ELSEWHERE: Locale = Locale {
 static LOCALES: &[&Locale] = &[&ENGLISH];
 
 fn one_or_more(count: f64, forms: usize) -> usize {
-    if count.abs() == 1.0 { 0 } else { forms.saturating_sub(1) }
+    if count.abs() == 1.0 {
+        0
+    } else {
+        forms.saturating_sub(1)
+    }
 }
 
 /// The locale of a tag such as `en-GB`.

@@ -81,7 +81,10 @@ fn moment(value: &Value) -> Option<Timestamp> {
             return Some(at);
         }
         if let Ok(at) = text.parse::<jiff::civil::DateTime>() {
-            return at.to_zoned_datetime(TimeZone::UTC).ok().map(|at| at.timestamp());
+            return at
+                .to_zoned_datetime(TimeZone::UTC)
+                .ok()
+                .map(|at| at.timestamp());
         }
     }
     let seconds = as_float(value)?;
@@ -233,7 +236,9 @@ fn number(state: &State, value: &Value, digits: Option<usize>) -> Result<Value, 
 /// The form that goes with a count: `{{ n }} {{ n|plural("commit", "commits") }}`.
 fn plural(state: &State, value: &Value, forms: Rest<Value>) -> Result<Value, Error> {
     if forms.is_empty() {
-        return Err(refuse("`plural` needs the forms, as in plural(\"day\", \"days\")"));
+        return Err(refuse(
+            "`plural` needs the forms, as in plural(\"day\", \"days\")",
+        ));
     }
     let count = value
         .as_str()

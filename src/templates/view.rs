@@ -216,11 +216,7 @@ fn add_field(
     }
 }
 
-fn texts(
-    map: &BTreeMap<String, String>,
-    keys: Option<&BTreeSet<String>>,
-    text: AsValue,
-) -> Value {
+fn texts(map: &BTreeMap<String, String>, keys: Option<&BTreeSet<String>>, text: AsValue) -> Value {
     let entry = |(key, value): (&String, &String)| (Cow::Owned(key.clone()), text(value));
     Record::value(match keys {
         Some(keys) => keys

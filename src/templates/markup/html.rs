@@ -31,7 +31,11 @@ fn write_blocks(html: &mut String, blocks: &[Block]) {
                     }
                     html.push_str("</li>\n");
                 }
-                html.push_str(if start.is_some() { "</ol>\n" } else { "</ul>\n" });
+                html.push_str(if start.is_some() {
+                    "</ol>\n"
+                } else {
+                    "</ul>\n"
+                });
             }
             Block::Quote(inner) => {
                 html.push_str("<blockquote>\n");

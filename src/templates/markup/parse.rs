@@ -21,7 +21,10 @@ pub fn parse(text: &str) -> Markup {
     while builder.frames.len() > 1 {
         builder.close_frame();
     }
-    let mut root = builder.frames.pop().unwrap_or_else(|| Frame::new(Kind::Root));
+    let mut root = builder
+        .frames
+        .pop()
+        .unwrap_or_else(|| Frame::new(Kind::Root));
     root.flush();
     Markup {
         blocks: root.blocks,
@@ -101,9 +104,7 @@ impl Builder {
             Event::SoftBreak | Event::HardBreak => self.top().spans.push(Span::Break),
             Event::Rule => self.top().flush(),
             // Not read without their options.
-            Event::InlineMath(text)
-            | Event::DisplayMath(text)
-            | Event::FootnoteReference(text) => {
+            Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => {
                 let text = decode(&text).into_owned();
                 push_text(&mut self.top().spans, &text);
             }

@@ -12,11 +12,7 @@ pub fn plain(markup: &Markup) -> String {
 }
 
 fn blocks(blocks: &[Block], between: &str) -> String {
-    blocks
-        .iter()
-        .map(block)
-        .collect::<Vec<_>>()
-        .join(between)
+    blocks.iter().map(block).collect::<Vec<_>>().join(between)
 }
 
 fn block(block: &Block) -> String {
