@@ -91,7 +91,12 @@ pub(super) fn text_of(value: &Value) -> Result<Cow<'_, str>, Error> {
     }
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Ok(Cow::Borrowed("")),
-        ValueKind::Bool | ValueKind::Number => Ok(Cow::Owned(value.to_string())),
+        ValueKind::Bool => Ok(Cow::Borrowed(if value.is_true() {
+            "true"
+        } else {
+            "false"
+        })),
+        ValueKind::Number => Ok(Cow::Owned(value.to_string())),
         _ => Err(refuse(
             "a list or map is not a text: use `join` or `tojson` to make one of it",
         )),

@@ -125,8 +125,21 @@ impl Words {
     }
 }
 
-/// The built-in words.
-static BUILT_IN: LazyLock<Option<Words>> = LazyLock::new(|| compile(&defaults::entries()).ok());
+/// The built-in words by language; the first serves every other language.
+static BUILT_IN: LazyLock<Vec<(&'static str, Words)>> = LazyLock::new(|| {
+    defaults::languages()
+        .filter_map(|(language, entries)| Some((language, compile(&entries).ok()?)))
+        .collect()
+});
+
+fn built_in(locale: &str) -> Option<&'static Words> {
+    let language = locale.split(['-', '_']).next().unwrap_or_default();
+    BUILT_IN
+        .iter()
+        .find(|(tag, _)| tag.eq_ignore_ascii_case(language))
+        .or(BUILT_IN.first())
+        .map(|(_, words)| words)
+}
 
 fn compile(entries: &BTreeMap<String, WordsSpec>) -> Result<Words, Vec<(String, TemplateFault)>> {
     let mut compiler = Compiler {
@@ -216,7 +229,7 @@ pub fn render(words: Option<&Words>, format: &str, scene: &Scene<'_>) -> Rendere
             }
         }
     }
-    let built_in = BUILT_IN.as_ref().and_then(|words| {
+    let built_in = built_in(scene.locale).and_then(|words| {
         let entry = words.entry(kind, format)?;
         render_entry(words, entry, format, scene).ok()
     });
