@@ -294,9 +294,10 @@ pub fn deployment_status(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     describe_deployment(hook, deployment, environment)
         .severity(severity)
         .transition(transition)
-        .title(hook.statement(format_args!(
-            "Deployment of {what} to {environment} {words}"
-        )))
+        .title(format!(
+            "{} {words}",
+            hook.statement(format_args!("Deployment of {what} to {environment}"))
+        ))
         .text(text(status, &["description"]))
         .url(text(status, &["environment_url"]))
         .url(text(status, &["log_url"]))
