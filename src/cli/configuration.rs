@@ -96,7 +96,7 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
 pub async fn apply(args: &ApplyArgs) -> Result<(), Failure> {
     let printer = Printer::new(args.place.json);
     let texts = Texts::read(&args.files)?;
-    let Some(data) = args.place.stopped()? else {
+    let Some(data) = args.place.stopped() else {
         return super::remote::apply(args, &texts, &printer).await;
     };
     let key_file = args.place.secret_key_file.as_deref();
@@ -175,7 +175,7 @@ pub fn agree(removed: usize, yes: bool) -> Result<(), Failure> {
 
 pub async fn export(args: &ExportArgs) -> Result<(), Failure> {
     let printer = Printer::new(false);
-    let Some(data) = args.place.stopped()? else {
+    let Some(data) = args.place.stopped() else {
         return super::remote::export(args, &printer).await;
     };
     let key_file = args.place.secret_key_file.as_deref();

@@ -21,7 +21,7 @@ use crate::shell::clock::{Clock, SystemClock};
 use crate::shell::configure::{self, OwnSurroundings};
 use crate::shell::ledger::{LedgerError, Priority};
 use crate::shell::options::{HttpOptions, ServeOptions};
-use crate::shell::passwords;
+use super::passwords;
 
 /// How long stopping may take before the process ends all the same.
 const STOP_MAX: Duration = Duration::from_secs(10);
