@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Response};
 use rustls::RootCertStore;
@@ -247,7 +248,12 @@ fn connections(resolver: JudgedResolver) -> Result<reqwest::Client, ClientError>
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(reqwest::Client::builder()
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one module that makes an HTTP client"
+    )]
+    let builder = reqwest::Client::builder();
+    Ok(builder
         .tls_backend_preconfigured(tls)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -419,8 +425,19 @@ pub fn excerpt(reply: &Reply) -> String {
         .collect()
 }
 
+/// The policy of a running program: `None` leaves every private network to `allow_private`. Its own
+/// listeners are added when they are open.
+pub fn policy_of_this_machine(private_networks: Option<Vec<IpNet>>) -> AddressPolicy {
+    let usual = AddressPolicy::default();
+    AddressPolicy {
+        private_networks: private_networks.unwrap_or(usual.private_networks),
+        local: is_this_machine,
+        ..usual
+    }
+}
+
 /// Whether an address belongs to this machine: one can listen on it.
-pub fn is_this_machine(ip: IpAddr) -> bool {
+fn is_this_machine(ip: IpAddr) -> bool {
     std::net::UdpSocket::bind((ip, 0)).is_ok()
 }
 

@@ -1,4 +1,4 @@
-//! What people read, and what is checked before anything is sent. The network is in `tests/net.rs`.
+//! What people read, and what is checked before anything is sent. The network is in `tests/net/`.
 
 use super::*;
 use crate::shell::clock::ManualClock;
@@ -108,7 +108,13 @@ fn an_excerpt_is_short_and_harmless() {
 }
 
 #[test]
-fn this_machine_is_known() {
-    assert!(is_this_machine(IpAddr::from([127, 0, 0, 1])));
-    assert!(!is_this_machine(IpAddr::from([192, 0, 2, 77])));
+fn the_policy_of_this_machine_knows_its_addresses() {
+    let mut policy = policy_of_this_machine(None);
+    policy.own_listeners = vec![([0, 0, 0, 0], 8780).into()];
+    let reached = |ip: [u8; 4]| policy.judge(IpAddr::from(ip), 8780, true).is_ok();
+    assert!(!reached([127, 0, 0, 1]));
+    // No machine has an address of this network as its own.
+    assert!(reached([100, 64, 0, 255]));
+    let narrow = policy_of_this_machine(Some(Vec::new()));
+    assert!(narrow.judge([10, 0, 0, 1].into(), 80, true).is_err());
 }
