@@ -3,6 +3,14 @@
 //! **Invariant:** no module here knows a clock, a network, a disk, a zone database's location or
 //! async. What they need of those enters as an argument.
 
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod family;
 pub mod id;
+pub mod memo;
 pub mod notice;
+pub mod reason;
+pub mod routing;
 pub mod spec;
+pub mod state;

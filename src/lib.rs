@@ -13,8 +13,11 @@
 //!
 //! **Invariant:** secrets are opened only by the shell's keyring; no type of `domain` can hold one.
 
+pub mod config;
 pub mod domain;
+pub mod projections;
 pub mod providers;
 pub mod shell;
 pub mod targets;
 pub mod templates;
+pub mod wire;

@@ -2,6 +2,16 @@
 //!
 //! **Invariant:** pure. A provider gets bytes, its configuration and the time, and gives notices.
 //! A new kind is one file, one line in [`KINDS`], and fixtures under `fixtures/providers/<kind>/`.
+//!
+//! The way of a request: [`verify`] → [`Webhook::document`] (bytes) → [`Webhook::read`] (a value,
+//! within the bounds of [`json`]) → [`Readable::of`] → [`Webhook::notices`].
+
+mod forge;
+mod gitea;
+mod github;
+pub mod json;
+mod verify;
+pub mod webhook;
 
 use std::borrow::Cow;
 
@@ -9,6 +19,11 @@ use serde_json::Value;
 
 use crate::domain::notice::{NoticeDraft, Severity};
 use crate::domain::spec::{ProviderSpec, Verify};
+
+pub use verify::{TIME_TOLERANCE_SECONDS, verify};
+
+/// Most query pairs that are handed to a provider; further ones are left out.
+pub const QUERY_PAIRS_MAX: usize = 100;
 
 /// A request as it arrived. Header names are lower case.
 #[derive(Debug)]
@@ -34,6 +49,13 @@ impl RawRequest<'_> {
         self.header(name)
             .and_then(|value| std::str::from_utf8(value).ok())
     }
+
+    /// The media type of the body without its parameters, in lower case; empty when not said.
+    pub fn media_type(&self) -> String {
+        let value = self.header_text("content-type").unwrap_or("");
+        let (media, _) = value.split_once(';').unwrap_or((value, ""));
+        media.trim_ascii().to_ascii_lowercase()
+    }
 }
 
 /// What verification needs of the outside: the provider's secrets, newest first, and the time.
@@ -43,7 +65,7 @@ pub struct Keys<'a> {
     pub now_seconds: i64,
 }
 
-/// Proof that a request was verified by the configured method; only this module makes one.
+/// Proof that a request was verified by the configured method; only [`verify()`] makes one.
 #[derive(Debug)]
 pub struct Verified<'a>(&'a RawRequest<'a>);
 
@@ -56,6 +78,8 @@ impl<'a> Verified<'a> {
 /// Why a request was not verified. The text says which way it failed and never holds a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unverified {
+    #[error("this provider kind cannot be verified in the configured way; choose another `verify`")]
+    MethodNotAccepted,
     #[error("no secret is configured for this provider, so nothing can be verified")]
     NoSecret,
     #[error("header {0} is missing")]
@@ -100,6 +124,25 @@ pub struct Readable {
 }
 
 impl Readable {
+    /// Headers and query of a request, together with what was read of its body. Secrets are still
+    /// in it: the shell replaces them before a provider sees it.
+    pub fn of(request: &RawRequest<'_>, body: Value) -> Self {
+        Readable {
+            headers: request
+                .headers
+                .iter()
+                .filter_map(|(name, value)| {
+                    Some((name.clone(), std::str::from_utf8(value).ok()?.to_owned()))
+                })
+                .collect(),
+            query: url::form_urlencoded::parse(request.query.as_bytes())
+                .take(QUERY_PAIRS_MAX)
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
+                .collect(),
+            body,
+        }
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -137,11 +180,32 @@ pub trait Webhook: Sync {
     -> Result<(), Unverified>;
     /// The bytes of the JSON document: the body, or a form field of it.
     fn document<'r>(&self, request: &Verified<'r>) -> Result<Cow<'r, [u8]>, Unreadable>;
+    /// What the bytes of [`Webhook::document`] say. Kinds that take more than JSON look at the media
+    /// type ([`RawRequest::media_type`]).
+    fn read(&self, document: &[u8], media_type: &str) -> Result<Value, Unreadable> {
+        let _ = media_type;
+        json::parse(document)
+    }
     /// The sender's key of this delivery, by which a redelivery is known.
     fn sender_key(&self, request: &Verified<'_>) -> Option<String>;
+    /// A key that the configuration works out of what was read. Where there is one it counts
+    /// instead of [`Webhook::sender_key`].
+    fn mapped_key(
+        &self,
+        prepared: &Prepared,
+        request: &Readable,
+    ) -> Result<Option<String>, Unreadable> {
+        let _ = (prepared, request);
+        Ok(None)
+    }
     /// Whether equal verified bytes are the same delivery (signed forges only).
     fn same_bytes_same_delivery(&self) -> bool {
         false
+    }
+    /// What can be worked out of a configuration once, to be kept as long as it does not change.
+    fn prepare(&self, spec: &ProviderSpec) -> Result<Prepared, Unreadable> {
+        let _ = spec;
+        Ok(Prepared::default())
     }
     /// What the request says: nothing (a ping), one notice, or several.
     fn notices(
@@ -149,6 +213,22 @@ pub trait Webhook: Sync {
         spec: &ProviderSpec,
         request: &Readable,
     ) -> Result<Vec<NoticeDraft>, Unreadable>;
+    /// [`Webhook::notices`] with what [`Webhook::prepare`] made of the same configuration.
+    fn notices_prepared(
+        &self,
+        prepared: &Prepared,
+        spec: &ProviderSpec,
+        request: &Readable,
+    ) -> Result<Vec<NoticeDraft>, Unreadable> {
+        let _ = prepared;
+        self.notices(spec, request)
+    }
+}
+
+/// What a kind made of a provider's configuration; see [`Webhook::prepare`].
+#[derive(Debug, Default)]
+pub struct Prepared {
+    map: Option<webhook::CompiledMap>,
 }
 
 /// The provider kind of this name.
@@ -160,4 +240,14 @@ pub fn kind(name: &str) -> Option<&'static dyn Provider> {
 }
 
 /// Every provider kind, in the order in which documentation lists them.
-pub static KINDS: &[&dyn Provider] = &[];
+pub static KINDS: &[&dyn Provider] = &[&gitea::Gitea, &github::GitHub, &webhook::Generic];
+
+/// Longest sender key taken from a header, in bytes; a longer one is no key.
+pub const SENDER_KEY_BYTES_MAX: usize = 256;
+
+/// A header's value as a key, when it can be one.
+fn key_header(request: &RawRequest<'_>, header: &str) -> Option<String> {
+    let key = request.header_text(header)?.trim_ascii();
+    (!key.is_empty() && key.len() <= SENDER_KEY_BYTES_MAX && !key.contains(char::is_control))
+        .then(|| key.to_owned())
+}

@@ -8,8 +8,17 @@
 //! [`redact`] first.
 
 pub mod address;
+pub mod app;
 pub mod client;
 pub mod clock;
+pub mod configure;
+pub mod dispatcher;
 pub mod entropy;
+pub mod families;
+pub mod http;
 pub mod keyring;
+pub mod ledger;
+pub mod options;
 pub mod redact;
+pub mod sources;
+pub mod vault;

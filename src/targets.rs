@@ -14,6 +14,24 @@ use crate::domain::notice::Severity;
 use crate::domain::spec::{ReceiverSpec, TargetSpec};
 use crate::templates::markup::Markup;
 
+mod answer;
+mod discord;
+mod flat;
+mod inbox;
+mod split;
+mod telegram;
+mod webhook;
+
+pub use answer::UNKNOWN_WHETHER_ARRIVED;
+pub use split::PARTS_MAX;
+
+/// Bridges a notice may have passed before it is not sent on to another: the bound of a loop.
+pub const HOPS_MAX: u8 = 4;
+/// The header in which one bridge tells the next how many it has passed.
+pub const HOP_HEADER: &str = "notify-bridge-hop";
+/// What calls say they come from.
+pub const USER_AGENT: &str = concat!("notify-bridge/", env!("CARGO_PKG_VERSION"));
+
 /// What is to be said, already in words, still without a place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
@@ -34,6 +52,8 @@ pub struct Message {
     pub received_at: String,
     /// A rendered whole-body template of kind `webhook`, when the target has one.
     pub body: Option<String>,
+    /// How many bridges the notice passed before this one ([`HOP_HEADER`] of its request, else 0).
+    pub hops: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +61,16 @@ pub struct Button {
     pub text: String,
     /// http(s) only; the template engine leaves others out.
     pub url: String,
+}
+
+impl Button {
+    /// The button in words, for where there are none.
+    fn line(&self) -> String {
+        match self.text.trim() {
+            "" => self.url.clone(),
+            label => format!("{label}: {}", self.url),
+        }
+    }
 }
 
 /// One step of a delivery, as it is claimed and stored before it is sent. Stable across retries.
@@ -160,11 +190,33 @@ pub enum Verdict {
     },
 }
 
+/// A secret of a target kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecretField {
+    pub name: &'static str,
+    pub required: bool,
+}
+
 /// A kind of target.
 pub trait Target: Send + Sync {
     fn kind(&self) -> &'static str;
     /// Whether receivers are configured (`telegram`) or there is exactly one, `default` (`webhook`).
     fn has_receivers(&self) -> bool;
+    /// Whether at least one has to be configured; where not, and none is, there is `default`.
+    fn needs_receivers(&self) -> bool {
+        self.has_receivers()
+    }
+    /// Whether a delivery is settled by the transaction that plans it. Such a kind makes no calls:
+    /// [`Target::call`] refuses.
+    fn is_local(&self) -> bool {
+        false
+    }
+    /// The secret fields it reads, and whether it can do without.
+    fn secret_fields(&self) -> &'static [SecretField];
+    /// The fields of [`TargetSpec`] that only some kinds have, as far as this one has them.
+    fn option_fields(&self) -> &'static [&'static str];
+    /// The fields of [`ReceiverSpec`] besides `name`, `locale` and `enabled` that it reads.
+    fn receiver_fields(&self) -> &'static [&'static str];
     /// How many deliveries of one receiver may be under way: 1 without an idempotency key, up to 64 with.
     fn lane_depth(&self) -> u16;
     /// Which template format it reads: `telegram`, `discord`, `plain`, `email`.
@@ -191,4 +243,58 @@ pub fn kind(name: &str) -> Option<&'static dyn Target> {
 
 /// Every target kind that makes calls, in the order in which documentation lists them.
 /// `broadcast` stands for other targets and is resolved when a notice is routed.
-pub static KINDS: &[&dyn Target] = &[];
+pub static KINDS: &[&dyn Target] = &[
+    &telegram::Telegram,
+    &discord::Discord,
+    &webhook::Webhook,
+    &inbox::Inbox,
+];
+
+/// The secret fields of a kind; none for one that is not known.
+pub fn secret_fields(name: &str) -> &'static [SecretField] {
+    kind(name).map_or(&[], |target| target.secret_fields())
+}
+
+/// The option fields of a kind; none for one that is not known.
+pub fn option_fields(name: &str) -> &'static [&'static str] {
+    kind(name).map_or(&[], |target| target.option_fields())
+}
+
+const NO_WORDS: &str = "title and text are empty; give the template a text";
+
+/// A message that has passed too many bridges is not handed to another.
+fn refuse_loop(hops: u8) -> Result<(), Unsendable> {
+    if hops < HOPS_MAX {
+        return Ok(());
+    }
+    Err(Unsendable {
+        reason: format!(
+            "loop: the notice has passed {hops} bridges, at most {HOPS_MAX} are allowed; look for targets that lead back to a provider"
+        ),
+    })
+}
+
+/// The part's own payload, which this program wrote.
+fn payload<'a, T: Deserialize<'a>>(part: &'a Part) -> Result<T, Unsendable> {
+    serde_json::from_str(&part.payload).map_err(|_| Unsendable {
+        reason: format!(
+            "the stored `{}` part is not readable; render it again",
+            part.kind
+        ),
+    })
+}
+
+/// At most so many characters, the last a `…` where some were left out.
+fn shortened(text: &str, chars_max: usize) -> String {
+    let mut short: String = text.chars().take(chars_max).collect();
+    if short.len() < text.len() {
+        short.pop();
+        short.push('…');
+    }
+    short
+}
+
+/// JSON of a value that cannot fail to be written.
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -65,6 +65,15 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
+/// Reads a field that stands there: `null` is then a value of its own and not absence.
+fn said<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
 /// How a sender proves itself. Exactly the configured way is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -141,7 +150,11 @@ pub struct ProviderSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verify>,
     /// `None`: [`PROVIDER_RATE_DEFAULT`]; `Some(None)`: off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "said",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub rate: Option<Option<Rate>>,
     /// Largest body in bytes; `None`: 1 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,7 +164,7 @@ pub struct ProviderSpec {
 }
 
 /// A place within a target. Its identity is (target, `to`, `thread`); options do not change it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReceiverSpec {
     /// Unique in its target; defaults to `to` or `to:thread`.
@@ -173,6 +186,23 @@ pub struct ReceiverSpec {
     /// Whether the receiver is switched off by configuration.
     #[serde(skip_serializing_if = "is_true")]
     pub enabled: bool,
+}
+
+/// What an absent field means. Written out because a receiver is enabled unless it says otherwise.
+impl Default for ReceiverSpec {
+    fn default() -> Self {
+        ReceiverSpec {
+            name: String::new(),
+            to: String::new(),
+            thread: None,
+            thread_name: None,
+            locale: None,
+            silent: false,
+            protect: false,
+            preview: None,
+            enabled: true,
+        }
+    }
 }
 
 /// Options of a target by kind. A field that its kind does not have is refused when configured.

@@ -3,6 +3,21 @@
 //! **Invariant:** text in the tree is plain: whatever a payload contained is a [`Span::Text`], never
 //! a node. A link's address is http(s), or it is not a link.
 
+mod discord;
+mod html;
+mod parse;
+mod plain;
+mod telegram;
+
+pub use discord::discord;
+pub use html::html;
+pub use parse::parse;
+pub use plain::plain;
+pub use telegram::telegram_html;
+
+/// Deepest nesting of blocks and spans that is kept; what is deeper is read as its content.
+pub const NESTING_MAX: usize = 8;
+
 /// A sequence of blocks. Empty when there is nothing to say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Markup {
@@ -42,5 +57,42 @@ pub enum Span {
 impl Markup {
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty()
+    }
+
+    /// One paragraph of plain text, where nothing is read as Markdown.
+    pub fn text(text: &str) -> Self {
+        let mut spans = Vec::new();
+        parse::push_text(&mut spans, text);
+        let spans = parse::trimmed(spans);
+        Markup {
+            blocks: if spans.is_empty() {
+                Vec::new()
+            } else {
+                vec![Block::Paragraph(spans)]
+            },
+        }
+    }
+}
+
+/// The plain words of spans, without any marks. Breaks are newlines.
+fn words(spans: &[Span]) -> String {
+    let mut text = String::new();
+    for span in spans {
+        match span {
+            Span::Text(part) | Span::Code(part) => text.push_str(part),
+            Span::Break => text.push('\n'),
+            Span::Bold(spans) | Span::Italic(spans) | Span::Link { spans, .. } => {
+                text.push_str(&words(spans));
+            }
+        }
+    }
+    text
+}
+
+/// What stands before the item of this index.
+fn bullet(start: Option<u64>, index: usize) -> String {
+    match start {
+        Some(first) => format!("{}. ", first.saturating_add(index as u64)),
+        None => "• ".to_owned(),
     }
 }

@@ -1,0 +1,307 @@
+//! The configuration as a file that `read` accepts and whose plan is empty.
+
+use toml::{Table, Value};
+
+use super::Present;
+use super::quantity::{rate_text, size_text};
+use super::secrets::Secret;
+use super::shapes::verify_word;
+use super::target::{default_name, implied_receiver};
+use crate::domain::spec::{
+    DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec, ProviderSpec,
+    ReceiverSpec, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify, WordsSpec,
+};
+
+/// Opens a secret by the entity's kind and name and the field; `None` leaves the field out, which
+/// on writing means: keep what is set.
+pub type Opened<'a> = &'a dyn Fn(EntityKind, &str, &str) -> Option<Secret>;
+
+/// Writes everything that is configured. What has its default value is left out.
+pub fn export(present: &Present, secrets: Opened<'_>) -> String {
+    let mut file = File::default();
+    file.header("[settings]");
+    file.text("space", &present.space);
+    file.text("timezone", &present.settings.timezone);
+    file.text("locale", &present.settings.locale);
+    file.some_text("public_url", present.settings.public_url.as_deref());
+    let order = [
+        EntityKind::Provider,
+        EntityKind::Template,
+        EntityKind::Target,
+        EntityKind::Tracker,
+    ];
+    for kind in order {
+        let of_kind = present.entities.iter().filter(|((of, _), _)| *of == kind);
+        for ((_, name), existing) in of_kind {
+            file.header(&format!("[[{}]]", kind.as_str()));
+            file.text("name", name);
+            let open = |field: &str| {
+                let is_set = existing.secrets.contains_key(field);
+                is_set.then(|| secrets(kind, name, field)).flatten()
+            };
+            match &existing.spec {
+                EntitySpec::Provider(spec) => file.provider(spec, &open),
+                EntitySpec::Target(spec) => file.target(spec, &open),
+                EntitySpec::Tracker(spec) => file.tracker(spec),
+                EntitySpec::Template(spec) => file.template(spec),
+            }
+        }
+    }
+    file.0
+}
+
+#[derive(Default)]
+struct File(String);
+
+impl File {
+    fn header(&mut self, header: &str) {
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+        self.0.push_str(header);
+        self.0.push('\n');
+    }
+
+    fn pair(&mut self, key: &str, value: &Value) {
+        self.0.push_str(&format!("{key} = {value}\n"));
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.pair(key, &Value::from(text));
+    }
+
+    fn some_text(&mut self, key: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(key, text);
+        }
+    }
+
+    /// A flag that is not as it would be anyway.
+    fn flag(&mut self, key: &str, flag: bool, default: bool) {
+        if flag != default {
+            self.pair(key, &Value::Boolean(flag));
+        }
+    }
+
+    fn texts(&mut self, key: &str, texts: &[String]) {
+        if !texts.is_empty() {
+            self.pair(key, &Value::from(texts.to_vec()));
+        }
+    }
+
+    /// Tables one a line, so that a change of one is a change of one line.
+    fn tables(&mut self, key: &str, tables: Vec<Table>) {
+        if tables.is_empty() {
+            return;
+        }
+        self.0.push_str(&format!("{key} = [\n"));
+        for table in tables {
+            self.0.push_str(&format!("  {},\n", Value::Table(table)));
+        }
+        self.0.push_str("]\n");
+    }
+
+    fn head(&mut self, description: &str, enabled: bool) {
+        if !description.is_empty() {
+            self.text("description", description);
+        }
+        self.flag("enabled", enabled, true);
+    }
+
+    fn provider(&mut self, spec: &ProviderSpec, open: &dyn Fn(&str) -> Option<Secret>) {
+        self.text("kind", &spec.kind);
+        self.head(&spec.description, spec.enabled);
+        self.flag("allow_private", spec.allow_private, false);
+        if let Some(verify) = &spec.verify {
+            self.pair("verify", &verify_value(verify));
+        }
+        if let Some(rate) = spec.rate {
+            self.text("rate", &rate_text(rate));
+        }
+        if let Some(bytes) = spec.body_max {
+            self.text("body_max", &size_text(u64::from(bytes)));
+        }
+        match (open("secret"), open("secret.2")) {
+            (Some(new), Some(old)) => {
+                let both = vec![Value::from(new.expose()), Value::from(old.expose())];
+                self.pair("secret", &Value::Array(both));
+            }
+            (Some(one), None) | (None, Some(one)) => self.text("secret", one.expose()),
+            (None, None) => {}
+        }
+        if let Some(map) = &spec.map {
+            self.pair("map", &map_value(map));
+        }
+    }
+
+    fn target(&mut self, spec: &TargetSpec, open: &dyn Fn(&str) -> Option<Secret>) {
+        self.text("kind", &spec.kind);
+        self.head(&spec.description, spec.enabled);
+        self.flag("allow_private", spec.allow_private, false);
+        self.texts("tags", &spec.tags);
+        self.some_text("locale", spec.locale.as_deref());
+        self.some_text("api_base", spec.api_base.as_deref());
+        self.flag("preview", spec.preview, false);
+        self.some_text("username", spec.username.as_deref());
+        self.some_text("avatar_url", spec.avatar_url.as_deref());
+        self.some_text("method", spec.method.as_deref());
+        self.some_text("body", spec.body.as_deref());
+        for field in ["token", "url", "secret"] {
+            if let Some(secret) = open(field) {
+                self.text(field, secret.expose());
+            }
+        }
+        if let Some(headers) = open("headers") {
+            self.pair("headers", &headers_value(&headers));
+        }
+        self.texts("targets", &spec.targets);
+        self.texts("off", &spec.off);
+        if spec.receivers != [implied_receiver()] {
+            let tables = spec.receivers.iter().map(receiver_table).collect();
+            self.tables("receivers", tables);
+        }
+    }
+
+    fn tracker(&mut self, spec: &TrackerSpec) {
+        self.text("provider", &spec.provider);
+        self.head(&spec.description, spec.enabled);
+        self.texts("kinds", &spec.kinds);
+        self.texts("collections", &spec.collections);
+        self.some_text("where", spec.filter.as_deref());
+        self.tables("links", spec.links.iter().map(link_table).collect());
+    }
+
+    fn template(&mut self, spec: &TemplateSpec) {
+        self.head(&spec.description, true);
+        self.some_text("locale", spec.locale.as_deref());
+        for (kind, words) in &spec.entries {
+            self.pair(kind, &words_value(words));
+        }
+    }
+}
+
+/// An inline table that leaves out what is absent.
+#[derive(Default)]
+struct Inline(Table);
+
+impl Inline {
+    fn with(mut self, key: &str, value: Option<impl Into<Value>>) -> Self {
+        if let Some(value) = value {
+            self.0.insert(key.to_owned(), value.into());
+        }
+        self
+    }
+}
+
+fn verify_value(verify: &Verify) -> Value {
+    let Verify::Hmac(HmacSpec {
+        header,
+        prefix,
+        encoding,
+        timestamp,
+    }) = verify
+    else {
+        return Value::from(verify_word(verify));
+    };
+    let encoding = match encoding {
+        DigestEncoding::Hex => None,
+        DigestEncoding::Base64 => Some("base64"),
+    };
+    let table = Inline::default()
+        .with(verify_word(verify), Some(header.as_str()))
+        .with("prefix", Some(prefix.as_str()).filter(|p| !p.is_empty()))
+        .with("encoding", encoding)
+        .with("timestamp", timestamp.as_deref());
+    Value::Table(table.0)
+}
+
+fn map_value(map: &MapSpec) -> Value {
+    let pairs = |texts: &std::collections::BTreeMap<String, String>| -> Table {
+        let pairs = texts.iter();
+        pairs
+            .map(|(key, text)| (key.clone(), Value::from(text.as_str())))
+            .collect()
+    };
+    let mut table = pairs(&map.fields);
+    if !map.labels.is_empty() {
+        table.insert("labels".into(), Value::Table(pairs(&map.labels)));
+    }
+    Value::Table(table)
+}
+
+/// Headers as a table, unless it would be taken for a reference.
+fn headers_value(headers: &Secret) -> Value {
+    let text = headers.expose();
+    let parsed: Result<std::collections::BTreeMap<String, String>, _> = serde_json::from_str(text);
+    match parsed {
+        Ok(pairs) if pairs.len() > 1 || !pairs.keys().any(|k| k == "env" || k == "file") => {
+            let pairs = pairs.into_iter();
+            Value::Table(pairs.map(|(k, v)| (k, Value::String(v))).collect())
+        }
+        Ok(_) | Err(_) => Value::from(text),
+    }
+}
+
+fn receiver_table(receiver: &ReceiverSpec) -> Table {
+    let own_name = Some(receiver.name.as_str()).filter(|name| *name != default_name(receiver));
+    let yes = |flag: bool| Some(true).filter(|_| flag);
+    Inline::default()
+        .with("name", own_name)
+        .with("to", Some(receiver.to.as_str()).filter(|to| !to.is_empty()))
+        .with("thread", receiver.thread.as_deref())
+        .with("thread_name", receiver.thread_name.as_deref())
+        .with("locale", receiver.locale.as_deref())
+        .with("silent", yes(receiver.silent))
+        .with("protect", yes(receiver.protect))
+        .with("preview", receiver.preview)
+        .with("enabled", Some(false).filter(|_| !receiver.enabled))
+        .0
+}
+
+fn link_table(link: &LinkSpec) -> Table {
+    let unknown = match link.unknown {
+        UnknownPolicy::Retry => None,
+        UnknownPolicy::Park => Some("park"),
+    };
+    Inline::default()
+        .with("target", Some(link.target.as_str()))
+        .with("name", link.name.as_deref())
+        .with("enabled", Some(false).filter(|_| !link.enabled))
+        .with("template", link.template.as_deref())
+        .with("locale", link.locale.as_deref())
+        .with("unknown", unknown)
+        .0
+}
+
+fn words_value(words: &WordsSpec) -> Value {
+    let WordsSpec {
+        title,
+        text,
+        buttons,
+        formats,
+    } = words;
+    if title.is_none()
+        && buttons.is_empty()
+        && formats.is_empty()
+        && let Some(text) = text
+    {
+        return Value::from(text.as_str());
+    }
+    let mut table = Inline::default()
+        .with("title", title.as_deref())
+        .with("text", text.as_deref());
+    for (format, text) in formats {
+        table = table.with(format, Some(text.as_str()));
+    }
+    let buttons: Vec<Value> = buttons
+        .iter()
+        .map(|button| {
+            let button = Inline::default()
+                .with("text", Some(button.text.as_str()))
+                .with("url", Some(button.url.as_str()));
+            Value::Table(button.0)
+        })
+        .collect();
+    let buttons = Some(buttons).filter(|buttons| !buttons.is_empty());
+    Value::Table(table.with("buttons", buttons).0)
+}

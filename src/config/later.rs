@@ -1,0 +1,106 @@
+//! Keys of the contract that this version does not have yet. They are refused by name, so that
+//! nobody believes a window or a digest is in force that is not.
+
+/// The place whose missing keys are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Later {
+    File,
+    Settings,
+    Provider,
+    Target,
+    Receiver,
+    Tracker,
+    Link,
+    Template,
+    /// A small table that has every key it will have.
+    Nothing,
+}
+
+impl Later {
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Later::File => &["bot", "command", "action"],
+            Later::Settings => &["retention", "backup", "quiet"],
+            Later::Provider => &["quiet", "expect", "interval", "adaptive_max_skip", "listen"],
+            Later::Target => &[
+                "quiet",
+                "pace",
+                "bot",
+                "max_media",
+                "media",
+                "group_pause",
+                "large_photo",
+                "large_video",
+                "chat_action",
+            ],
+            Later::Receiver => &["quiet", "pace", "digest", "storm", "spoiler"],
+            Later::Tracker => &[
+                "quiet",
+                "group",
+                "settle",
+                "settle_max",
+                "severity",
+                "inhibit",
+                "expect",
+                "options",
+                "interval",
+                "adaptive_max_skip",
+            ],
+            Later::Link => &[
+                "quiet",
+                "digest",
+                "pierce",
+                "fallback",
+                "update",
+                "catch_up",
+                "wall_clock",
+            ],
+            Later::Template => &["enabled"],
+            Later::Nothing => &[],
+        }
+    }
+
+    pub fn has(self, key: &str) -> bool {
+        self.keys().contains(&key)
+    }
+}
+
+/// Provider kinds of the contract; those not registered are not had yet.
+pub(super) const PROVIDER_KINDS: &[&str] = &[
+    "gitea",
+    "forgejo",
+    "github",
+    "gitlab",
+    "planka",
+    "immich",
+    "home_assistant",
+    "nut",
+    "alertmanager",
+    "grafana",
+    "uptime_kuma",
+    "standard_webhooks",
+    "cloudevents",
+    "webhook",
+    "apprise",
+    "ntfy",
+    "gotify",
+    "slack",
+    "discord",
+    "scheduler",
+    "bridge",
+];
+
+/// Target kinds of the contract; those not registered are not had yet.
+pub(super) const TARGET_KINDS: &[&str] = &[
+    "telegram",
+    "discord",
+    "slack",
+    "matrix",
+    "ntfy",
+    "gotify",
+    "email",
+    "webhook",
+    "apprise",
+    "broadcast",
+    "inbox",
+];

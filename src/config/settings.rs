@@ -1,0 +1,92 @@
+//! `[settings]`: the space of the files, and what holds for the whole of it.
+
+use toml::de::DeTable;
+
+use super::SPACE_DEFAULT;
+use super::later::Later;
+use super::reader::{Field, Page, Reader};
+use super::wording::shown;
+use crate::domain::spec::Settings;
+
+/// A value that at most one file gives.
+struct Once<T> {
+    key: &'static str,
+    given: Option<(T, String)>,
+}
+
+impl<T: PartialEq> Once<T> {
+    fn new(key: &'static str) -> Self {
+        Once { key, given: None }
+    }
+
+    /// Takes the key's value of one file; the same value again does no harm.
+    fn take<'p>(&mut self, table: &Reader<'p>, read: impl Fn(&Field<'p>) -> Option<T>) {
+        let Some(field) = table.take(self.key) else {
+            return;
+        };
+        let Some(value) = read(&field) else {
+            return;
+        };
+        match &self.given {
+            Some((first, place)) if *first != value => field.problem(format!(
+                "says otherwise than {} at {place}; files read together have one {}",
+                shown(self.key),
+                self.key
+            )),
+            Some(_) => {}
+            None => {
+                let place = format!("{}:{}", field.page.file, field.place().line);
+                self.given = Some((value, place));
+            }
+        }
+    }
+
+    fn value(self) -> Option<T> {
+        self.given.map(|(value, _)| value)
+    }
+}
+
+/// The space, and the settings when any is given beyond it.
+pub(super) fn read(
+    pages: &[Page<'_>],
+    tables: &[Option<DeTable<'_>>],
+) -> (String, Option<Settings>) {
+    let mut space = Once::new("space");
+    let mut timezone = Once::new("timezone");
+    let mut locale = Once::new("locale");
+    let mut public_url = Once::new("public_url");
+    for (page, table) in pages.iter().zip(tables) {
+        let Some(table) = table else { continue };
+        let field = Reader::root(page, table).peek("settings");
+        let Some(settings) = field.and_then(|field| field.table()) else {
+            continue;
+        };
+        space.take(&settings, Field::slug);
+        timezone.take(&settings, Field::zone);
+        locale.take(&settings, Field::locale);
+        public_url.take(&settings, public_address);
+        settings.finish(Later::Settings, |_| None);
+    }
+    let (timezone, locale, public_url) = (timezone.value(), locale.value(), public_url.value());
+    let given = timezone.is_some() || locale.is_some() || public_url.is_some();
+    let default = Settings::default();
+    let settings = given.then(|| Settings {
+        timezone: timezone.unwrap_or(default.timezone),
+        locale: locale.unwrap_or(default.locale),
+        public_url,
+    });
+    (
+        space.value().unwrap_or_else(|| SPACE_DEFAULT.into()),
+        settings,
+    )
+}
+
+/// Paths of the program are put behind it, so it ends before the query.
+fn public_address(field: &Field<'_>) -> Option<String> {
+    let address = field.address()?;
+    if address.contains(['?', '#']) {
+        field.problem("has a query or a fragment; give only scheme, host and path");
+        return None;
+    }
+    Some(address)
+}

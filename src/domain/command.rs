@@ -1,0 +1,230 @@
+//! Commands: what someone wants done. `decide` turns one into events, or refuses it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::event::{Accepted, Action, Answer, DeliveryKey, IdSeed, RequestKeys, Role, TokenScope};
+use super::notice::NoticeDraft;
+use super::spec::{EntityKind, EntitySpec, Settings};
+use crate::targets::{Part, Verdict};
+
+/// What `decide` needs of the outside.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// Microseconds since 1970.
+    pub now: i64,
+    /// Where the first event of this command will stand.
+    pub first_position: u64,
+}
+
+#[derive(Debug, Clone)]
+pub enum Command {
+    Found {
+        epoch: u16,
+        salt: [u8; 32],
+        program: String,
+    },
+    Configure(Box<Configure>),
+    Accept(Box<Accept>),
+    Unreadable {
+        provider: u32,
+        why: String,
+        keys: RequestKeys,
+    },
+    Notify(Box<Notify>),
+    Resend {
+        notice: u64,
+        accepted: Box<Accepted>,
+        by: String,
+    },
+    Claim(Box<Claim>),
+    Report(Box<Report>),
+    Return {
+        delivery: DeliveryKey,
+    },
+    Operate {
+        delivery: DeliveryKey,
+        action: Action,
+        by: String,
+    },
+    Pause {
+        by: String,
+    },
+    Resume {
+        by: String,
+    },
+    /// What was being sent when the program stopped. Given once, before the first claim.
+    Recover,
+    ClockStepped {
+        by_micros: i64,
+    },
+    PutUser(Box<PutUser>),
+    RemoveUser {
+        name: String,
+        by: String,
+    },
+    PutToken(Box<PutToken>),
+    RevokeToken {
+        name: String,
+        by: String,
+    },
+}
+
+/// A change of configuration; all of it or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Configure {
+    pub by: String,
+    pub settings: Option<Settings>,
+    pub puts: Vec<Put>,
+    pub removes: Vec<(EntityKind, String)>,
+    /// The file it comes from, with its digest.
+    pub file: Option<(String, [u8; 32])>,
+    /// The configuration revision it was planned against; another one refuses it.
+    pub planned_at: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Put {
+    pub spec: EntitySpec,
+    /// Fingerprints of the secrets given with it. Those not given are kept.
+    pub secrets: BTreeMap<String, [u8; 16]>,
+    /// Secrets that are taken away.
+    pub cleared: BTreeSet<String>,
+    pub managed_by: Option<String>,
+}
+
+/// A verified, read request.
+#[derive(Debug, Clone)]
+pub struct Accept {
+    pub provider: u32,
+    pub notices: Vec<NoticeDraft>,
+    pub keys: RequestKeys,
+    /// How often this notice has passed through a bridge already.
+    pub hops: u8,
+}
+
+/// A one-off message.
+#[derive(Debug, Clone)]
+pub struct Notify {
+    pub notice: NoticeDraft,
+    /// Names of targets.
+    pub targets: Vec<String>,
+    pub tag: Option<String>,
+    pub by: String,
+}
+
+/// "I am about to send this": refused when the delivery or the configuration has changed since.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub delivery: DeliveryKey,
+    pub revision: u32,
+    pub config_revision: u64,
+    /// The words, when the delivery has none yet.
+    pub composed: Option<Composed>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Composed {
+    pub parts: Vec<Part>,
+    /// Of the parts, so that equal words are stored once.
+    pub hash: u64,
+    /// What went wrong while rendering (`template_failed`, missing values).
+    pub faults: Vec<String>,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub delivery: DeliveryKey,
+    pub attempt: u16,
+    pub part: u16,
+    /// How many parts the delivery has.
+    pub parts: u16,
+    pub result: Attempted,
+    pub answer: Answer,
+}
+
+#[derive(Debug, Clone)]
+pub enum Attempted {
+    Judged(Verdict),
+    /// It could not be composed or described; nothing was sent.
+    Unsendable(String),
+    /// Nobody answered and the request may have arrived; whether that is a retry is the link's policy.
+    Unknown(String),
+}
+
+#[derive(Debug, Clone)]
+pub struct PutUser {
+    pub name: String,
+    pub role: Option<Role>,
+    pub password_hash: Option<String>,
+    /// Refuse when an admin exists already (set-up), or when the user exists (add).
+    pub only_if: UserCondition,
+    pub by: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserCondition {
+    NoAdmin,
+    Absent,
+    Present,
+}
+
+#[derive(Debug, Clone)]
+pub struct PutToken {
+    pub name: String,
+    pub hash: [u8; 32],
+    pub scopes: Vec<TokenScope>,
+    pub role: Role,
+    pub target: Option<String>,
+    pub expires_at: Option<i64>,
+    pub by: String,
+}
+
+/// What the one who gave the command is told, beside the positions of its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    Done,
+    /// Position of the first notice of the request, and how many.
+    Accepted {
+        first: u64,
+        count: u16,
+        seed: IdSeed,
+    },
+    /// Position of the first event of the earlier request; it appended nothing.
+    Duplicate {
+        first: u64,
+        count: u16,
+    },
+    Claimed {
+        attempt: u16,
+        part: u16,
+        composed: u64,
+    },
+    /// Deliveries the command made or changed.
+    Changed {
+        count: u32,
+    },
+}
+
+/// Why a command was refused. Nothing happened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{field}: {message}")]
+    Invalid { field: String, message: String },
+    #[error("{what} {name} does not exist")]
+    NotFound { what: &'static str, name: String },
+    #[error("{what} {name} exists already")]
+    Exists { what: &'static str, name: String },
+    #[error("{name} is in use by {}", consumers.join(", "))]
+    InUse {
+        name: String,
+        consumers: Vec<String>,
+    },
+    #[error("the configuration has changed since this was planned; look at it again")]
+    Outdated,
+    #[error("{0}")]
+    Conflict(String),
+    /// A claim that no longer fits; render again or leave it.
+    #[error("the delivery is not to be sent now: {0}")]
+    NotClaimable(&'static str),
+}

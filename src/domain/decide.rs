@@ -1,0 +1,113 @@
+//! `decide`: a command against the state gives events, or a refusal. Pure.
+
+use super::command::{Command, Context, Refusal, Told};
+use super::event::{Event, IdSeed};
+use super::state::State;
+
+mod access;
+mod configure;
+mod delivery;
+mod intake;
+
+pub use delivery::{
+    AGE_MAX, FALLBACKS_MAX, RETRY_AFTER_MAX, RETRY_BASE, RETRY_MAX, TRIES_MAX, parts_hash, retry_at,
+};
+
+/// What was decided: events to append, and what the one who asked is told once they are durable.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    pub events: Vec<Event>,
+    pub told: Told,
+}
+
+impl Decided {
+    fn done(event: Event) -> Self {
+        Decided {
+            events: vec![event],
+            told: Told::Done,
+        }
+    }
+
+    fn nothing() -> Self {
+        Decided {
+            events: Vec::new(),
+            told: Told::Done,
+        }
+    }
+}
+
+/// Decides one command. It is taken whole or refused whole.
+pub fn decide(state: &State, command: Command, context: &Context) -> Result<Decided, Refusal> {
+    match command {
+        Command::Found {
+            epoch,
+            salt,
+            program,
+        } => {
+            if state.founding.is_some() {
+                return Err(Refusal::Conflict("the store is founded already".into()));
+            }
+            Ok(Decided::done(Event::Founded {
+                epoch,
+                salt,
+                program,
+            }))
+        }
+        Command::Configure(change) => configure::configure(state, *change, context),
+        Command::Accept(accept) => intake::accept(state, *accept, context),
+        Command::Unreadable {
+            provider,
+            why,
+            keys,
+        } => intake::unreadable(state, provider, why, keys, context),
+        Command::Notify(notify) => intake::notify(state, *notify, context),
+        Command::Resend {
+            notice,
+            accepted,
+            by,
+        } => intake::resend(state, notice, &accepted, by, context),
+        Command::Claim(claim) => delivery::claim(state, *claim, context),
+        Command::Report(report) => delivery::report(state, *report, context),
+        Command::Return { delivery } => delivery::give_back(state, delivery),
+        Command::Operate {
+            delivery,
+            action,
+            by,
+        } => delivery::operate(state, delivery, action, by),
+        Command::Pause { by } => Ok(if state.outbox.paused {
+            Decided::nothing()
+        } else {
+            Decided::done(Event::SendingPaused { by })
+        }),
+        Command::Resume { by } => Ok(if state.outbox.paused {
+            Decided::done(Event::SendingResumed { by })
+        } else {
+            Decided::nothing()
+        }),
+        Command::Recover => Ok(delivery::recover(state)),
+        Command::ClockStepped { by_micros } => Ok(Decided::done(Event::ClockStepped { by_micros })),
+        Command::PutUser(put) => access::put_user(state, *put),
+        Command::RemoveUser { name, by } => access::remove_user(state, &name, by),
+        Command::PutToken(put) => access::put_token(state, *put, context),
+        Command::RevokeToken { name, by } => access::revoke_token(state, &name, by),
+    }
+}
+
+/// The seed of ids given out now.
+fn seed(state: &State, context: &Context) -> IdSeed {
+    let now_millis = u64::try_from(context.now / 1_000).unwrap_or(0);
+    IdSeed {
+        millis: state.id_millis.max(now_millis),
+        epoch: state.founding.map_or(0, |founding| founding.epoch),
+    }
+}
+
+/// The civil day of now in the space's zone, days since 1970-01-01.
+fn day(state: &State, context: &Context) -> i32 {
+    let Ok(now) = jiff::Timestamp::from_microsecond(context.now) else {
+        return 0;
+    };
+    let offset = state.configuration.zone().to_offset(now);
+    let seconds = now.as_second() + i64::from(offset.seconds());
+    i32::try_from(seconds.div_euclid(86_400)).unwrap_or(0)
+}

@@ -1,0 +1,465 @@
+//! Deciding about deliveries: claims, what came of attempts, and what people do.
+
+use std::time::Duration;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::super::command::{Attempted, Claim, Context, Refusal, Report, Told};
+use super::super::event::{Action, Answer, DeliveryKey, Event, Outcome};
+use super::super::reason::What;
+use super::super::spec::UnknownPolicy;
+use super::super::state::State;
+use super::Decided;
+use crate::projections::outbox::{Delivery, Status};
+use crate::targets::{Scope, Verdict};
+
+/// Wait before the second attempt; each further one waits twice as long.
+pub const RETRY_BASE: Duration = Duration::from_secs(1);
+/// Longest wait of our own making.
+pub const RETRY_MAX: Duration = Duration::from_secs(3_600);
+/// Longest wait that a service may ask for; a longer one is cut to this.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3_600);
+/// Times that one part may be put in other ways (without markup, without buttons).
+pub const FALLBACKS_MAX: u8 = 2;
+/// Attempts of one part; then the delivery is parked.
+pub const TRIES_MAX: u16 = 16;
+/// Age at which a failing delivery is parked rather than tried again.
+pub const AGE_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// When a part that failed `failures` times before is tried again: never earlier than the service
+/// said, never later than [`RETRY_AFTER_MAX`] and a little. The jitter derives from the delivery, so that
+/// the same log gives the same moments.
+pub fn retry_at(
+    now: i64,
+    failures: u16,
+    told: Option<Duration>,
+    salt: &[u8; 32],
+    key: DeliveryKey,
+) -> i64 {
+    let own = RETRY_BASE
+        .saturating_mul(1u32 << failures.min(20))
+        .min(RETRY_MAX);
+    let mut bytes = [0u8; 12];
+    bytes[..8].copy_from_slice(&key.position.to_le_bytes());
+    bytes[8..10].copy_from_slice(&key.ordinal.to_le_bytes());
+    bytes[10..].copy_from_slice(&failures.to_le_bytes());
+    let draw = xxh3_64_with_seed(&bytes, xxh3_64_with_seed(salt, 0)) >> 11;
+    let unit = draw as f64 / (1u64 << 53) as f64;
+    let wait = match told {
+        // Up to a second, or a tenth, later than told, so that not everyone comes back at once.
+        Some(told) => {
+            let told = told.min(RETRY_AFTER_MAX);
+            told + told.mul_f64(0.1 * unit).min(Duration::from_secs(1))
+        }
+        None => own.mul_f64(0.75 + 0.25 * unit),
+    };
+    now.saturating_add(i64::try_from(wait.as_micros()).unwrap_or(i64::MAX))
+}
+
+pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, Refusal> {
+    let key = claim.delivery;
+    let outbox = &state.outbox;
+    let delivery = outbox
+        .deliveries
+        .get(&key)
+        .ok_or(Refusal::NotClaimable("it is settled"))?;
+    if !delivery.status.waits() {
+        return Err(Refusal::NotClaimable("it is not waiting"));
+    }
+    if delivery.revision != claim.revision || state.configuration.revision != claim.config_revision
+    {
+        return Err(Refusal::NotClaimable("it or the configuration has changed"));
+    }
+    if outbox.paused {
+        return Err(Refusal::NotClaimable("sending is paused"));
+    }
+    if delivery.not_before > context.now {
+        return Err(Refusal::NotClaimable("it is not due yet"));
+    }
+    let Some(target) = state.configuration.targets.get(&delivery.target) else {
+        return Ok(park(
+            key,
+            delivery,
+            What::TargetRemoved,
+            "the target is no longer configured".into(),
+        ));
+    };
+    if state.health.is_gone(delivery.receiver) {
+        return Ok(park(
+            key,
+            delivery,
+            What::ReceiverGone,
+            "the receiver is gone".into(),
+        ));
+    }
+    if let Some(lane) = outbox.lanes.get(&delivery.receiver) {
+        let depth = crate::targets::kind(&target.entity.spec.kind)
+            .map_or(1, crate::targets::Target::lane_depth);
+        if lane.under_way() >= usize::from(depth) {
+            return Err(Refusal::NotClaimable("its lane is full"));
+        }
+        if lane.is_sending(delivery.subject) {
+            return Err(Refusal::NotClaimable(
+                "another delivery about its subject is under way",
+            ));
+        }
+    }
+    let mut events = Vec::with_capacity(2);
+    let composed = match (delivery.composed, claim.composed) {
+        (Some(position), _) => position,
+        (None, Some(composed)) => match outbox.find_composed(key.position, composed.hash) {
+            Some(position) => position,
+            None => {
+                events.push(Event::MessageComposed {
+                    notice: delivery.notice,
+                    planning: key.position,
+                    hash: composed.hash,
+                    parts: composed.parts,
+                    faults: composed.faults,
+                });
+                context.first_position
+            }
+        },
+        (None, None) => return Err(Refusal::NotClaimable("it has no words yet")),
+    };
+    let attempt = delivery.attempts.saturating_add(1);
+    let part = delivery.part;
+    events.push(Event::AttemptStarted {
+        delivery: key,
+        notice: delivery.notice,
+        attempt,
+        part,
+        composed,
+    });
+    Ok(Decided {
+        events,
+        told: Told::Claimed {
+            attempt,
+            part,
+            composed,
+        },
+    })
+}
+
+pub fn report(state: &State, report: Report, context: &Context) -> Result<Decided, Refusal> {
+    let key = report.delivery;
+    let Some(delivery) = state.outbox.deliveries.get(&key) else {
+        return Err(Refusal::Conflict("the delivery is settled already".into()));
+    };
+    if matches!(report.result, Attempted::Unsendable(_)) {
+        // Nothing was claimed: it could not be put into words for this target.
+        if !delivery.status.waits() && delivery.status != Status::Sending {
+            return Err(Refusal::Conflict("the delivery is not waiting".into()));
+        }
+    } else if delivery.status != Status::Sending
+        || delivery.attempts != report.attempt
+        || delivery.part != report.part
+    {
+        return Err(Refusal::Conflict(
+            "the report is about an earlier attempt".into(),
+        ));
+    }
+    let attempt = Attempt {
+        state,
+        key,
+        delivery,
+        part: report.part,
+        answer: report.answer,
+        context,
+    };
+    Ok(match report.result {
+        Attempted::Unsendable(reason) => attempt.parked(What::Unsendable, reason),
+        Attempted::Unknown(reason) => match delivery.unknown {
+            UnknownPolicy::Retry => attempt.retry(None, Scope::Message, reason),
+            UnknownPolicy::Park => Decided::done(Event::OutcomeUnknown {
+                delivery: key,
+                notice: delivery.notice,
+                policy: UnknownPolicy::Park,
+            }),
+        },
+        Attempted::Judged(verdict) => match verdict {
+            Verdict::Sent { ids } => attempt.sent(ids, report.parts),
+            Verdict::Retry {
+                after,
+                scope,
+                reason,
+            } => attempt.retry(after, scope, reason),
+            Verdict::Fallback { parts, reason } => attempt.fall_back(parts, reason),
+            Verdict::Rejected { reason } => attempt.parked(What::Rejected, reason),
+            Verdict::Gone { reason } => {
+                let gone = Event::ReceiverGone {
+                    target: delivery.target,
+                    receiver: delivery.receiver,
+                    reason: reason.clone(),
+                };
+                let mut decided = attempt.parked(What::ReceiverGone, reason);
+                decided.events.push(gone);
+                decided
+            }
+            Verdict::Moved { to } => attempt.moved(to),
+        },
+    })
+}
+
+struct Attempt<'a> {
+    state: &'a State,
+    key: DeliveryKey,
+    delivery: &'a Delivery,
+    part: u16,
+    answer: Answer,
+    context: &'a Context,
+}
+
+impl Attempt<'_> {
+    fn sent(self, ids: Vec<String>, parts: u16) -> Decided {
+        let (delivery, notice, part) = (self.key, self.delivery.notice, self.part);
+        Decided::done(if part + 1 < parts {
+            Event::PartSent {
+                delivery,
+                notice,
+                part,
+                ids,
+                answer: self.answer,
+            }
+        } else {
+            Event::DeliverySettled {
+                delivery,
+                notice,
+                part,
+                outcome: Outcome::Sent,
+                why: What::Sent,
+                detail: String::new(),
+                ids,
+                answer: self.answer,
+            }
+        })
+    }
+
+    fn retry(self, told: Option<Duration>, scope: Scope, reason: String) -> Decided {
+        let tries = self.delivery.failures.saturating_add(1);
+        if tries >= TRIES_MAX {
+            return self.parked(
+                What::TriesUsedUp,
+                format!("{tries} tries failed; the last said: {reason}"),
+            );
+        }
+        let salt = self
+            .state
+            .founding
+            .map_or([0; 32], |founding| founding.salt);
+        let retry_at = retry_at(
+            self.context.now,
+            self.delivery.failures,
+            told,
+            &salt,
+            self.key,
+        );
+        let age = retry_at.saturating_sub(self.delivery.planned_at);
+        if age > i64::try_from(AGE_MAX.as_micros()).unwrap_or(i64::MAX) {
+            return self.parked(
+                What::TooOld,
+                format!("it would be over 24 h old at the next try; the last said: {reason}"),
+            );
+        }
+        Decided::done(Event::AttemptFailed {
+            delivery: self.key,
+            notice: self.delivery.notice,
+            part: self.part,
+            scope,
+            retry_at,
+            reason,
+            answer: self.answer,
+        })
+    }
+
+    fn fall_back(self, parts: Vec<crate::targets::Part>, reason: String) -> Decided {
+        if self.delivery.fallbacks >= FALLBACKS_MAX || parts.is_empty() {
+            return self.parked(What::Rejected, reason);
+        }
+        let notice = self.delivery.notice;
+        let hash = parts_hash(&parts);
+        let composed = Event::MessageComposed {
+            notice,
+            planning: self.key.position,
+            hash,
+            parts,
+            faults: Vec::new(),
+        };
+        Decided {
+            events: vec![
+                composed,
+                Event::FallbackUsed {
+                    delivery: self.key,
+                    notice,
+                    composed: self.context.first_position,
+                    reason,
+                    answer: self.answer,
+                },
+            ],
+            told: Told::Done,
+        }
+    }
+
+    fn moved(self, to: String) -> Decided {
+        let observed = self.state.health.receivers.get(&self.delivery.receiver);
+        if observed.is_some_and(|health| health.moved_to.as_ref() == Some(&to)) {
+            return self.parked(
+                What::Rejected,
+                format!("moved to {to}, where it still says the same"),
+            );
+        }
+        let moved = Event::ReceiverMoved {
+            target: self.delivery.target,
+            receiver: self.delivery.receiver,
+            to: to.clone(),
+        };
+        let mut decided = self.retry(
+            Some(Duration::ZERO),
+            Scope::Message,
+            format!("moved to {to}"),
+        );
+        decided.events.push(moved);
+        decided
+    }
+
+    fn parked(self, why: What, detail: String) -> Decided {
+        Decided::done(Event::DeliverySettled {
+            delivery: self.key,
+            notice: self.delivery.notice,
+            part: self.part,
+            outcome: Outcome::Parked,
+            why,
+            detail,
+            ids: Vec::new(),
+            answer: self.answer,
+        })
+    }
+}
+
+/// Hash of parts, by which equal words are known.
+pub fn parts_hash(parts: &[crate::targets::Part]) -> u64 {
+    let mut hash = 0u64;
+    for part in parts {
+        for text in [&part.kind, &part.text, &part.payload] {
+            hash = xxh3_64_with_seed(text.as_bytes(), hash ^ text.len() as u64);
+        }
+    }
+    hash
+}
+
+fn park(key: DeliveryKey, delivery: &Delivery, why: What, detail: String) -> Decided {
+    Decided::done(settle(key, delivery, Outcome::Parked, why, detail))
+}
+
+/// A settlement without an attempt.
+pub(super) fn settle(
+    key: DeliveryKey,
+    delivery: &Delivery,
+    outcome: Outcome,
+    why: What,
+    detail: String,
+) -> Event {
+    Event::DeliverySettled {
+        delivery: key,
+        notice: delivery.notice,
+        part: delivery.part,
+        outcome,
+        why,
+        detail,
+        ids: Vec::new(),
+        answer: Answer::default(),
+    }
+}
+
+pub fn give_back(state: &State, key: DeliveryKey) -> Result<Decided, Refusal> {
+    match state.outbox.deliveries.get(&key) {
+        Some(delivery) if delivery.status == Status::Sending => {
+            Ok(Decided::done(Event::ClaimReturned {
+                delivery: key,
+                notice: delivery.notice,
+            }))
+        }
+        Some(_) | None => Err(Refusal::Conflict("the delivery is not under way".into())),
+    }
+}
+
+pub fn operate(
+    state: &State,
+    key: DeliveryKey,
+    action: Action,
+    by: String,
+) -> Result<Decided, Refusal> {
+    let Some(delivery) = state.outbox.deliveries.get(&key) else {
+        return Err(Refusal::Conflict(
+            "the delivery is settled; nothing is left to do with it".into(),
+        ));
+    };
+    let fits = match action {
+        Action::Retry => delivery.status.needs_a_person() || delivery.status == Status::Retrying,
+        Action::Drop => delivery.status != Status::Sending,
+        Action::Confirm => delivery.status.needs_a_person(),
+    };
+    if !fits {
+        let verb = match action {
+            Action::Retry => "retried",
+            Action::Drop => "dropped",
+            Action::Confirm => "confirmed",
+        };
+        let status = delivery.status.as_str();
+        return Err(Refusal::Conflict(format!(
+            "a delivery that is {status} cannot be {verb}"
+        )));
+    }
+    let mut events = Vec::with_capacity(2);
+    if action == Action::Retry && state.health.is_gone(delivery.receiver) {
+        // Trying again is the explicit act that forgets what was observed.
+        events.push(Event::ReceiverRestored {
+            target: delivery.target,
+            receiver: delivery.receiver,
+            by: by.clone(),
+        });
+    }
+    events.push(Event::DeliveryOperated {
+        delivery: key,
+        notice: delivery.notice,
+        action,
+        by,
+    });
+    Ok(Decided {
+        events,
+        told: Told::Changed { count: 1 },
+    })
+}
+
+/// What was under way when the program stopped is not known; the link's policy says what follows.
+pub fn recover(state: &State) -> Decided {
+    let events: Vec<Event> = state
+        .outbox
+        .deliveries
+        .iter()
+        .filter(|(_, delivery)| delivery.status == Status::Sending)
+        .map(|(key, delivery)| {
+            let idempotent = state
+                .configuration
+                .targets
+                .get(&delivery.target)
+                .and_then(|target| crate::targets::kind(&target.entity.spec.kind))
+                .is_some_and(|kind| kind.lane_depth() > 1);
+            let policy = if idempotent {
+                UnknownPolicy::Retry
+            } else {
+                delivery.unknown
+            };
+            Event::OutcomeUnknown {
+                delivery: *key,
+                notice: delivery.notice,
+                policy,
+            }
+        })
+        .collect();
+    let count = events.len() as u32;
+    Decided {
+        events,
+        told: Told::Changed { count },
+    }
+}

@@ -1,0 +1,266 @@
+//! Deciding what comes in: accept, refuse as a redelivery, keep as unreadable, send again.
+
+use super::super::command::{Accept, Context, Notify, Refusal, Told};
+use super::super::event::{Accepted, Event, RequestKeys};
+use super::super::notice::{Notice, NoticeDraft};
+use super::super::reason::{Routed, What};
+use super::super::routing::Router;
+use super::super::state::{State, row_facts, subject_hash};
+use super::{Decided, day, seed};
+use crate::projections::configuration::Target;
+
+/// Most notices one request may give; a request with more is refused as a whole.
+pub const NOTICES_PER_REQUEST_MAX: usize = 1_000;
+pub use crate::targets::HOPS_MAX;
+
+/// The provider under which one-off messages are recorded.
+pub const ONE_OFF: &str = "api";
+
+pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decided, Refusal> {
+    let provider = provider(state, accept.provider)?;
+    if !provider.spec.enabled {
+        return Err(not_found(&provider.spec.name));
+    }
+    if let Some((first, count)) = state.seen.find(accept.provider, accept.keys) {
+        return Ok(Decided {
+            events: Vec::new(),
+            told: Told::Duplicate { first, count },
+        });
+    }
+    if accept.notices.len() > NOTICES_PER_REQUEST_MAX {
+        return Err(Refusal::Invalid {
+            field: "body".into(),
+            message: format!(
+                "gives {} notices; at most {NOTICES_PER_REQUEST_MAX} are taken at once",
+                accept.notices.len()
+            ),
+        });
+    }
+    let router = Router {
+        configuration: &state.configuration,
+        health: &state.health,
+    };
+    let seed = seed(state, context);
+    let day = day(state, context);
+    let of = accept.notices.len() as u16;
+    let mut events = Vec::with_capacity(accept.notices.len());
+    for (nth, draft) in accept.notices.into_iter().enumerate() {
+        let position = context.first_position + nth as u64;
+        let mut notice = Notice {
+            id: seed.id(position, 0).to_string(),
+            position,
+            received_at: context.now,
+            provider: provider.spec.name.clone(),
+            provider_kind: provider.spec.kind.clone(),
+            dispatch_id: String::new(),
+            draft: draft.bounded(),
+        };
+        let mut plan = router.route(accept.provider, &notice);
+        if accept.hops >= HOPS_MAX {
+            plan.planned.clear();
+            plan.links.clear();
+            plan.routed = vec![Routed {
+                what: What::Loop,
+                tracker: 0,
+                tracker_name: String::new(),
+                target_name: String::new(),
+                detail: format!(
+                    "passed through {} bridges already; {HOPS_MAX} is the limit",
+                    accept.hops
+                ),
+            }];
+        }
+        if accept.hops > 0 {
+            notice
+                .draft
+                .labels
+                .insert("hops".into(), accept.hops.to_string());
+        }
+        events.push(Event::Accepted(Box::new(Accepted {
+            seed,
+            day,
+            provider: accept.provider,
+            provider_name: notice.provider,
+            provider_kind: notice.provider_kind,
+            notice: notice.draft,
+            nth: nth as u16,
+            of,
+            keys: if nth == 0 {
+                accept.keys
+            } else {
+                RequestKeys::default()
+            },
+            plan,
+        })));
+    }
+    Ok(Decided {
+        events,
+        told: Told::Accepted {
+            first: context.first_position,
+            count: of,
+            seed,
+        },
+    })
+}
+
+pub fn unreadable(
+    state: &State,
+    provider_id: u32,
+    why: String,
+    keys: RequestKeys,
+    context: &Context,
+) -> Result<Decided, Refusal> {
+    let provider = provider(state, provider_id)?;
+    if let Some((first, count)) = state.seen.find(provider_id, keys) {
+        return Ok(Decided {
+            events: Vec::new(),
+            told: Told::Duplicate { first, count },
+        });
+    }
+    let seed = seed(state, context);
+    Ok(Decided {
+        events: vec![Event::IntakeUnreadable {
+            seed,
+            day: day(state, context),
+            provider: provider_id,
+            provider_name: provider.spec.name.clone(),
+            why,
+            keys,
+        }],
+        told: Told::Accepted {
+            first: context.first_position,
+            count: 0,
+            seed,
+        },
+    })
+}
+
+pub fn notify(state: &State, notify: Notify, context: &Context) -> Result<Decided, Refusal> {
+    let configuration = &state.configuration;
+    let mut targets: Vec<&Target> = Vec::new();
+    for name in &notify.targets {
+        let target = configuration
+            .target(name)
+            .ok_or_else(|| Refusal::NotFound {
+                what: "target",
+                name: name.clone(),
+            })?;
+        targets.push(target);
+    }
+    if let Some(tag) = &notify.tag {
+        targets.extend(
+            configuration
+                .targets
+                .values()
+                .filter(|target| target.entity.spec.tags.contains(tag)),
+        );
+        if targets.is_empty() {
+            return Err(Refusal::NotFound {
+                what: "target with the tag",
+                name: tag.clone(),
+            });
+        }
+    }
+    if targets.is_empty() {
+        return Err(Refusal::Invalid {
+            field: "target".into(),
+            message: "name a target, or a tag".into(),
+        });
+    }
+    let router = Router {
+        configuration,
+        health: &state.health,
+    };
+    let plan = router.address(targets.into_iter());
+    let seed = seed(state, context);
+    let event = Accepted {
+        seed,
+        day: day(state, context),
+        provider: 0,
+        provider_name: ONE_OFF.into(),
+        provider_kind: ONE_OFF.into(),
+        notice: NoticeDraft {
+            actor: Some(notify.by),
+            ..notify.notice
+        }
+        .bounded(),
+        nth: 0,
+        of: 1,
+        keys: RequestKeys::default(),
+        plan,
+    };
+    Ok(Decided {
+        events: vec![Event::Accepted(Box::new(event))],
+        told: Told::Accepted {
+            first: context.first_position,
+            count: 1,
+            seed,
+        },
+    })
+}
+
+/// Routes a recorded notice over what is configured now, and plans its deliveries anew.
+pub fn resend(
+    state: &State,
+    position: u64,
+    accepted: &Accepted,
+    by: String,
+    context: &Context,
+) -> Result<Decided, Refusal> {
+    let seed = seed(state, context);
+    let notice = Notice {
+        id: accepted.seed.id(position, 0).to_string(),
+        position,
+        received_at: context.now,
+        provider: accepted.provider_name.clone(),
+        provider_kind: accepted.provider_kind.clone(),
+        dispatch_id: String::new(),
+        draft: accepted.notice.clone(),
+    };
+    let router = Router {
+        configuration: &state.configuration,
+        health: &state.health,
+    };
+    let plan = if accepted.provider == 0 {
+        let names = accepted
+            .plan
+            .links
+            .iter()
+            .map(|link| link.target_name.as_str());
+        router.address(names.filter_map(|name| state.configuration.target(name)))
+    } else {
+        router.route(accepted.provider, &notice)
+    };
+    let count = plan.planned.len() as u32;
+    Ok(Decided {
+        events: vec![Event::Resent {
+            seed,
+            notice: position,
+            day: day(state, context),
+            provider: accepted.provider,
+            row: row_facts(accepted.provider, &accepted.notice),
+            subject: subject_hash(accepted.provider, &accepted.notice.subject.key, position),
+            plan,
+            by,
+        }],
+        told: Told::Changed { count },
+    })
+}
+
+fn provider(
+    state: &State,
+    id: u32,
+) -> Result<&crate::projections::configuration::Entity<super::super::spec::ProviderSpec>, Refusal> {
+    state
+        .configuration
+        .providers
+        .get(&id)
+        .ok_or_else(|| not_found(&format!("#{id}")))
+}
+
+fn not_found(name: &str) -> Refusal {
+    Refusal::NotFound {
+        what: "provider",
+        name: name.to_owned(),
+    }
+}

@@ -1,0 +1,381 @@
+//! Events: facts in the past tense, the only thing that changes state.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::PublicId;
+use super::notice::NoticeDraft;
+use super::reason::{Routed, What};
+use super::spec::{EntityKind, EntitySpec, SecretMarks, Settings, UnknownPolicy};
+use crate::targets::{Part, Scope};
+
+/// One delivery: the event that planned it, and its number among those (1…).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DeliveryKey {
+    pub position: u64,
+    pub ordinal: u16,
+}
+
+/// What is needed to make the public ids of what an event founds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdSeed {
+    pub millis: u64,
+    pub epoch: u16,
+}
+
+impl IdSeed {
+    pub fn id(self, position: u64, ordinal: u16) -> PublicId {
+        PublicId {
+            millis: self.millis,
+            epoch: self.epoch,
+            position,
+            ordinal,
+        }
+    }
+}
+
+/// A link as it stood when deliveries were planned over it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedLink {
+    /// 0 for a one-off message.
+    pub tracker: u32,
+    pub tracker_name: String,
+    pub target: u32,
+    pub target_name: String,
+    pub link_name: String,
+    pub unknown: UnknownPolicy,
+    /// Deliveries over this link are settled as sent by the planning event itself (`inbox`).
+    pub local: bool,
+}
+
+/// One planned delivery. Its ordinal is its index + 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    pub receiver: u32,
+    /// Index into the event's links.
+    pub link: u16,
+}
+
+/// What routing made of a notice.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Plan {
+    pub routed: Vec<Routed>,
+    pub links: Vec<PlannedLink>,
+    pub planned: Vec<Planned>,
+}
+
+/// Keys by which a redelivery of a request is known: 128 bits of SHA-256 each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RequestKeys {
+    pub sender: Option<u128>,
+    pub body: Option<u128>,
+}
+
+/// A notice was accepted and routed, and its deliveries were planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub seed: IdSeed,
+    /// Civil day in the space's zone, days since 1970-01-01.
+    pub day: i32,
+    /// 0 for a one-off message.
+    pub provider: u32,
+    pub provider_name: String,
+    pub provider_kind: String,
+    pub notice: NoticeDraft,
+    /// Which of the notices of its request (0…), and how many there were.
+    pub nth: u16,
+    pub of: u16,
+    /// Set on the first notice of a request.
+    pub keys: RequestKeys,
+    pub plan: Plan,
+}
+
+/// A role in a space; `Owner` also for what concerns the installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Viewer,
+    Editor,
+    Admin,
+    Owner,
+}
+
+impl Role {
+    pub const ALL: [Role; 4] = [Role::Viewer, Role::Editor, Role::Admin, Role::Owner];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Editor => "editor",
+            Role::Admin => "admin",
+            Role::Owner => "owner",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Role::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+/// What a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenScope {
+    Read,
+    Notify,
+    Operate,
+    Admin,
+}
+
+impl TokenScope {
+    pub const ALL: [TokenScope; 4] = [
+        TokenScope::Read,
+        TokenScope::Notify,
+        TokenScope::Operate,
+        TokenScope::Admin,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TokenScope::Read => "read",
+            TokenScope::Notify => "notify",
+            TokenScope::Operate => "operate",
+            TokenScope::Admin => "admin",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        TokenScope::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == text)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub id: u32,
+    pub name: String,
+    pub role: Role,
+    /// argon2id in PHC form.
+    pub password_hash: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    pub id: u32,
+    pub name: String,
+    /// SHA-256 of the token.
+    pub hash: [u8; 32],
+    pub scopes: Vec<TokenScope>,
+    pub role: Role,
+    /// With scope `notify`: the only target it may reach.
+    pub target: Option<String>,
+    /// Microseconds since 1970.
+    pub expires_at: Option<i64>,
+    pub created_at: i64,
+}
+
+/// How a delivery ended, or was given up for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Sent,
+    /// Still open: a person can retry or drop it.
+    Parked,
+    Dropped,
+}
+
+/// What an attempt's answer was, for people. Redacted before it gets here.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Answer {
+    pub http_status: Option<u16>,
+    /// At most [`ANSWER_BYTES_MAX`].
+    pub text: String,
+    pub duration_ms: u32,
+}
+
+/// Most bytes of an answer that are kept.
+pub const ANSWER_BYTES_MAX: usize = 2_048;
+
+/// What a person did to a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Retry,
+    Drop,
+    /// unknown or parked → sent.
+    Confirm,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The store began, or began anew after a restore.
+    Founded {
+        epoch: u16,
+        salt: [u8; 32],
+        program: String,
+    },
+    SettingsChanged {
+        settings: Settings,
+        by: String,
+    },
+    EntityPut {
+        id: u32,
+        spec: EntitySpec,
+        secrets: SecretMarks,
+        /// For a target: an id for each receiver of the spec (or one for `default`).
+        receivers: Vec<u32>,
+        managed_by: Option<String>,
+        by: String,
+    },
+    EntityRemoved {
+        kind: EntityKind,
+        id: u32,
+        name: String,
+        by: String,
+    },
+    /// A file was applied; its digest tells `--apply` whether it has changed since.
+    FileApplied {
+        file: String,
+        digest: [u8; 32],
+        by: String,
+    },
+    UserPut {
+        user: User,
+        by: String,
+    },
+    UserRemoved {
+        id: u32,
+        by: String,
+    },
+    TokenPut {
+        token: Token,
+        by: String,
+    },
+    TokenRevoked {
+        id: u32,
+        by: String,
+    },
+    Accepted(Box<Accepted>),
+    /// A verified request could not be read. Its body is kept under this event's position.
+    IntakeUnreadable {
+        seed: IdSeed,
+        day: i32,
+        provider: u32,
+        provider_name: String,
+        why: String,
+        keys: RequestKeys,
+    },
+    /// A person sent a notice again over what is configured now.
+    Resent {
+        seed: IdSeed,
+        notice: u64,
+        day: i32,
+        provider: u32,
+        row: RowFacts,
+        subject: u64,
+        plan: Plan,
+        by: String,
+    },
+    /// The words of a delivery, shared by all that refer to this position.
+    MessageComposed {
+        notice: u64,
+        planning: u64,
+        hash: u64,
+        parts: Vec<Part>,
+        faults: Vec<String>,
+    },
+    /// A delivery was claimed: from here on its next part may have been sent.
+    AttemptStarted {
+        delivery: DeliveryKey,
+        notice: u64,
+        attempt: u16,
+        part: u16,
+        composed: u64,
+    },
+    /// A part got through and others follow.
+    PartSent {
+        delivery: DeliveryKey,
+        notice: u64,
+        part: u16,
+        ids: Vec<String>,
+        answer: Answer,
+    },
+    AttemptFailed {
+        delivery: DeliveryKey,
+        notice: u64,
+        part: u16,
+        scope: Scope,
+        /// When it will be tried again, microseconds since 1970.
+        retry_at: i64,
+        reason: String,
+        answer: Answer,
+    },
+    /// A part is replaced by others; the delivery starts over with them.
+    FallbackUsed {
+        delivery: DeliveryKey,
+        notice: u64,
+        composed: u64,
+        reason: String,
+        answer: Answer,
+    },
+    /// A claim was given back unused.
+    ClaimReturned {
+        delivery: DeliveryKey,
+        notice: u64,
+    },
+    DeliverySettled {
+        delivery: DeliveryKey,
+        notice: u64,
+        part: u16,
+        outcome: Outcome,
+        why: What,
+        detail: String,
+        ids: Vec<String>,
+        answer: Answer,
+    },
+    /// It was being sent when the program stopped; nobody knows whether it arrived.
+    OutcomeUnknown {
+        delivery: DeliveryKey,
+        notice: u64,
+        policy: UnknownPolicy,
+    },
+    DeliveryOperated {
+        delivery: DeliveryKey,
+        notice: u64,
+        action: Action,
+        by: String,
+    },
+    ReceiverGone {
+        target: u32,
+        receiver: u32,
+        reason: String,
+    },
+    ReceiverMoved {
+        target: u32,
+        receiver: u32,
+        to: String,
+    },
+    ReceiverRestored {
+        target: u32,
+        receiver: u32,
+        by: String,
+    },
+    SendingPaused {
+        by: String,
+    },
+    SendingResumed {
+        by: String,
+    },
+    ClockStepped {
+        by_micros: i64,
+    },
+}
+
+/// What lists show of a notice without reading it: the fixed part of its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RowFacts {
+    pub provider: u32,
+    pub severity: u8,
+    pub kind_hash: u64,
+    pub collection_hash: u64,
+}

@@ -1,0 +1,406 @@
+//! A family: a notice with everything that came of it, folded from its stream.
+//!
+//! This is what the why card, the delivery lists and `explain` show. It reads events and knows no
+//! state, so a settled notice reads the same as an open one.
+
+use std::collections::BTreeMap;
+
+use super::event::{
+    Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, PlannedLink,
+};
+use super::notice::Notice;
+use super::reason::{Routed, What};
+use super::spec::UnknownPolicy;
+use crate::projections::outbox::Status;
+use crate::targets::Part;
+
+/// Most events of one family that are read for a card; later ones are left out with a count.
+pub const FAMILY_EVENTS_MAX: usize = 20_000;
+
+/// A reason with its moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// Microseconds since 1970.
+    pub at: i64,
+    pub what: What,
+    pub tracker: String,
+    pub target: String,
+    pub delivery: Option<DeliveryKey>,
+    pub until: Option<i64>,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptView {
+    pub at: i64,
+    pub part: u16,
+    pub outcome: &'static str,
+    pub answer: Answer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryView {
+    pub key: DeliveryKey,
+    pub id: String,
+    pub link: PlannedLink,
+    pub receiver: u32,
+    pub status: Status,
+    pub reason: Option<(What, String)>,
+    pub created_at: i64,
+    pub settled_at: Option<i64>,
+    pub retry_at: Option<i64>,
+    pub parts: Vec<Part>,
+    /// Per part: the ids it got.
+    pub ids: BTreeMap<u16, Vec<String>>,
+    pub attempts: Vec<AttemptView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Family {
+    pub notice: Notice,
+    pub provider: u32,
+    pub correlation: [u8; 16],
+    pub nth: u16,
+    pub of: u16,
+    pub reasons: Vec<Reason>,
+    pub deliveries: Vec<DeliveryView>,
+    /// Events beyond [`FAMILY_EVENTS_MAX`] that were not read.
+    pub cut_off: bool,
+    composed: BTreeMap<u64, Vec<Part>>,
+}
+
+/// The notice as templates and targets see it.
+pub fn notice_of(
+    position: u64,
+    recorded_at: i64,
+    correlation: &[u8; 16],
+    accepted: &Accepted,
+) -> Notice {
+    Notice {
+        id: accepted.seed.id(position, 0).to_string(),
+        position,
+        received_at: recorded_at,
+        provider: accepted.provider_name.clone(),
+        provider_kind: accepted.provider_kind.clone(),
+        dispatch_id: dispatch_id(correlation),
+        draft: accepted.notice.clone(),
+    }
+}
+
+/// A correlation as it stands in answers and log lines.
+pub fn dispatch_id(correlation: &[u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(*correlation))
+}
+
+impl Family {
+    /// Begins with the notice itself; [`Family::fold`] takes the rest of its stream in order.
+    pub fn begin(
+        position: u64,
+        recorded_at: i64,
+        correlation: [u8; 16],
+        accepted: &Accepted,
+    ) -> Self {
+        let mut family = Family {
+            notice: notice_of(position, recorded_at, &correlation, accepted),
+            provider: accepted.provider,
+            correlation,
+            nth: accepted.nth,
+            of: accepted.of,
+            reasons: Vec::new(),
+            deliveries: Vec::new(),
+            cut_off: false,
+            composed: BTreeMap::new(),
+        };
+        family.plan(position, recorded_at, accepted.seed, &accepted.plan);
+        family
+    }
+
+    fn plan(&mut self, position: u64, at: i64, seed: IdSeed, plan: &Plan) {
+        for Routed {
+            what,
+            tracker: _,
+            tracker_name,
+            target_name,
+            detail,
+        } in &plan.routed
+        {
+            self.reasons.push(Reason {
+                at,
+                what: *what,
+                tracker: tracker_name.clone(),
+                target: target_name.clone(),
+                delivery: None,
+                until: None,
+                detail: detail.clone(),
+            });
+        }
+        for (index, planned) in plan.planned.iter().enumerate() {
+            let Some(link) = plan.links.get(usize::from(planned.link)) else {
+                continue;
+            };
+            let key = DeliveryKey {
+                position,
+                ordinal: index as u16 + 1,
+            };
+            self.deliveries.push(DeliveryView {
+                key,
+                id: seed.id(position, key.ordinal).to_string(),
+                link: link.clone(),
+                receiver: planned.receiver,
+                status: if link.local {
+                    Status::Sent
+                } else {
+                    Status::Due
+                },
+                reason: None,
+                created_at: at,
+                settled_at: link.local.then_some(at),
+                retry_at: None,
+                parts: Vec::new(),
+                ids: BTreeMap::new(),
+                attempts: Vec::new(),
+            });
+        }
+    }
+
+    pub fn delivery(&self, key: DeliveryKey) -> Option<&DeliveryView> {
+        self.deliveries.iter().find(|delivery| delivery.key == key)
+    }
+
+    fn note(&mut self, at: i64, key: DeliveryKey, what: What, until: Option<i64>, detail: String) {
+        let (tracker, target) = self
+            .delivery(key)
+            .map(|delivery| {
+                (
+                    delivery.link.tracker_name.clone(),
+                    delivery.link.target_name.clone(),
+                )
+            })
+            .unwrap_or_default();
+        self.reasons.push(Reason {
+            at,
+            what,
+            tracker,
+            target,
+            delivery: Some(key),
+            until,
+            detail,
+        });
+    }
+
+    fn change(&mut self, key: DeliveryKey, change: impl FnOnce(&mut DeliveryView)) {
+        // Keys of one planning event stand in order, so that this is a binary search.
+        if let Ok(index) = self
+            .deliveries
+            .binary_search_by_key(&key, |delivery| delivery.key)
+        {
+            change(&mut self.deliveries[index]);
+        }
+    }
+
+    /// Folds one further event of the family's stream in.
+    pub fn fold(&mut self, position: u64, at: i64, event: Event) {
+        match event {
+            Event::Resent { seed, plan, by, .. } => {
+                self.reasons.push(Reason {
+                    at,
+                    what: What::Resent,
+                    tracker: String::new(),
+                    target: String::new(),
+                    delivery: None,
+                    until: None,
+                    detail: format!("by {by}"),
+                });
+                self.plan(position, at, seed, &plan);
+            }
+            Event::MessageComposed { parts, faults, .. } => {
+                for fault in faults {
+                    self.reasons.push(Reason {
+                        at,
+                        what: What::TemplateFailed,
+                        tracker: String::new(),
+                        target: String::new(),
+                        delivery: None,
+                        until: None,
+                        detail: fault,
+                    });
+                }
+                self.composed.insert(position, parts);
+            }
+            Event::AttemptStarted {
+                delivery,
+                part,
+                composed: words,
+                ..
+            } => {
+                let parts = self.composed.get(&words).cloned();
+                self.change(delivery, |view| {
+                    view.status = Status::Sending;
+                    view.retry_at = None;
+                    if let Some(parts) = parts {
+                        view.parts = parts;
+                    }
+                    view.attempts.push(AttemptView {
+                        at,
+                        part,
+                        outcome: "sending",
+                        answer: Answer::default(),
+                    });
+                });
+            }
+            Event::PartSent {
+                delivery,
+                part,
+                ids,
+                answer,
+                ..
+            } => self.change(delivery, |view| {
+                view.status = Status::Due;
+                view.end("sent", answer);
+                view.ids.insert(part, ids);
+            }),
+            Event::AttemptFailed {
+                delivery,
+                retry_at,
+                reason,
+                answer,
+                ..
+            } => {
+                self.note(
+                    at,
+                    delivery,
+                    What::AttemptFailed,
+                    Some(retry_at),
+                    reason.clone(),
+                );
+                self.change(delivery, |view| {
+                    view.status = Status::Retrying;
+                    view.retry_at = Some(retry_at);
+                    view.reason = Some((What::RetryAt, reason));
+                    view.end("retry", answer);
+                });
+            }
+            Event::FallbackUsed {
+                delivery,
+                composed: words,
+                reason,
+                answer,
+                ..
+            } => {
+                self.note(at, delivery, What::FallbackUsed, None, reason);
+                let parts = self.composed.get(&words).cloned();
+                self.change(delivery, |view| {
+                    view.status = Status::Due;
+                    view.end("fallback", answer);
+                    if let Some(parts) = parts {
+                        view.parts = parts;
+                    }
+                });
+            }
+            Event::ClaimReturned { delivery, .. } => self.change(delivery, |view| {
+                view.status = Status::Due;
+                view.attempts.pop();
+            }),
+            Event::DeliverySettled {
+                delivery,
+                part,
+                outcome,
+                why,
+                detail,
+                ids,
+                answer,
+                ..
+            } => {
+                self.note(at, delivery, why, None, detail.clone());
+                self.change(delivery, |view| {
+                    view.retry_at = None;
+                    let (status, word) = match outcome {
+                        Outcome::Sent => (Status::Sent, "sent"),
+                        Outcome::Parked => (Status::Parked, "parked"),
+                        Outcome::Dropped => (Status::Dropped, "dropped"),
+                    };
+                    if view.status == Status::Sending {
+                        view.end(word, answer);
+                    }
+                    view.status = status;
+                    view.settled_at = (outcome != Outcome::Parked).then_some(at);
+                    view.reason = (outcome != Outcome::Sent).then_some((why, detail));
+                    if !ids.is_empty() {
+                        view.ids.insert(part, ids);
+                    }
+                });
+            }
+            Event::OutcomeUnknown {
+                delivery, policy, ..
+            } => {
+                let detail = match policy {
+                    UnknownPolicy::Retry => "it is sent again: at least once",
+                    UnknownPolicy::Park => "the link says that a person decides",
+                };
+                self.note(
+                    at,
+                    delivery,
+                    What::UnknownAfterRestart,
+                    None,
+                    detail.to_owned(),
+                );
+                self.change(delivery, |view| {
+                    view.end("unknown", Answer::default());
+                    view.status = match policy {
+                        UnknownPolicy::Retry => Status::Retrying,
+                        UnknownPolicy::Park => Status::Unknown,
+                    };
+                    view.reason = Some((What::UnknownAfterRestart, detail.to_owned()));
+                });
+            }
+            Event::DeliveryOperated {
+                delivery,
+                action,
+                by,
+                ..
+            } => {
+                let (what, status) = match action {
+                    Action::Retry => (What::RetriedByPerson, Status::Due),
+                    Action::Drop => (What::DroppedByPerson, Status::Dropped),
+                    Action::Confirm => (What::ConfirmedByPerson, Status::Sent),
+                };
+                self.note(at, delivery, what, None, format!("by {by}"));
+                self.change(delivery, |view| {
+                    view.status = status;
+                    view.retry_at = None;
+                    view.settled_at = (action != Action::Retry).then_some(at);
+                    view.reason = (action != Action::Retry).then(|| (what, format!("by {by}")));
+                });
+            }
+            Event::Founded { .. }
+            | Event::SettingsChanged { .. }
+            | Event::EntityPut { .. }
+            | Event::EntityRemoved { .. }
+            | Event::FileApplied { .. }
+            | Event::UserPut { .. }
+            | Event::UserRemoved { .. }
+            | Event::TokenPut { .. }
+            | Event::TokenRevoked { .. }
+            | Event::Accepted(_)
+            | Event::IntakeUnreadable { .. }
+            | Event::ReceiverGone { .. }
+            | Event::ReceiverMoved { .. }
+            | Event::ReceiverRestored { .. }
+            | Event::SendingPaused { .. }
+            | Event::SendingResumed { .. }
+            | Event::ClockStepped { .. } => {}
+        }
+    }
+}
+
+impl DeliveryView {
+    fn end(&mut self, outcome: &'static str, answer: Answer) {
+        match self.attempts.last_mut() {
+            Some(last) if last.outcome == "sending" => {
+                last.outcome = outcome;
+                last.answer = answer;
+            }
+            Some(_) | None => {}
+        }
+    }
+}

@@ -1,0 +1,517 @@
+//! The state: every projection, folded from the log by [`State::evolve`].
+//!
+//! **Invariant:** `evolve` is total and deterministic. It uses no zone, template, clock or random
+//! number: what those gave was written into the event when it was decided.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::event::{Accepted, Action, DeliveryKey, Event, IdSeed, Outcome, Plan, RowFacts};
+use super::notice::{NoticeDraft, Severity};
+use super::spec::{EntityKind, UnknownPolicy};
+use crate::projections::access::Access;
+use crate::projections::configuration::Configuration;
+use crate::projections::counts::Counts;
+use crate::projections::health::{Health, REASON_BYTES_MAX};
+use crate::projections::outbox::{NewDelivery, Outbox, Row, Settled, Status};
+use crate::projections::seen::Seen;
+
+/// The founding facts of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Founding {
+    pub epoch: u16,
+    pub salt: [u8; 32],
+}
+
+/// Everything the bridge knows that is not settled.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct State {
+    /// Position of the newest event folded in; 0 before the first.
+    pub position: u64,
+    pub founding: Option<Founding>,
+    /// Milliseconds of the newest public id; later ones never go below.
+    pub id_millis: u64,
+    pub configuration: Configuration,
+    pub access: Access,
+    pub outbox: Outbox,
+    pub counts: Counts,
+    pub seen: Seen,
+    pub health: Health,
+}
+
+/// Rows that an event writes beside its frame: (position of the notice, row).
+pub type Rows = Vec<(u64, Row)>;
+
+/// An event with its place, as the state takes it.
+#[derive(Debug, Clone, Copy)]
+pub struct At {
+    pub position: u64,
+    /// Microseconds since 1970.
+    pub recorded_at: i64,
+}
+
+/// Hash of a word that rows compare by.
+pub fn word_hash(word: &str) -> u64 {
+    xxh3_64(word.as_bytes())
+}
+
+/// Hash of what deliveries keep their order by: the provider and the subject within it.
+pub fn subject_hash(provider: u32, key: &str, position: u64) -> u64 {
+    if key.is_empty() {
+        // Nothing in common with any other notice.
+        return position ^ 0x9E37_79B9_7F4A_7C15;
+    }
+    xxh3_64(key.as_bytes()) ^ u64::from(provider).rotate_left(32)
+}
+
+pub fn severity_code(severity: Severity) -> u8 {
+    match severity {
+        Severity::Info => 0,
+        Severity::Success => 1,
+        Severity::Warning => 2,
+        Severity::Critical => 3,
+    }
+}
+
+pub fn row_facts(provider: u32, notice: &NoticeDraft) -> RowFacts {
+    RowFacts {
+        provider,
+        severity: severity_code(notice.severity),
+        kind_hash: word_hash(&notice.kind),
+        collection_hash: notice
+            .collection
+            .as_ref()
+            .map_or(0, |collection| word_hash(&collection.name)),
+    }
+}
+
+impl State {
+    /// Folds one event in and says which rows it writes.
+    pub fn evolve(&mut self, at: At, event: &Event, rows: &mut Rows) {
+        self.position = at.position;
+        match event {
+            Event::Founded {
+                epoch,
+                salt,
+                program: _,
+            } => {
+                self.founding = Some(Founding {
+                    epoch: *epoch,
+                    salt: *salt,
+                });
+            }
+            Event::SettingsChanged { settings, by: _ } => {
+                self.configuration
+                    .set_settings(at.position, settings.clone());
+            }
+            Event::EntityPut {
+                id,
+                spec,
+                secrets,
+                receivers,
+                managed_by,
+                by: _,
+            } => {
+                if spec.kind() == EntityKind::Target {
+                    self.forget_observed(*id, secrets, receivers, spec);
+                }
+                self.configuration.put(
+                    at.position,
+                    *id,
+                    spec.clone(),
+                    secrets.clone(),
+                    receivers.clone(),
+                    managed_by.clone(),
+                );
+            }
+            Event::EntityRemoved {
+                kind,
+                id,
+                name,
+                by: _,
+            } => {
+                self.forget_entity(*kind, *id);
+                self.configuration.remove(at.position, *kind, *id, name);
+            }
+            Event::FileApplied {
+                file,
+                digest,
+                by: _,
+            } => {
+                self.configuration.files.insert(file.clone(), *digest);
+            }
+            Event::UserPut { user, by: _ } => {
+                self.access.last_id = self.access.last_id.max(user.id);
+                self.access.users.insert(user.id, user.clone());
+            }
+            Event::UserRemoved { id, by: _ } => {
+                self.access.users.remove(id);
+            }
+            Event::TokenPut { token, by: _ } => {
+                self.access.last_id = self.access.last_id.max(token.id);
+                self.access.tokens.insert(token.id, token.clone());
+            }
+            Event::TokenRevoked { id, by: _ } => {
+                self.access.tokens.remove(id);
+            }
+            Event::Accepted(accepted) => self.accepted(at, accepted, rows),
+            Event::IntakeUnreadable {
+                seed,
+                day: _,
+                provider,
+                provider_name: _,
+                why: _,
+                keys,
+            } => {
+                self.id_millis = self.id_millis.max(seed.millis);
+                *self.counts.unreadable.entry(*provider).or_default() += 1;
+                self.seen.remember(*provider, at.position, 0, *keys);
+            }
+            Event::Resent {
+                seed,
+                notice,
+                day,
+                provider,
+                row,
+                subject,
+                plan,
+                by: _,
+            } => {
+                self.id_millis = self.id_millis.max(seed.millis);
+                self.planned(
+                    at, *notice, *seed, *day, *provider, *row, *subject, plan, rows,
+                );
+            }
+            Event::MessageComposed { planning, hash, .. } => {
+                self.outbox.composed(*planning, *hash, at.position);
+            }
+            Event::AttemptStarted {
+                delivery, composed, ..
+            } => self.outbox.start(*delivery, *composed),
+            Event::PartSent { delivery, part, .. } => {
+                self.got_through(at, *delivery);
+                self.outbox.part_sent(*delivery, *part);
+            }
+            Event::AttemptFailed {
+                delivery,
+                scope,
+                retry_at,
+                reason,
+                ..
+            } => {
+                self.failed(at, *delivery, reason);
+                if let Some((target, receiver)) = self.place(*delivery) {
+                    match scope {
+                        crate::targets::Scope::Message => {}
+                        crate::targets::Scope::Receiver => {
+                            self.outbox.pause_receiver(receiver, *retry_at)
+                        }
+                        crate::targets::Scope::Target => {
+                            self.outbox.pause_target(target, *retry_at)
+                        }
+                    }
+                }
+                self.outbox.retry_at(*delivery, *retry_at, reason);
+            }
+            Event::FallbackUsed {
+                delivery, composed, ..
+            } => self.outbox.fall_back(*delivery, *composed),
+            Event::ClaimReturned { delivery, .. } => self.outbox.give_back(*delivery),
+            Event::DeliverySettled {
+                delivery,
+                outcome,
+                detail,
+                ..
+            } => {
+                self.settled(at, *delivery, *outcome, detail, rows);
+            }
+            Event::OutcomeUnknown {
+                delivery,
+                notice,
+                policy,
+            } => match policy {
+                UnknownPolicy::Retry => {
+                    self.outbox
+                        .retry_at(*delivery, at.recorded_at, "not known whether it arrived")
+                }
+                UnknownPolicy::Park => {
+                    let day = self.day_of(*delivery);
+                    let changed = self.outbox.park(
+                        *delivery,
+                        Status::Unknown,
+                        "not known whether it arrived",
+                    );
+                    self.count(*notice, day, changed, rows);
+                }
+            },
+            Event::DeliveryOperated {
+                delivery,
+                notice,
+                action,
+                by: _,
+            } => {
+                let day = self.day_of(*delivery);
+                let changed = match action {
+                    Action::Retry => self.outbox.retry_now(*delivery),
+                    Action::Drop => self.outbox.settle(*delivery, false, at.recorded_at),
+                    Action::Confirm => self.outbox.settle(*delivery, true, at.recorded_at),
+                };
+                self.count(*notice, day, changed, rows);
+            }
+            Event::ReceiverGone {
+                target: _,
+                receiver,
+                reason,
+            } => {
+                self.health.receivers.entry(*receiver).or_default().gone = Some(short(reason));
+            }
+            Event::ReceiverMoved {
+                target: _,
+                receiver,
+                to,
+            } => {
+                self.health.receivers.entry(*receiver).or_default().moved_to = Some(to.clone());
+            }
+            Event::ReceiverRestored {
+                target: _,
+                receiver,
+                by: _,
+            } => {
+                if let Some(health) = self.health.receivers.get_mut(receiver) {
+                    health.gone = None;
+                    if health.moved_to.is_none() {
+                        self.health.receivers.remove(receiver);
+                    }
+                }
+            }
+            Event::SendingPaused { by: _ } => self.outbox.paused = true,
+            Event::SendingResumed { by: _ } => self.outbox.paused = false,
+            Event::ClockStepped { by_micros } => self.outbox.shift_waits(*by_micros),
+        }
+    }
+
+    fn accepted(&mut self, at: At, accepted: &Accepted, rows: &mut Rows) {
+        self.id_millis = self.id_millis.max(accepted.seed.millis);
+        let provider = accepted.provider;
+        if accepted.nth == 0 {
+            self.seen
+                .remember(provider, at.position, accepted.of, accepted.keys);
+        }
+        let count = self.counts.of(provider, accepted.day);
+        count.notices += 1;
+        count.items += accepted.notice.items.added_total + accepted.notice.items.removed_total;
+        self.health.last_notice_at.insert(provider, at.recorded_at);
+        let subject = subject_hash(provider, &accepted.notice.subject.key, at.position);
+        let facts = row_facts(provider, &accepted.notice);
+        self.planned(
+            at,
+            at.position,
+            accepted.seed,
+            accepted.day,
+            provider,
+            facts,
+            subject,
+            &accepted.plan,
+            rows,
+        );
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the fields two events share"
+    )]
+    fn planned(
+        &mut self,
+        at: At,
+        notice: u64,
+        seed: IdSeed,
+        day: i32,
+        provider: u32,
+        facts: RowFacts,
+        subject: u64,
+        plan: &Plan,
+        rows: &mut Rows,
+    ) {
+        let new = plan.planned.iter().filter_map(|planned| {
+            let link = plan.links.get(usize::from(planned.link))?;
+            Some(NewDelivery {
+                tracker: link.tracker,
+                target: link.target,
+                receiver: planned.receiver,
+                link: planned.link,
+                unknown: link.unknown,
+                local: link.local,
+            })
+        });
+        let new: Vec<NewDelivery> = new.collect();
+        let (row, settled) = self.outbox.plan(
+            at.position,
+            notice,
+            seed,
+            day,
+            facts,
+            subject,
+            at.recorded_at,
+            new.into_iter(),
+        );
+        self.counts.of(provider, day).sent += u64::from(settled.sent);
+        rows.push((notice, row));
+    }
+
+    fn settled(
+        &mut self,
+        at: At,
+        key: DeliveryKey,
+        outcome: Outcome,
+        detail: &str,
+        rows: &mut Rows,
+    ) {
+        let Some(delivery) = self.outbox.deliveries.get(&key) else {
+            return;
+        };
+        let notice = delivery.notice;
+        let day = self.day_of(key);
+        let changed = match outcome {
+            Outcome::Sent => {
+                self.got_through(at, key);
+                self.outbox.settle(key, true, at.recorded_at)
+            }
+            Outcome::Dropped => self.outbox.settle(key, false, at.recorded_at),
+            Outcome::Parked => {
+                if delivery.status == Status::Sending {
+                    self.failed(at, key, detail);
+                }
+                self.outbox.park(key, Status::Parked, &short(detail))
+            }
+        };
+        self.count(notice, day, changed, rows);
+    }
+
+    /// (provider, day) under which a delivery is counted.
+    fn day_of(&self, key: DeliveryKey) -> Option<(u32, i32)> {
+        self.outbox
+            .notices
+            .get(&key.position)
+            .map(|notice| (notice.row.facts.provider, notice.day))
+    }
+
+    fn count(
+        &mut self,
+        notice: u64,
+        day: Option<(u32, i32)>,
+        (row, settled): (Option<Row>, Settled),
+        rows: &mut Rows,
+    ) {
+        if let Some((provider, day)) = day {
+            let provider = if self.configuration.providers.contains_key(&provider) {
+                provider
+            } else {
+                0
+            };
+            let count = self.counts.of(provider, day);
+            count.sent += u64::from(settled.sent);
+            count.dropped += u64::from(settled.dropped);
+            count.parked = count
+                .parked
+                .saturating_add_signed(i64::from(settled.parked));
+        }
+        if let Some(row) = row {
+            rows.push((notice, row));
+        }
+    }
+
+    fn place(&self, key: DeliveryKey) -> Option<(u32, u32)> {
+        self.outbox
+            .deliveries
+            .get(&key)
+            .map(|delivery| (delivery.target, delivery.receiver))
+    }
+
+    fn got_through(&mut self, at: At, key: DeliveryKey) {
+        let Some((target, receiver)) = self.place(key) else {
+            return;
+        };
+        self.outbox.lift_pauses(target, receiver);
+        let health = self.health.targets.entry(target).or_default();
+        health.failures_in_a_row = 0;
+        health.failing_since = None;
+        health.last_sent_at = Some(at.recorded_at);
+    }
+
+    fn failed(&mut self, at: At, key: DeliveryKey, reason: &str) {
+        let Some((target, _)) = self.place(key) else {
+            return;
+        };
+        let health = self.health.targets.entry(target).or_default();
+        health.failures_in_a_row = health.failures_in_a_row.saturating_add(1);
+        health.failing_since.get_or_insert(at.recorded_at);
+        health.last_error = Some(short(reason));
+    }
+
+    /// A changed credential or address makes what was observed of the old one untrue.
+    fn forget_observed(
+        &mut self,
+        target: u32,
+        secrets: &super::spec::SecretMarks,
+        receivers: &[u32],
+        spec: &super::spec::EntitySpec,
+    ) {
+        let Some(old) = self.configuration.targets.get(&target) else {
+            return;
+        };
+        let credentials_changed = old.entity.secrets != *secrets;
+        let base_changed = match spec {
+            super::spec::EntitySpec::Target(new) => new.api_base != old.entity.spec.api_base,
+            super::spec::EntitySpec::Provider(_)
+            | super::spec::EntitySpec::Tracker(_)
+            | super::spec::EntitySpec::Template(_) => false,
+        };
+        let old_receivers = old.receivers.clone();
+        for receiver in old_receivers {
+            if credentials_changed || base_changed || !receivers.contains(&receiver) {
+                self.health.receivers.remove(&receiver);
+            }
+        }
+        if credentials_changed || base_changed {
+            self.outbox.pauses.remove(&target);
+        }
+    }
+
+    fn forget_entity(&mut self, kind: EntityKind, id: u32) {
+        match kind {
+            EntityKind::Provider => {
+                self.seen.forget_provider(id);
+                self.health.last_notice_at.remove(&id);
+                self.counts.unreadable.remove(&id);
+                // Totals never change: what a provider counted goes to "removed providers" (0).
+                let days: Vec<_> = self
+                    .counts
+                    .days
+                    .range((id, i32::MIN)..=(id, i32::MAX))
+                    .map(|(k, v)| (*k, *v))
+                    .collect();
+                for ((provider, day), count) in days {
+                    self.counts.days.remove(&(provider, day));
+                    self.counts.of(0, day).add(&count);
+                }
+            }
+            EntityKind::Target => {
+                self.health.targets.remove(&id);
+                self.outbox.pauses.remove(&id);
+                if let Some(target) = self.configuration.targets.get(&id) {
+                    for receiver in &target.receivers {
+                        self.health.receivers.remove(receiver);
+                        self.outbox.forget_pause(*receiver);
+                    }
+                }
+            }
+            EntityKind::Tracker | EntityKind::Template => {}
+        }
+    }
+}
+
+fn short(reason: &str) -> String {
+    let mut text = reason.to_owned();
+    super::notice::cut(&mut text, REASON_BYTES_MAX);
+    text
+}

@@ -1,0 +1,11 @@
+//! What the bridge knows, each part folded from the log.
+//!
+//! **Invariant:** a projection is a value. It never sends, appends, or asks for anything; memory for
+//! an entity goes with the entity.
+
+pub mod access;
+pub mod configuration;
+pub mod counts;
+pub mod health;
+pub mod outbox;
+pub mod seen;

@@ -1,0 +1,374 @@
+//! What is configured: entities by kind and name, and what routing looks up.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::memo::Memo;
+use crate::domain::routing::CompiledTracker;
+use crate::domain::spec::{
+    EntityKind, EntitySpec, ProviderSpec, ReceiverSpec, SecretMarks, Settings, TargetSpec,
+    TemplateSpec, TrackerSpec,
+};
+use crate::templates::Words;
+
+/// What every entity has beside its spec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(serialize = "S: Serialize", deserialize = "S: DeserializeOwned"))]
+pub struct Entity<S> {
+    pub id: u32,
+    /// Position of the event that put it as it is now: its revision.
+    pub revision: u64,
+    #[serde(with = "json_text")]
+    pub spec: S,
+    pub secrets: SecretMarks,
+    pub managed_by: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracker {
+    pub entity: Entity<TrackerSpec>,
+    /// Id of its provider.
+    pub provider: u32,
+    #[serde(skip)]
+    pub compiled: Memo<CompiledTracker>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub entity: Entity<TargetSpec>,
+    /// Ids of its receivers, in the order of the spec; one for kinds that have exactly one.
+    pub receivers: Vec<u32>,
+}
+
+impl Target {
+    /// The configured receivers with their ids; a kind without any has `default`.
+    pub fn receiver(&self, id: u32) -> Option<ReceiverSpec> {
+        let index = self.receivers.iter().position(|known| *known == id)?;
+        Some(
+            self.entity
+                .spec
+                .receivers
+                .get(index)
+                .cloned()
+                .unwrap_or_else(default_receiver),
+        )
+    }
+
+    pub fn receiver_name(&self, id: u32) -> Option<&str> {
+        let index = self.receivers.iter().position(|known| *known == id)?;
+        Some(
+            self.entity
+                .spec
+                .receivers
+                .get(index)
+                .map_or("default", |receiver| receiver.name.as_str()),
+        )
+    }
+}
+
+/// The one receiver of a kind that has no receivers.
+pub fn default_receiver() -> ReceiverSpec {
+    ReceiverSpec {
+        name: "default".into(),
+        enabled: true,
+        ..ReceiverSpec::default()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Template {
+    pub entity: Entity<TemplateSpec>,
+    #[serde(skip)]
+    pub words: Memo<Option<Words>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Position of the newest change.
+    pub revision: u64,
+    #[serde(with = "json_text")]
+    pub settings: Settings,
+    /// The settings' zone.
+    #[serde(skip)]
+    zone: Memo<TimeZone>,
+    pub providers: BTreeMap<u32, Entity<ProviderSpec>>,
+    pub targets: BTreeMap<u32, Target>,
+    pub trackers: BTreeMap<u32, Tracker>,
+    pub templates: BTreeMap<u32, Template>,
+    /// Names to ids, per kind.
+    pub names: BTreeMap<(EntityKind, String), u32>,
+    /// Trackers of a provider, in the order of their ids.
+    pub by_provider: BTreeMap<u32, Vec<u32>>,
+    /// The target of a receiver.
+    pub receivers: BTreeMap<u32, u32>,
+    /// Digest with which a file was last applied.
+    pub files: BTreeMap<String, [u8; 32]>,
+    /// Ids up to here have been given away.
+    pub last_id: u32,
+}
+
+impl Configuration {
+    pub fn set_settings(&mut self, position: u64, settings: Settings) {
+        self.revision = position;
+        self.settings = settings;
+        self.zone = Memo::default();
+    }
+
+    /// The zone in which civil days are counted; UTC when the configured one is not known here.
+    pub fn zone(&self) -> &TimeZone {
+        self.zone
+            .get(|| TimeZone::get(&self.settings.timezone).unwrap_or(TimeZone::UTC))
+    }
+
+    pub fn id(&self, kind: EntityKind, name: &str) -> Option<u32> {
+        self.names.get(&(kind, name.to_owned())).copied()
+    }
+
+    pub fn provider(&self, name: &str) -> Option<&Entity<ProviderSpec>> {
+        self.providers.get(&self.id(EntityKind::Provider, name)?)
+    }
+
+    pub fn target(&self, name: &str) -> Option<&Target> {
+        self.targets.get(&self.id(EntityKind::Target, name)?)
+    }
+
+    pub fn tracker(&self, name: &str) -> Option<&Tracker> {
+        self.trackers.get(&self.id(EntityKind::Tracker, name)?)
+    }
+
+    pub fn template(&self, name: &str) -> Option<&Template> {
+        self.templates.get(&self.id(EntityKind::Template, name)?)
+    }
+
+    /// The spec of any entity, for lists and plans.
+    pub fn spec(
+        &self,
+        kind: EntityKind,
+        id: u32,
+    ) -> Option<(EntitySpec, &SecretMarks, Option<&str>)> {
+        fn of<S: Clone>(
+            entity: &Entity<S>,
+            wrap: impl Fn(S) -> EntitySpec,
+        ) -> (EntitySpec, &SecretMarks, Option<&str>) {
+            (
+                wrap(entity.spec.clone()),
+                &entity.secrets,
+                entity.managed_by.as_deref(),
+            )
+        }
+        match kind {
+            EntityKind::Provider => self
+                .providers
+                .get(&id)
+                .map(|entity| of(entity, EntitySpec::Provider)),
+            EntityKind::Target => self
+                .targets
+                .get(&id)
+                .map(|target| of(&target.entity, EntitySpec::Target)),
+            EntityKind::Tracker => self
+                .trackers
+                .get(&id)
+                .map(|tracker| of(&tracker.entity, EntitySpec::Tracker)),
+            EntityKind::Template => self
+                .templates
+                .get(&id)
+                .map(|template| of(&template.entity, EntitySpec::Template)),
+        }
+    }
+
+    pub fn secrets(&self, kind: EntityKind, id: u32) -> Option<&SecretMarks> {
+        match kind {
+            EntityKind::Provider => self.providers.get(&id).map(|entity| &entity.secrets),
+            EntityKind::Target => self.targets.get(&id).map(|target| &target.entity.secrets),
+            EntityKind::Tracker => self
+                .trackers
+                .get(&id)
+                .map(|tracker| &tracker.entity.secrets),
+            EntityKind::Template => self
+                .templates
+                .get(&id)
+                .map(|template| &template.entity.secrets),
+        }
+    }
+
+    /// Who refers to this entity, in words.
+    pub fn consumers(&self, kind: EntityKind, name: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for tracker in self.trackers.values() {
+            let spec = &tracker.entity.spec;
+            let uses = match kind {
+                EntityKind::Provider => spec.provider == name,
+                EntityKind::Target => spec.links.iter().any(|link| link.target == name),
+                EntityKind::Template => spec
+                    .links
+                    .iter()
+                    .any(|link| link.template.as_deref() == Some(name)),
+                EntityKind::Tracker => false,
+            };
+            if uses {
+                found.push(format!("tracker {}", spec.name));
+            }
+        }
+        if kind == EntityKind::Target {
+            for target in self.targets.values() {
+                if target.entity.spec.targets.iter().any(|child| child == name) {
+                    found.push(format!("target {}", target.entity.spec.name));
+                }
+            }
+        }
+        found
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "these are the fields of one event"
+    )]
+    pub fn put(
+        &mut self,
+        position: u64,
+        id: u32,
+        spec: EntitySpec,
+        secrets: SecretMarks,
+        receivers: Vec<u32>,
+        managed_by: Option<String>,
+    ) {
+        self.revision = position;
+        self.last_id = self
+            .last_id
+            .max(id)
+            .max(receivers.iter().copied().max().unwrap_or(0));
+        let kind = spec.kind();
+        if let Some((old, ..)) = self.spec(kind, id)
+            && old.name() != spec.name()
+        {
+            self.names.remove(&(kind, old.name().to_owned()));
+        }
+        self.names.insert((kind, spec.name().to_owned()), id);
+        match spec {
+            EntitySpec::Provider(spec) => {
+                self.providers.insert(
+                    id,
+                    Entity {
+                        id,
+                        revision: position,
+                        spec,
+                        secrets,
+                        managed_by,
+                    },
+                );
+            }
+            EntitySpec::Target(spec) => {
+                self.receivers.retain(|_, target| *target != id);
+                self.receivers
+                    .extend(receivers.iter().map(|receiver| (*receiver, id)));
+                let entity = Entity {
+                    id,
+                    revision: position,
+                    spec,
+                    secrets,
+                    managed_by,
+                };
+                self.targets.insert(id, Target { entity, receivers });
+            }
+            EntitySpec::Tracker(spec) => {
+                self.forget_tracker(id);
+                let provider = self.id(EntityKind::Provider, &spec.provider).unwrap_or(0);
+                let trackers = self.by_provider.entry(provider).or_default();
+                trackers.push(id);
+                trackers.sort_unstable();
+                let entity = Entity {
+                    id,
+                    revision: position,
+                    spec,
+                    secrets,
+                    managed_by,
+                };
+                self.trackers.insert(
+                    id,
+                    Tracker {
+                        entity,
+                        provider,
+                        compiled: Memo::default(),
+                    },
+                );
+            }
+            EntitySpec::Template(spec) => {
+                let entity = Entity {
+                    id,
+                    revision: position,
+                    spec,
+                    secrets,
+                    managed_by,
+                };
+                self.templates.insert(
+                    id,
+                    Template {
+                        entity,
+                        words: Memo::default(),
+                    },
+                );
+            }
+        }
+    }
+
+    pub fn remove(&mut self, position: u64, kind: EntityKind, id: u32, name: &str) {
+        self.revision = position;
+        self.names.remove(&(kind, name.to_owned()));
+        match kind {
+            EntityKind::Provider => {
+                self.providers.remove(&id);
+                self.by_provider.remove(&id);
+            }
+            EntityKind::Target => {
+                self.targets.remove(&id);
+                self.receivers.retain(|_, target| *target != id);
+            }
+            EntityKind::Tracker => {
+                self.forget_tracker(id);
+                self.trackers.remove(&id);
+            }
+            EntityKind::Template => {
+                self.templates.remove(&id);
+            }
+        }
+    }
+
+    fn forget_tracker(&mut self, id: u32) {
+        if let Some(old) = self.trackers.get(&id) {
+            let provider = old.provider;
+            if let Some(trackers) = self.by_provider.get_mut(&provider) {
+                trackers.retain(|tracker| *tracker != id);
+                if trackers.is_empty() {
+                    self.by_provider.remove(&provider);
+                }
+            }
+        }
+    }
+}
+
+/// A spec inside a snapshot, as in its event: JSON text. Specs leave out what has its default value,
+/// which a format without field names cannot read back.
+mod json_text {
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(value)
+            .map_err(S::Error::custom)?
+            .serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map_err(D::Error::custom)
+    }
+}

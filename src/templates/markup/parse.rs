@@ -1,0 +1,254 @@
+//! From Markdown to the tree.
+//!
+//! **Invariant:** total. Any text gives a tree; what small Markdown does not have becomes the nearest
+//! thing that it has: a heading is bold, an image is a link, HTML is text.
+
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+
+use super::{Block, Markup, NESTING_MAX, Span};
+use crate::domain::notice::is_http_url;
+use crate::templates::coding::decode;
+
+/// Reads small Markdown. A line end in a paragraph stays a line end.
+pub fn parse(text: &str) -> Markup {
+    let mut builder = Builder {
+        frames: vec![Frame::new(Kind::Root)],
+        framed: Vec::new(),
+    };
+    for event in Parser::new_ext(text, Options::empty()) {
+        builder.take(event);
+    }
+    while builder.frames.len() > 1 {
+        builder.close_frame();
+    }
+    let mut root = builder
+        .frames
+        .pop()
+        .unwrap_or_else(|| Frame::new(Kind::Root));
+    root.flush();
+    Markup {
+        blocks: root.blocks,
+    }
+}
+
+enum Kind {
+    Root,
+    Quote,
+    List(Option<u64>),
+    Item,
+    Bold,
+    Italic,
+    Link(String),
+    Code { language: String, fenced: bool },
+}
+
+struct Frame {
+    kind: Kind,
+    blocks: Vec<Block>,
+    items: Vec<Vec<Block>>,
+    spans: Vec<Span>,
+    text: String,
+}
+
+impl Frame {
+    fn new(kind: Kind) -> Self {
+        Frame {
+            kind,
+            blocks: Vec::new(),
+            items: Vec::new(),
+            spans: Vec::new(),
+            text: String::new(),
+        }
+    }
+
+    /// Ends the paragraph that is under way.
+    fn flush(&mut self) {
+        let spans = trimmed(std::mem::take(&mut self.spans));
+        if !spans.is_empty() {
+            self.blocks.push(Block::Paragraph(spans));
+        }
+    }
+}
+
+struct Builder {
+    /// Never empty: the first is the root.
+    frames: Vec<Frame>,
+    /// For each open tag, whether it has a frame.
+    framed: Vec<bool>,
+}
+
+impl Builder {
+    fn top(&mut self) -> &mut Frame {
+        let last = self.frames.len() - 1;
+        &mut self.frames[last]
+    }
+
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Start(tag) => self.open(tag),
+            Event::End(end) => self.close(end),
+            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                let text = decode(&text);
+                let top = self.top();
+                match top.kind {
+                    Kind::Code { .. } => top.text.push_str(&text),
+                    _ => push_text(&mut top.spans, &text),
+                }
+            }
+            Event::Code(text) => {
+                let text = decode(&text).replace('\n', " ");
+                if !text.is_empty() {
+                    self.top().spans.push(Span::Code(text));
+                }
+            }
+            Event::SoftBreak | Event::HardBreak => self.top().spans.push(Span::Break),
+            Event::Rule => self.top().flush(),
+            // Not read without their options.
+            Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => {
+                let text = decode(&text).into_owned();
+                push_text(&mut self.top().spans, &text);
+            }
+            Event::TaskListMarker(_) => {}
+        }
+    }
+
+    fn open(&mut self, tag: Tag<'_>) {
+        if is_block(&tag.to_end()) {
+            self.top().flush();
+        }
+        let kind = match tag {
+            Tag::BlockQuote(_) => Some(Kind::Quote),
+            Tag::List(start) => Some(Kind::List(start)),
+            Tag::Item => Some(Kind::Item),
+            Tag::CodeBlock(CodeBlockKind::Indented) => Some(Kind::Code {
+                language: String::new(),
+                fenced: false,
+            }),
+            Tag::CodeBlock(CodeBlockKind::Fenced(language)) => Some(Kind::Code {
+                language: decode(&language).trim().to_owned(),
+                fenced: true,
+            }),
+            Tag::Heading { .. } | Tag::Strong => Some(Kind::Bold),
+            Tag::Emphasis => Some(Kind::Italic),
+            Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. } => {
+                let url = decode(&dest_url).trim().to_owned();
+                is_http_url(&url).then_some(Kind::Link(url))
+            }
+            _ => None,
+        };
+        match kind {
+            Some(kind) if self.frames.len() <= NESTING_MAX => {
+                self.framed.push(true);
+                self.frames.push(Frame::new(kind));
+            }
+            _ => self.framed.push(false),
+        }
+    }
+
+    fn close(&mut self, end: TagEnd) {
+        if self.framed.pop().unwrap_or(false) {
+            self.close_frame();
+        }
+        if is_block(&end) {
+            self.top().flush();
+        }
+    }
+
+    fn close_frame(&mut self) {
+        if self.frames.len() < 2 {
+            return;
+        }
+        let Some(mut frame) = self.frames.pop() else {
+            return;
+        };
+        let parent = self.top();
+        match frame.kind {
+            Kind::Bold | Kind::Italic | Kind::Link(_) => {
+                let spans = frame.spans;
+                if spans.is_empty() {
+                    return;
+                }
+                parent.spans.push(match frame.kind {
+                    Kind::Bold => Span::Bold(spans),
+                    Kind::Link(url) => Span::Link { url, spans },
+                    _ => Span::Italic(spans),
+                });
+            }
+            Kind::Code { language, fenced } => {
+                let text = frame.text.trim_end_matches('\n');
+                if !fenced {
+                    push_text(&mut parent.spans, text);
+                } else if !text.is_empty() {
+                    parent.blocks.push(Block::Code {
+                        language,
+                        text: text.to_owned(),
+                    });
+                }
+            }
+            Kind::Root | Kind::Quote | Kind::List(_) | Kind::Item => {
+                frame.flush();
+                let blocks = frame.blocks;
+                match frame.kind {
+                    Kind::Item if !blocks.is_empty() => parent.items.push(blocks),
+                    Kind::Quote if !blocks.is_empty() => parent.blocks.push(Block::Quote(blocks)),
+                    Kind::List(start) => {
+                        let mut items = frame.items;
+                        if !blocks.is_empty() {
+                            items.push(blocks);
+                        }
+                        if !items.is_empty() {
+                            parent.blocks.push(Block::List { start, items });
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn is_block(end: &TagEnd) -> bool {
+    !matches!(
+        end,
+        TagEnd::Emphasis
+            | TagEnd::Strong
+            | TagEnd::Strikethrough
+            | TagEnd::Superscript
+            | TagEnd::Subscript
+            | TagEnd::Link
+            | TagEnd::Image
+    )
+}
+
+/// Adds plain text; newlines become breaks.
+pub(super) fn push_text(spans: &mut Vec<Span>, text: &str) {
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            spans.push(Span::Break);
+        }
+        if line.is_empty() {
+            continue;
+        }
+        if let Some(Span::Text(last)) = spans.last_mut() {
+            last.push_str(line);
+        } else {
+            spans.push(Span::Text(line.to_owned()));
+        }
+    }
+}
+
+/// Spans without breaks at either end; nothing when only white space is left.
+pub(super) fn trimmed(mut spans: Vec<Span>) -> Vec<Span> {
+    if super::words(&spans).trim().is_empty() {
+        return Vec::new();
+    }
+    while spans.last() == Some(&Span::Break) {
+        spans.pop();
+    }
+    let leading = spans
+        .iter()
+        .take_while(|span| **span == Span::Break)
+        .count();
+    spans.drain(..leading);
+    spans
+}

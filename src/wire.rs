@@ -1,0 +1,230 @@
+//! The bytes of events: frozen payload revisions, and the only user of postcard.
+//!
+//! Every event has a kind number in [`KINDS`], never reused, and a chain of revisions. A struct of
+//! [`r1`] never changes once released; a later revision is a struct of its own with
+//! `From<R1> for R2`, and [`decode`] upcasts. postcard writes no field names, so structs hold only
+//! integers, bytes, strings, options and vectors, and are decoded exactly.
+
+use notify_store::{DecodeError, Payload, Stream};
+
+use crate::domain::event::Event;
+use crate::domain::state::State;
+
+mod configuration;
+mod delivery;
+mod intake;
+
+/// Kind numbers with the newest revision of each and the name it has in `log` and the API.
+pub const KINDS: &[(u16, u16, &str)] = &[
+    (1, 1, "store_founded"),
+    (2, 1, "settings_changed"),
+    (3, 1, "entity_put"),
+    (4, 1, "entity_removed"),
+    (5, 1, "file_applied"),
+    (6, 1, "user_put"),
+    (7, 1, "user_removed"),
+    (8, 1, "token_put"),
+    (9, 1, "token_revoked"),
+    (20, 1, "notice_accepted"),
+    (21, 1, "intake_unreadable"),
+    (22, 1, "notice_resent"),
+    (30, 1, "message_composed"),
+    (31, 1, "attempt_started"),
+    (32, 1, "part_sent"),
+    (33, 1, "attempt_failed"),
+    (34, 1, "fallback_used"),
+    (35, 1, "claim_returned"),
+    (36, 1, "delivery_settled"),
+    (37, 1, "outcome_unknown"),
+    (38, 1, "delivery_operated"),
+    (40, 1, "receiver_gone"),
+    (41, 1, "receiver_moved"),
+    (42, 1, "receiver_restored"),
+    (50, 1, "sending_paused"),
+    (51, 1, "sending_resumed"),
+    (52, 1, "clock_stepped"),
+];
+
+/// Number of an event's kind.
+pub fn kind_of(event: &Event) -> u16 {
+    match event {
+        Event::Founded { .. } => 1,
+        Event::SettingsChanged { .. } => 2,
+        Event::EntityPut { .. } => 3,
+        Event::EntityRemoved { .. } => 4,
+        Event::FileApplied { .. } => 5,
+        Event::UserPut { .. } => 6,
+        Event::UserRemoved { .. } => 7,
+        Event::TokenPut { .. } => 8,
+        Event::TokenRevoked { .. } => 9,
+        Event::Accepted(_) => 20,
+        Event::IntakeUnreadable { .. } => 21,
+        Event::Resent { .. } => 22,
+        Event::MessageComposed { .. } => 30,
+        Event::AttemptStarted { .. } => 31,
+        Event::PartSent { .. } => 32,
+        Event::AttemptFailed { .. } => 33,
+        Event::FallbackUsed { .. } => 34,
+        Event::ClaimReturned { .. } => 35,
+        Event::DeliverySettled { .. } => 36,
+        Event::OutcomeUnknown { .. } => 37,
+        Event::DeliveryOperated { .. } => 38,
+        Event::ReceiverGone { .. } => 40,
+        Event::ReceiverMoved { .. } => 41,
+        Event::ReceiverRestored { .. } => 42,
+        Event::SendingPaused { .. } => 50,
+        Event::SendingResumed { .. } => 51,
+        Event::ClockStepped { .. } => 52,
+    }
+}
+
+/// Name of a kind, as `log` and the API say it.
+pub fn kind_name(kind: u16) -> Option<&'static str> {
+    KINDS
+        .iter()
+        .find(|(number, ..)| *number == kind)
+        .map(|(_, _, name)| *name)
+}
+
+impl Payload for Event {
+    fn kind(&self) -> u16 {
+        kind_of(self)
+    }
+
+    fn revision(&self) -> u16 {
+        1
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Event::Founded { .. }
+            | Event::SettingsChanged { .. }
+            | Event::EntityPut { .. }
+            | Event::EntityRemoved { .. }
+            | Event::FileApplied { .. }
+            | Event::UserPut { .. }
+            | Event::UserRemoved { .. }
+            | Event::TokenPut { .. }
+            | Event::TokenRevoked { .. }
+            | Event::SendingPaused { .. }
+            | Event::SendingResumed { .. }
+            | Event::ClockStepped { .. } => configuration::encode(self, out),
+            Event::Accepted(_) | Event::IntakeUnreadable { .. } | Event::Resent { .. } => {
+                intake::encode(self, out)
+            }
+            Event::MessageComposed { .. }
+            | Event::AttemptStarted { .. }
+            | Event::PartSent { .. }
+            | Event::AttemptFailed { .. }
+            | Event::FallbackUsed { .. }
+            | Event::ClaimReturned { .. }
+            | Event::DeliverySettled { .. }
+            | Event::OutcomeUnknown { .. }
+            | Event::DeliveryOperated { .. }
+            | Event::ReceiverGone { .. }
+            | Event::ReceiverMoved { .. }
+            | Event::ReceiverRestored { .. } => delivery::encode(self, out),
+        }
+    }
+
+    fn decode(kind: u16, revision: u16, bytes: &[u8]) -> Result<Self, DecodeError> {
+        let Some((_, newest, _)) = KINDS.iter().find(|(number, ..)| *number == kind) else {
+            return Err(DecodeError::UnknownKind { kind });
+        };
+        if revision == 0 || revision > *newest {
+            return Err(DecodeError::UnknownRevision { kind, revision });
+        }
+        let decoded = match kind {
+            1..=9 | 50..=52 => configuration::decode(kind, bytes),
+            20..=22 => intake::decode(kind, bytes),
+            _ => delivery::decode(kind, bytes),
+        };
+        decoded.map_err(|why| DecodeError::Malformed {
+            kind,
+            revision,
+            why,
+        })
+    }
+
+    fn stream(&self) -> Stream {
+        match self {
+            Event::Accepted(_) | Event::IntakeUnreadable { .. } => Stream::Founds,
+            Event::Resent { notice, .. }
+            | Event::MessageComposed { notice, .. }
+            | Event::AttemptStarted { notice, .. }
+            | Event::PartSent { notice, .. }
+            | Event::AttemptFailed { notice, .. }
+            | Event::FallbackUsed { notice, .. }
+            | Event::ClaimReturned { notice, .. }
+            | Event::DeliverySettled { notice, .. }
+            | Event::OutcomeUnknown { notice, .. }
+            | Event::DeliveryOperated { notice, .. } => Stream::Of(*notice),
+            Event::Founded { .. }
+            | Event::SettingsChanged { .. }
+            | Event::EntityPut { .. }
+            | Event::EntityRemoved { .. }
+            | Event::FileApplied { .. }
+            | Event::UserPut { .. }
+            | Event::UserRemoved { .. }
+            | Event::TokenPut { .. }
+            | Event::TokenRevoked { .. }
+            | Event::ReceiverGone { .. }
+            | Event::ReceiverMoved { .. }
+            | Event::ReceiverRestored { .. }
+            | Event::SendingPaused { .. }
+            | Event::SendingResumed { .. }
+            | Event::ClockStepped { .. } => Stream::None,
+        }
+    }
+}
+
+/// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
+/// with every change to a projection's fields or meaning.
+pub const SNAPSHOT_FORMAT: u32 = 1;
+
+/// The bytes of a snapshot of the state.
+pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {
+    postcard::to_allocvec(state)
+}
+
+/// A state from a snapshot; the error means the snapshot is of no use.
+pub fn decode_state(bytes: &[u8]) -> Result<State, postcard::Error> {
+    let (state, rest) = postcard::take_from_bytes(bytes)?;
+    if rest.is_empty() {
+        Ok(state)
+    } else {
+        Err(postcard::Error::DeserializeBadEncoding)
+    }
+}
+
+/// Appends a frozen struct. Writing into memory cannot fail, and the structs hold nothing that
+/// postcard refuses; a failure here would be a fault of this module.
+fn put<T: serde::Serialize>(value: &T, out: &mut Vec<u8>) {
+    struct Out<'a>(&'a mut Vec<u8>);
+    impl postcard::ser_flavors::Flavor for Out<'_> {
+        type Output = ();
+        fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+            self.0.push(byte);
+            Ok(())
+        }
+        fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+            self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+        fn finalize(self) -> postcard::Result<()> {
+            Ok(())
+        }
+    }
+    postcard::serialize_with_flavor(value, Out(out))
+        .expect("a frozen struct serializes into memory");
+}
+
+/// Reads a frozen struct, all of the bytes.
+fn take<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
+    let (value, rest) = postcard::take_from_bytes(bytes).map_err(|error| error.to_string())?;
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(format!("{} bytes too many", rest.len()))
+    }
+}

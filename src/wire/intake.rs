@@ -1,0 +1,495 @@
+//! Payloads about what came in, revision 1. Strings are borrowed from the frame while decoding.
+
+use serde::{Deserialize, Serialize};
+
+use super::{put, take};
+use crate::domain::event::{
+    Accepted, Event, IdSeed, Plan, Planned, PlannedLink, RequestKeys, RowFacts,
+};
+use crate::domain::notice::{Collection, Item, Items, NoticeDraft, Severity, Subject, Transition};
+use crate::domain::reason::{Routed, What};
+use crate::domain::spec::UnknownPolicy;
+use crate::domain::state::severity_code;
+
+#[derive(Serialize, Deserialize)]
+struct SeedR1 {
+    millis: u64,
+    epoch: u16,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeysR1 {
+    sender: Option<[u8; 16]>,
+    body: Option<[u8; 16]>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ItemR1<'a> {
+    key: &'a str,
+    kind: &'a str,
+    label: &'a str,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ItemsR1<'a> {
+    #[serde(borrow)]
+    added: Vec<ItemR1<'a>>,
+    #[serde(borrow)]
+    removed: Vec<ItemR1<'a>>,
+    added_total: u64,
+    removed_total: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NoticeR1<'a> {
+    kind: &'a str,
+    /// (id, name)
+    collection: Option<(&'a str, &'a str)>,
+    subject_key: &'a str,
+    subject_label: &'a str,
+    transition: u8,
+    actor: Option<&'a str>,
+    title: &'a str,
+    text: &'a str,
+    url: Option<&'a str>,
+    severity: u8,
+    #[serde(borrow)]
+    labels: Vec<(&'a str, &'a str)>,
+    #[serde(borrow)]
+    before: Vec<(&'a str, &'a str)>,
+    #[serde(borrow)]
+    after: Vec<(&'a str, &'a str)>,
+    #[serde(borrow)]
+    items: Option<ItemsR1<'a>>,
+    occurred_at: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RoutedR1<'a> {
+    what: u16,
+    tracker: u32,
+    tracker_name: &'a str,
+    target_name: &'a str,
+    detail: &'a str,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LinkR1<'a> {
+    tracker: u32,
+    tracker_name: &'a str,
+    target: u32,
+    target_name: &'a str,
+    link_name: &'a str,
+    unknown: u8,
+    local: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlanR1<'a> {
+    #[serde(borrow)]
+    routed: Vec<RoutedR1<'a>>,
+    #[serde(borrow)]
+    links: Vec<LinkR1<'a>>,
+    /// (receiver, index of its link)
+    planned: Vec<(u32, u16)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct AcceptedR1<'a> {
+    seed: SeedR1,
+    day: i32,
+    provider: u32,
+    provider_name: &'a str,
+    provider_kind: &'a str,
+    #[serde(borrow)]
+    notice: NoticeR1<'a>,
+    nth: u16,
+    of: u16,
+    keys: KeysR1,
+    #[serde(borrow)]
+    plan: PlanR1<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct UnreadableR1<'a> {
+    seed: SeedR1,
+    day: i32,
+    provider: u32,
+    provider_name: &'a str,
+    why: &'a str,
+    keys: KeysR1,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ResentR1<'a> {
+    seed: SeedR1,
+    notice: u64,
+    day: i32,
+    provider: u32,
+    severity: u8,
+    kind_hash: u64,
+    collection_hash: u64,
+    subject: u64,
+    #[serde(borrow)]
+    plan: PlanR1<'a>,
+    by: &'a str,
+}
+
+fn transition_code(transition: Transition) -> u8 {
+    match transition {
+        Transition::None => 0,
+        Transition::Opens => 1,
+        Transition::Updates => 2,
+        Transition::Closes => 3,
+    }
+}
+
+fn transition(code: u8) -> Result<Transition, String> {
+    [
+        Transition::None,
+        Transition::Opens,
+        Transition::Updates,
+        Transition::Closes,
+    ]
+    .into_iter()
+    .find(|known| transition_code(*known) == code)
+    .ok_or_else(|| format!("unknown transition {code}"))
+}
+
+fn severity(code: u8) -> Result<Severity, String> {
+    [
+        Severity::Info,
+        Severity::Success,
+        Severity::Warning,
+        Severity::Critical,
+    ]
+    .into_iter()
+    .find(|known| severity_code(*known) == code)
+    .ok_or_else(|| format!("unknown severity {code}"))
+}
+
+pub(super) fn unknown_code(policy: UnknownPolicy) -> u8 {
+    match policy {
+        UnknownPolicy::Retry => 0,
+        UnknownPolicy::Park => 1,
+    }
+}
+
+pub(super) fn unknown(code: u8) -> Result<UnknownPolicy, String> {
+    match code {
+        0 => Ok(UnknownPolicy::Retry),
+        1 => Ok(UnknownPolicy::Park),
+        other => Err(format!("unknown policy {other}")),
+    }
+}
+
+type Map = std::collections::BTreeMap<String, String>;
+
+fn pairs(map: &Map) -> Vec<(&str, &str)> {
+    map.iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
+}
+
+fn map(pairs: Vec<(&str, &str)>) -> Map {
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn items_r1(items: &[Item]) -> Vec<ItemR1<'_>> {
+    items
+        .iter()
+        .map(|item| ItemR1 {
+            key: &item.key,
+            kind: &item.kind,
+            label: &item.label,
+        })
+        .collect()
+}
+
+fn items(items: Vec<ItemR1<'_>>) -> Vec<Item> {
+    items
+        .into_iter()
+        .map(|item| Item {
+            key: item.key.to_owned(),
+            kind: item.kind.to_owned(),
+            label: item.label.to_owned(),
+        })
+        .collect()
+}
+
+fn seed_r1(seed: IdSeed) -> SeedR1 {
+    SeedR1 {
+        millis: seed.millis,
+        epoch: seed.epoch,
+    }
+}
+
+fn seed(seed: SeedR1) -> IdSeed {
+    IdSeed {
+        millis: seed.millis,
+        epoch: seed.epoch,
+    }
+}
+
+fn keys_r1(keys: RequestKeys) -> KeysR1 {
+    KeysR1 {
+        sender: keys.sender.map(u128::to_le_bytes),
+        body: keys.body.map(u128::to_le_bytes),
+    }
+}
+
+fn keys(keys: KeysR1) -> RequestKeys {
+    RequestKeys {
+        sender: keys.sender.map(u128::from_le_bytes),
+        body: keys.body.map(u128::from_le_bytes),
+    }
+}
+
+fn notice_r1(notice: &NoticeDraft) -> NoticeR1<'_> {
+    NoticeR1 {
+        kind: &notice.kind,
+        collection: notice
+            .collection
+            .as_ref()
+            .map(|collection| (collection.id.as_str(), collection.name.as_str())),
+        subject_key: &notice.subject.key,
+        subject_label: &notice.subject.label,
+        transition: transition_code(notice.transition),
+        actor: notice.actor.as_deref(),
+        title: &notice.title,
+        text: &notice.text,
+        url: notice.url.as_deref(),
+        severity: severity_code(notice.severity),
+        labels: pairs(&notice.labels),
+        before: pairs(&notice.before),
+        after: pairs(&notice.after),
+        items: (notice.items != Items::default()).then(|| ItemsR1 {
+            added: items_r1(&notice.items.added),
+            removed: items_r1(&notice.items.removed),
+            added_total: notice.items.added_total,
+            removed_total: notice.items.removed_total,
+        }),
+        occurred_at: notice.occurred_at,
+    }
+}
+
+fn notice(notice: NoticeR1<'_>) -> Result<NoticeDraft, String> {
+    Ok(NoticeDraft {
+        kind: notice.kind.to_owned(),
+        collection: notice.collection.map(|(id, name)| Collection {
+            id: id.to_owned(),
+            name: name.to_owned(),
+        }),
+        subject: Subject {
+            key: notice.subject_key.to_owned(),
+            label: notice.subject_label.to_owned(),
+        },
+        transition: transition(notice.transition)?,
+        actor: notice.actor.map(str::to_owned),
+        title: notice.title.to_owned(),
+        text: notice.text.to_owned(),
+        url: notice.url.map(str::to_owned),
+        severity: severity(notice.severity)?,
+        labels: map(notice.labels),
+        before: map(notice.before),
+        after: map(notice.after),
+        items: notice.items.map_or_else(Items::default, |found| Items {
+            added: items(found.added),
+            removed: items(found.removed),
+            added_total: found.added_total,
+            removed_total: found.removed_total,
+        }),
+        occurred_at: notice.occurred_at,
+    })
+}
+
+fn plan_r1(plan: &Plan) -> PlanR1<'_> {
+    PlanR1 {
+        routed: plan
+            .routed
+            .iter()
+            .map(|routed| RoutedR1 {
+                what: routed.what.code(),
+                tracker: routed.tracker,
+                tracker_name: &routed.tracker_name,
+                target_name: &routed.target_name,
+                detail: &routed.detail,
+            })
+            .collect(),
+        links: plan
+            .links
+            .iter()
+            .map(|link| LinkR1 {
+                tracker: link.tracker,
+                tracker_name: &link.tracker_name,
+                target: link.target,
+                target_name: &link.target_name,
+                link_name: &link.link_name,
+                unknown: unknown_code(link.unknown),
+                local: link.local,
+            })
+            .collect(),
+        planned: plan
+            .planned
+            .iter()
+            .map(|planned| (planned.receiver, planned.link))
+            .collect(),
+    }
+}
+
+fn plan(plan: PlanR1<'_>) -> Result<Plan, String> {
+    let routed: Result<Vec<Routed>, String> = plan
+        .routed
+        .into_iter()
+        .map(|routed| {
+            Ok(Routed {
+                what: What::from_code(routed.what)
+                    .ok_or_else(|| format!("unknown reason {}", routed.what))?,
+                tracker: routed.tracker,
+                tracker_name: routed.tracker_name.to_owned(),
+                target_name: routed.target_name.to_owned(),
+                detail: routed.detail.to_owned(),
+            })
+        })
+        .collect();
+    let links: Result<Vec<PlannedLink>, String> = plan
+        .links
+        .into_iter()
+        .map(|link| {
+            Ok(PlannedLink {
+                tracker: link.tracker,
+                tracker_name: link.tracker_name.to_owned(),
+                target: link.target,
+                target_name: link.target_name.to_owned(),
+                link_name: link.link_name.to_owned(),
+                unknown: unknown(link.unknown)?,
+                local: link.local,
+            })
+        })
+        .collect();
+    Ok(Plan {
+        routed: routed?,
+        links: links?,
+        planned: plan
+            .planned
+            .into_iter()
+            .map(|(receiver, link)| Planned { receiver, link })
+            .collect(),
+    })
+}
+
+pub fn encode(event: &Event, out: &mut Vec<u8>) {
+    match event {
+        Event::Accepted(accepted) => put(
+            &AcceptedR1 {
+                seed: seed_r1(accepted.seed),
+                day: accepted.day,
+                provider: accepted.provider,
+                provider_name: &accepted.provider_name,
+                provider_kind: &accepted.provider_kind,
+                notice: notice_r1(&accepted.notice),
+                nth: accepted.nth,
+                of: accepted.of,
+                keys: keys_r1(accepted.keys),
+                plan: plan_r1(&accepted.plan),
+            },
+            out,
+        ),
+        Event::IntakeUnreadable {
+            seed,
+            day,
+            provider,
+            provider_name,
+            why,
+            keys,
+        } => put(
+            &UnreadableR1 {
+                seed: seed_r1(*seed),
+                day: *day,
+                provider: *provider,
+                provider_name,
+                why,
+                keys: keys_r1(*keys),
+            },
+            out,
+        ),
+        Event::Resent {
+            seed,
+            notice,
+            day,
+            provider,
+            row,
+            subject,
+            plan,
+            by,
+        } => put(
+            &ResentR1 {
+                seed: seed_r1(*seed),
+                notice: *notice,
+                day: *day,
+                provider: *provider,
+                severity: row.severity,
+                kind_hash: row.kind_hash,
+                collection_hash: row.collection_hash,
+                subject: *subject,
+                plan: plan_r1(plan),
+                by,
+            },
+            out,
+        ),
+        _ => debug_assert!(false, "kind {} is not encoded here", super::kind_of(event)),
+    }
+}
+
+pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
+    Ok(match kind {
+        20 => {
+            let accepted: AcceptedR1<'_> = take(bytes)?;
+            Event::Accepted(Box::new(Accepted {
+                seed: seed(accepted.seed),
+                day: accepted.day,
+                provider: accepted.provider,
+                provider_name: accepted.provider_name.to_owned(),
+                provider_kind: accepted.provider_kind.to_owned(),
+                notice: notice(accepted.notice)?,
+                nth: accepted.nth,
+                of: accepted.of,
+                keys: keys(accepted.keys),
+                plan: plan(accepted.plan)?,
+            }))
+        }
+        21 => {
+            let unreadable: UnreadableR1<'_> = take(bytes)?;
+            Event::IntakeUnreadable {
+                seed: seed(unreadable.seed),
+                day: unreadable.day,
+                provider: unreadable.provider,
+                provider_name: unreadable.provider_name.to_owned(),
+                why: unreadable.why.to_owned(),
+                keys: keys(unreadable.keys),
+            }
+        }
+        22 => {
+            let resent: ResentR1<'_> = take(bytes)?;
+            Event::Resent {
+                seed: seed(resent.seed),
+                notice: resent.notice,
+                day: resent.day,
+                provider: resent.provider,
+                row: RowFacts {
+                    provider: resent.provider,
+                    severity: resent.severity,
+                    kind_hash: resent.kind_hash,
+                    collection_hash: resent.collection_hash,
+                },
+                subject: resent.subject,
+                plan: plan(resent.plan)?,
+                by: resent.by.to_owned(),
+            }
+        }
+        other => return Err(format!("kind {other} is not decoded here")),
+    })
+}

@@ -1,0 +1,72 @@
+//! Packed bodies: one method byte, the length of the original, then the bytes.
+
+/// The bytes as they are.
+const STORED: u8 = 0;
+/// One lz4 block.
+const LZ4: u8 = 1;
+/// Method and length, in bytes.
+const HEAD_BYTES: usize = 5;
+/// One byte of an lz4 block stands for at most so many bytes; more is a lie about the length.
+const LZ4_RATIO_MAX: usize = 255;
+
+/// Why a packed body could not be unpacked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnpackError {
+    #[error("the body has {bytes} bytes unpacked, more than {max_bytes}")]
+    TooLarge { bytes: usize, max_bytes: usize },
+    #[error("the body cannot be unpacked: {why}")]
+    Damaged { why: String },
+    #[error("the body is packed by method {method}, which this program does not know")]
+    UnknownMethod { method: u8 },
+}
+
+/// Packs bytes, at most 4 GiB; bytes that do not shrink are stored as they are.
+pub fn pack(bytes: &[u8]) -> Vec<u8> {
+    let packed = lz4_flex::block::compress(bytes);
+    let (method, content) = if packed.len() < bytes.len() {
+        (LZ4, packed.as_slice())
+    } else {
+        (STORED, bytes)
+    };
+    let mut out = Vec::with_capacity(HEAD_BYTES + content.len());
+    out.push(method);
+    out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    out.extend_from_slice(content);
+    out
+}
+
+/// Unpacks what [`pack`] made, never allocating more than `max_bytes`.
+pub fn unpack(packed: &[u8], max_bytes: usize) -> Result<Vec<u8>, UnpackError> {
+    let damaged = |why: String| UnpackError::Damaged { why };
+    let Some((head, content)) = packed.split_first_chunk::<HEAD_BYTES>() else {
+        return Err(damaged(format!("{} bytes have no head", packed.len())));
+    };
+    let [method, length @ ..] = *head;
+    let bytes = u32::from_le_bytes(length) as usize;
+    if bytes > max_bytes {
+        return Err(UnpackError::TooLarge { bytes, max_bytes });
+    }
+    match method {
+        STORED if content.len() == bytes => Ok(content.to_vec()),
+        STORED => Err(damaged(format!(
+            "{} bytes are there, {bytes} should be",
+            content.len()
+        ))),
+        LZ4 if bytes > content.len().saturating_mul(LZ4_RATIO_MAX) => Err(damaged(format!(
+            "{} bytes cannot hold {bytes}",
+            content.len()
+        ))),
+        LZ4 => {
+            let mut out = vec![0; bytes];
+            let written = lz4_flex::block::decompress_into(content, &mut out)
+                .map_err(|e| damaged(e.to_string()))?;
+            if written != bytes {
+                return Err(damaged(format!(
+                    "{written} bytes came out, {bytes} should have"
+                )));
+            }
+            Ok(out)
+        }
+        method => Err(UnpackError::UnknownMethod { method }),
+    }
+}
