@@ -15,7 +15,6 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Response};
 use rustls::RootCertStore;
@@ -425,19 +424,8 @@ pub fn excerpt(reply: &Reply) -> String {
         .collect()
 }
 
-/// The policy of a running program: `None` leaves every private network to `allow_private`. Its own
-/// listeners are added when they are open.
-pub fn policy_of_this_machine(private_networks: Option<Vec<IpNet>>) -> AddressPolicy {
-    let usual = AddressPolicy::default();
-    AddressPolicy {
-        private_networks: private_networks.unwrap_or(usual.private_networks),
-        local: is_this_machine,
-        ..usual
-    }
-}
-
 /// Whether an address belongs to this machine: one can listen on it.
-fn is_this_machine(ip: IpAddr) -> bool {
+pub fn is_this_machine(ip: IpAddr) -> bool {
     std::net::UdpSocket::bind((ip, 0)).is_ok()
 }
 
