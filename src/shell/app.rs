@@ -272,7 +272,12 @@ pub async fn start(
         .layer(axum::middleware::from_fn(front::request_id))
         .with_state(Arc::clone(&front));
     let (stop_listening, stop) = watch::channel(false);
-    let listener = tokio::spawn(super::http::serve(listener, router, stop));
+    let listener = tokio::spawn(super::http::serve(
+        listener,
+        router,
+        Arc::clone(&clock),
+        stop,
+    ));
 
     let opening = {
         let (front, options) = (Arc::clone(&front), options.clone());
