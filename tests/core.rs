@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use notify_bridge::domain::command::{
-    Accept, Attempted, Claim, Command, Composed, Configure, Context, Notify, Put, Refusal, Report, Told,
+    Accept, Attempted, Claim, Command, Composed, Configure, Context, Notify, Put, Refusal, Report,
+    Told,
 };
 use notify_bridge::domain::decide::{Decided, TRIES_MAX, decide};
 use notify_bridge::domain::event::{Action, Answer, DeliveryKey, Event, RequestKeys};
@@ -28,17 +29,31 @@ struct Core {
 
 impl Core {
     fn new() -> Self {
-        let mut core = Core { now: 1_790_000_000_000_000, ..Core::default() };
-        core.run(Command::Found { epoch: 7, salt: [3; 32], program: "test".into() }).unwrap();
+        let mut core = Core {
+            now: 1_790_000_000_000_000,
+            ..Core::default()
+        };
+        core.run(Command::Found {
+            epoch: 7,
+            salt: [3; 32],
+            program: "test".into(),
+        })
+        .unwrap();
         core
     }
 
     fn run(&mut self, command: Command) -> Result<Told, Refusal> {
-        let context = Context { now: self.now, first_position: self.state.position + 1 };
+        let context = Context {
+            now: self.now,
+            first_position: self.state.position + 1,
+        };
         let Decided { events, told } = decide(&self.state, command, &context)?;
         let mut rows = Rows::new();
         for event in events {
-            let at = At { position: self.state.position + 1, recorded_at: self.now };
+            let at = At {
+                position: self.state.position + 1,
+                recorded_at: self.now,
+            };
             self.state.evolve(at, &event, &mut rows);
             self.log.push((at, event));
         }
@@ -51,23 +66,39 @@ impl Core {
             .map(|spec| Put {
                 secrets: match spec.kind() {
                     EntityKind::Target => BTreeMap::from([("token".to_owned(), [1; 16])]),
-                    EntityKind::Provider | EntityKind::Tracker | EntityKind::Template => BTreeMap::new(),
+                    EntityKind::Provider | EntityKind::Tracker | EntityKind::Template => {
+                        BTreeMap::new()
+                    }
                 },
                 spec,
                 cleared: BTreeSet::new(),
                 managed_by: None,
             })
             .collect();
-        self.run(Command::Configure(Box::new(Configure { by: "test".into(), puts, ..Configure::default() })))
+        self.run(Command::Configure(Box::new(Configure {
+            by: "test".into(),
+            puts,
+            ..Configure::default()
+        })))
     }
 
     fn remove(&mut self, removes: &[(EntityKind, &str)]) -> Result<Told, Refusal> {
-        let removes = removes.iter().map(|(kind, name)| (*kind, (*name).to_owned())).collect();
-        self.run(Command::Configure(Box::new(Configure { by: "test".into(), removes, ..Configure::default() })))
+        let removes = removes
+            .iter()
+            .map(|(kind, name)| (*kind, (*name).to_owned()))
+            .collect();
+        self.run(Command::Configure(Box::new(Configure {
+            by: "test".into(),
+            removes,
+            ..Configure::default()
+        })))
     }
 
     fn provider(&self, name: &str) -> u32 {
-        self.state.configuration.provider(name).map_or(0, |provider| provider.id)
+        self.state
+            .configuration
+            .provider(name)
+            .map_or(0, |provider| provider.id)
     }
 
     fn due(&self) -> Vec<DeliveryKey> {
@@ -82,16 +113,35 @@ impl Core {
             delivery: key,
             revision: delivery.revision,
             config_revision: self.state.configuration.revision,
-            composed: Some(Composed { parts: parts(2), hash: 9, faults: Vec::new() }),
+            composed: Some(Composed {
+                parts: parts(2),
+                hash: 9,
+                faults: Vec::new(),
+            }),
         };
         self.run(Command::Claim(Box::new(claim)))
     }
 
     fn report(&mut self, key: DeliveryKey, result: Attempted) -> Result<Told, Refusal> {
-        let (attempt, part) =
-            self.state.outbox.deliveries.get(&key).map_or((0, 0), |delivery| (delivery.attempts, delivery.part));
-        let answer = Answer { http_status: Some(200), text: "ok".into(), duration_ms: 3 };
-        self.run(Command::Report(Box::new(Report { delivery: key, attempt, part, parts: 2, result, answer })))
+        let (attempt, part) = self
+            .state
+            .outbox
+            .deliveries
+            .get(&key)
+            .map_or((0, 0), |delivery| (delivery.attempts, delivery.part));
+        let answer = Answer {
+            http_status: Some(200),
+            text: "ok".into(),
+            duration_ms: 3,
+        };
+        self.run(Command::Report(Box::new(Report {
+            delivery: key,
+            attempt,
+            part,
+            parts: 2,
+            result,
+            answer,
+        })))
     }
 
     /// Sends everything that is due, until nothing is.
@@ -103,7 +153,13 @@ impl Core {
             }
             for key in due {
                 if self.claim(key).is_ok() {
-                    self.report(key, Attempted::Judged(Verdict::Sent { ids: vec!["1".into()] })).unwrap();
+                    self.report(
+                        key,
+                        Attempted::Judged(Verdict::Sent {
+                            ids: vec!["1".into()],
+                        }),
+                    )
+                    .unwrap();
                 }
             }
         }
@@ -116,7 +172,8 @@ impl Core {
         for (index, (at, event)) in self.log.iter().enumerate() {
             let mut bytes = Vec::new();
             event.encode(&mut bytes);
-            let decoded = Event::decode(event.kind(), event.revision(), &bytes).expect("an event reads back");
+            let decoded =
+                Event::decode(event.kind(), event.revision(), &bytes).expect("an event reads back");
             assert_eq!(&decoded, event);
             state.evolve(*at, &decoded, &mut rows);
             if snapshot_at == Some(index) {
@@ -138,13 +195,31 @@ impl Core {
             if delivery.status == Status::Sending {
                 *sending.entry(delivery.target).or_default() += 1;
             }
-            assert_eq!(outbox.parked.contains(key), delivery.status.needs_a_person());
+            assert_eq!(
+                outbox.parked.contains(key),
+                delivery.status.needs_a_person()
+            );
         }
         assert_eq!(outbox.sending, sending);
-        let waiting = outbox.deliveries.values().filter(|delivery| delivery.status.waits()).count();
-        assert_eq!(outbox.lanes.values().map(|lane| lane.waiting()).sum::<usize>(), waiting);
+        let waiting = outbox
+            .deliveries
+            .values()
+            .filter(|delivery| delivery.status.waits())
+            .count();
+        assert_eq!(
+            outbox
+                .lanes
+                .values()
+                .map(|lane| lane.waiting())
+                .sum::<usize>(),
+            waiting
+        );
         for (position, notice) in &outbox.notices {
-            let open = outbox.deliveries.keys().filter(|key| key.position == *position).count();
+            let open = outbox
+                .deliveries
+                .keys()
+                .filter(|key| key.position == *position)
+                .count();
             assert_eq!(usize::from(notice.open), open);
             assert!(open > 0, "a settled notice has left");
         }
@@ -152,7 +227,13 @@ impl Core {
 }
 
 fn parts(count: usize) -> Vec<Part> {
-    (0..count).map(|n| Part { kind: "text".into(), text: format!("words {n}"), payload: "{}".into() }).collect()
+    (0..count)
+        .map(|n| Part {
+            kind: "text".into(),
+            text: format!("words {n}"),
+            payload: "{}".into(),
+        })
+        .collect()
 }
 
 fn entity(json: serde_json::Value) -> EntitySpec {
@@ -164,20 +245,31 @@ fn provider(name: &str) -> EntitySpec {
 }
 
 fn target(name: &str, receivers: usize) -> EntitySpec {
-    let receivers: Vec<_> =
-        (0..receivers).map(|n| serde_json::json!({"name": format!("r{n}"), "to": n.to_string(), "enabled": true})).collect();
-    entity(serde_json::json!({"entity": "target", "name": name, "kind": "telegram", "receivers": receivers}))
+    let receivers: Vec<_> = (0..receivers)
+        .map(|n| serde_json::json!({"name": format!("r{n}"), "to": n.to_string(), "enabled": true}))
+        .collect();
+    entity(
+        serde_json::json!({"entity": "target", "name": name, "kind": "telegram", "receivers": receivers}),
+    )
 }
 
 fn tracker(name: &str, provider: &str, target: &str) -> EntitySpec {
-    entity(serde_json::json!({"entity": "tracker", "name": name, "provider": provider, "links": [{"target": target}]}))
+    entity(
+        serde_json::json!({"entity": "tracker", "name": name, "provider": provider, "links": [{"target": target}]}),
+    )
 }
 
 fn draft(subject: &str, severity: Severity) -> NoticeDraft {
     NoticeDraft {
         kind: "received".into(),
-        collection: Some(Collection { id: "1".into(), name: "team/app".into() }),
-        subject: Subject { key: subject.into(), label: subject.into() },
+        collection: Some(Collection {
+            id: "1".into(),
+            name: "team/app".into(),
+        }),
+        subject: Subject {
+            key: subject.into(),
+            label: subject.into(),
+        },
         title: "something happened".into(),
         severity,
         ..NoticeDraft::default()
@@ -188,14 +280,22 @@ fn accept(provider: u32, subject: &str, key: Option<u128>) -> Command {
     Command::Accept(Box::new(Accept {
         provider,
         notices: vec![draft(subject, Severity::Info)],
-        keys: RequestKeys { sender: key, body: None },
+        keys: RequestKeys {
+            sender: key,
+            body: None,
+        },
         hops: 0,
     }))
 }
 
 fn ready(receivers: usize) -> Core {
     let mut core = Core::new();
-    core.configure(vec![provider("p"), target("t", receivers), tracker("w", "p", "t")]).unwrap();
+    core.configure(vec![
+        provider("p"),
+        target("t", receivers),
+        tracker("w", "p", "t"),
+    ])
+    .unwrap();
     core
 }
 
@@ -235,20 +335,43 @@ fn step() -> impl Strategy<Value = Step> {
 fn attempted(what: u8) -> Attempted {
     let reason = "because".to_owned();
     match what {
-        0 | 1 => Attempted::Judged(Verdict::Sent { ids: vec!["42".into()] }),
-        2 => Attempted::Judged(Verdict::Retry { after: None, scope: Scope::Message, reason }),
-        3 => Attempted::Judged(Verdict::Retry { after: Some(Duration::from_secs(30)), scope: Scope::Receiver, reason }),
-        4 => Attempted::Judged(Verdict::Retry { after: None, scope: Scope::Target, reason }),
+        0 | 1 => Attempted::Judged(Verdict::Sent {
+            ids: vec!["42".into()],
+        }),
+        2 => Attempted::Judged(Verdict::Retry {
+            after: None,
+            scope: Scope::Message,
+            reason,
+        }),
+        3 => Attempted::Judged(Verdict::Retry {
+            after: Some(Duration::from_secs(30)),
+            scope: Scope::Receiver,
+            reason,
+        }),
+        4 => Attempted::Judged(Verdict::Retry {
+            after: None,
+            scope: Scope::Target,
+            reason,
+        }),
         5 => Attempted::Judged(Verdict::Rejected { reason }),
         6 => Attempted::Judged(Verdict::Gone { reason }),
         7 => Attempted::Judged(Verdict::Moved { to: "77".into() }),
-        _ => Attempted::Judged(Verdict::Fallback { parts: parts(2), reason }),
+        _ => Attempted::Judged(Verdict::Fallback {
+            parts: parts(2),
+            reason,
+        }),
     }
 }
 
 fn take(core: &mut Core, step: &Step) {
     let sending = |core: &Core, nth: usize| {
-        core.state.outbox.deliveries.iter().filter(|(_, d)| d.status == Status::Sending).nth(nth).map(|(key, _)| *key)
+        core.state
+            .outbox
+            .deliveries
+            .iter()
+            .filter(|(_, d)| d.status == Status::Sending)
+            .nth(nth)
+            .map(|(key, _)| *key)
     };
     // Refusals are part of the game; what matters is what they leave behind.
     let _outcome = match step {
@@ -273,7 +396,11 @@ fn take(core: &mut Core, step: &Step) {
         Step::Operate { nth, action } => {
             let action = [Action::Retry, Action::Drop, Action::Confirm][usize::from(*action)];
             match core.state.outbox.deliveries.keys().nth(*nth).copied() {
-                Some(delivery) => core.run(Command::Operate { delivery, action, by: "test".into() }),
+                Some(delivery) => core.run(Command::Operate {
+                    delivery,
+                    action,
+                    by: "test".into(),
+                }),
                 None => Ok(Told::Done),
             }
         }
@@ -284,16 +411,21 @@ fn take(core: &mut Core, step: &Step) {
             core.now += i64::from(*seconds) * 1_000_000;
             Ok(Told::Done)
         }
-        Step::Reconfigure { receivers, tracker: with_tracker } => {
+        Step::Reconfigure {
+            receivers,
+            tracker: with_tracker,
+        } => {
             let mut specs = vec![provider("p"), target("t", usize::from(*receivers))];
             if *with_tracker {
                 specs.push(tracker("w", "p", "t"));
             }
             core.configure(specs)
         }
-        Step::Remove => {
-            core.remove(&[(EntityKind::Tracker, "w"), (EntityKind::Target, "t"), (EntityKind::Provider, "p")])
-        }
+        Step::Remove => core.remove(&[
+            (EntityKind::Tracker, "w"),
+            (EntityKind::Target, "t"),
+            (EntityKind::Provider, "p"),
+        ]),
         Step::StepClock { seconds } => {
             let by_micros = i64::from(*seconds) * 1_000_000;
             core.now += by_micros;
@@ -305,7 +437,11 @@ fn take(core: &mut Core, step: &Step) {
                 _ => None,
             });
             match found.clone().nth(*nth) {
-                Some((notice, accepted)) => core.run(Command::Resend { notice, accepted, by: "test".into() }),
+                Some((notice, accepted)) => core.run(Command::Resend {
+                    notice,
+                    accepted,
+                    by: "test".into(),
+                }),
                 None => Ok(Told::Done),
             }
         }
@@ -411,7 +547,13 @@ fn a_state_holds_only_what_is_open() {
     assert!(core.state.outbox.deliveries.is_empty() && core.state.outbox.lanes.is_empty());
     // Numbers grow by a few digits; nothing else may.
     assert!(after <= before + 64, "{before} bytes before, {after} after");
-    let total: u64 = core.state.counts.days.values().map(|count| count.notices).sum();
+    let total: u64 = core
+        .state
+        .counts
+        .days
+        .values()
+        .map(|count| count.notices)
+        .sum();
     assert_eq!(total, 100_001);
 }
 
@@ -420,7 +562,8 @@ fn review_h7_state_leaves_with_its_entity() {
     let mut core = ready(1);
     let before = core.state.clone();
     for n in 0..10_000 {
-        let (provider_name, target_name, tracker_name) = (format!("p{n}"), format!("t{n}"), format!("w{n}"));
+        let (provider_name, target_name, tracker_name) =
+            (format!("p{n}"), format!("t{n}"), format!("w{n}"));
         core.configure(vec![
             provider(&provider_name),
             target(&target_name, 1),
@@ -431,7 +574,8 @@ fn review_h7_state_leaves_with_its_entity() {
         core.run(accept(id, "x", Some(n))).unwrap();
         let key = core.due()[0];
         core.claim(key).unwrap();
-        core.report(key, attempted(if n % 2 == 0 { 3 } else { 6 })).unwrap();
+        core.report(key, attempted(if n % 2 == 0 { 3 } else { 6 }))
+            .unwrap();
         core.remove(&[
             (EntityKind::Tracker, &tracker_name),
             (EntityKind::Target, &target_name),
@@ -448,18 +592,35 @@ fn review_h7_state_leaves_with_its_entity() {
     after.configuration.revision = before.configuration.revision;
     after.configuration.last_id = before.configuration.last_id;
     assert_eq!(after, before);
-    let total: u64 = core.state.counts.days.values().map(|count| count.notices).sum();
+    let total: u64 = core
+        .state
+        .counts
+        .days
+        .values()
+        .map(|count| count.notices)
+        .sum();
     assert_eq!(total, 10_000);
-    assert!(core.state.counts.days.keys().all(|(provider, _)| *provider == 0));
+    assert!(
+        core.state
+            .counts
+            .days
+            .keys()
+            .all(|(provider, _)| *provider == 0)
+    );
 }
 
 #[test]
 fn a_redelivery_appends_nothing_and_names_the_first() {
     let mut core = ready(1);
     let provider = core.provider("p");
-    let Told::Accepted { first, .. } = core.run(accept(provider, "a", Some(5))).unwrap() else { panic!() };
+    let Told::Accepted { first, .. } = core.run(accept(provider, "a", Some(5))).unwrap() else {
+        panic!()
+    };
     let position = core.state.position;
-    assert_eq!(core.run(accept(provider, "b", Some(5))), Ok(Told::Duplicate { first, count: 1 }));
+    assert_eq!(
+        core.run(accept(provider, "b", Some(5))),
+        Ok(Told::Duplicate { first, count: 1 })
+    );
     assert_eq!(core.state.position, position);
 }
 
@@ -481,12 +642,31 @@ fn a_failing_delivery_is_parked_after_its_tries_and_can_be_retried() {
             core.now = delivery.not_before;
         }
     }
-    let (key, delivery) = core.state.outbox.deliveries.first_key_value().map(|(k, d)| (*k, d.clone())).unwrap();
+    let (key, delivery) = core
+        .state
+        .outbox
+        .deliveries
+        .first_key_value()
+        .map(|(k, d)| (*k, d.clone()))
+        .unwrap();
     assert_eq!(delivery.status, Status::Parked);
-    assert!(delivery.reason.unwrap().contains("16 tries failed; the last said: because"));
-    assert!(waits[..12].is_sorted() && waits[0] <= 1 && waits[8] > 100, "{waits:?}");
+    assert!(
+        delivery
+            .reason
+            .unwrap()
+            .contains("16 tries failed; the last said: because")
+    );
+    assert!(
+        waits[..12].is_sorted() && waits[0] <= 1 && waits[8] > 100,
+        "{waits:?}"
+    );
     assert!(waits.iter().all(|wait| *wait <= 3_600), "{waits:?}");
-    core.run(Command::Operate { delivery: key, action: Action::Retry, by: "me".into() }).unwrap();
+    core.run(Command::Operate {
+        delivery: key,
+        action: Action::Retry,
+        by: "me".into(),
+    })
+    .unwrap();
     core.send_all();
     assert!(core.state.outbox.deliveries.is_empty());
 }
@@ -495,16 +675,29 @@ fn a_failing_delivery_is_parked_after_its_tries_and_can_be_retried() {
 fn a_wait_is_as_long_as_told_and_bounded() {
     let mut core = ready(1);
     let provider = core.provider("p");
-    for (told, least, most) in [(30u64, 30, 31), (0, 0, 1), (10_000_000, 6 * 3_600, 6 * 3_600 + 1)] {
+    for (told, least, most) in [
+        (30u64, 30, 31),
+        (0, 0, 1),
+        (10_000_000, 6 * 3_600, 6 * 3_600 + 1),
+    ] {
         core.run(accept(provider, "a", None)).unwrap();
         let key = core.due()[0];
         core.claim(key).unwrap();
         let after = Some(Duration::from_secs(told));
-        let verdict = Verdict::Retry { after, scope: Scope::Receiver, reason: "slow down".into() };
+        let verdict = Verdict::Retry {
+            after,
+            scope: Scope::Receiver,
+            reason: "slow down".into(),
+        };
         core.report(key, Attempted::Judged(verdict)).unwrap();
         let wait = (core.state.outbox.deliveries[&key].not_before - core.now) / 1_000_000;
         assert!((least..=most).contains(&wait), "told {told}, waits {wait}");
-        core.run(Command::Operate { delivery: key, action: Action::Drop, by: "me".into() }).unwrap();
+        core.run(Command::Operate {
+            delivery: key,
+            action: Action::Drop,
+            by: "me".into(),
+        })
+        .unwrap();
         core.now += 7 * 3_600 * 1_000_000;
     }
 }
@@ -516,7 +709,8 @@ fn what_was_under_way_is_not_silently_forgotten() {
         let watch = entity(serde_json::json!({
             "entity": "tracker", "name": "w", "provider": "p", "links": [{"target": "t", "unknown": policy}],
         }));
-        core.configure(vec![provider("p"), target("t", 1), watch]).unwrap();
+        core.configure(vec![provider("p"), target("t", 1), watch])
+            .unwrap();
         let provider = core.provider("p");
         core.run(accept(provider, "a", None)).unwrap();
         let key = core.due()[0];
@@ -525,7 +719,10 @@ fn what_was_under_way_is_not_silently_forgotten() {
         assert_eq!(core.state.outbox.deliveries[&key].status, expected);
         let position = core.state.position;
         core.run(Command::Recover).unwrap();
-        assert_eq!(core.state.position, position, "a start with nothing under way appends nothing");
+        assert_eq!(
+            core.state.position, position,
+            "a start with nothing under way appends nothing"
+        );
     }
     assert_eq!(UnknownPolicy::default(), UnknownPolicy::Retry);
 }
@@ -540,12 +737,22 @@ fn one_receiver_that_waits_delays_no_other() {
     core.claim(due[0]).unwrap();
     core.report(due[0], attempted(3)).unwrap();
     core.run(accept(provider, "b", None)).unwrap();
-    let receivers: BTreeSet<u32> =
-        core.due().iter().map(|key| core.state.outbox.deliveries[key].receiver).collect();
-    assert_eq!(receivers.len(), 1, "only the lane that nobody asked to wait");
+    let receivers: BTreeSet<u32> = core
+        .due()
+        .iter()
+        .map(|key| core.state.outbox.deliveries[key].receiver)
+        .collect();
+    assert_eq!(
+        receivers.len(),
+        1,
+        "only the lane that nobody asked to wait"
+    );
     core.claim(due[1]).unwrap();
     core.report(due[1], attempted(4)).unwrap();
-    assert!(core.due().is_empty(), "a target that fails as a whole waits as a whole");
+    assert!(
+        core.due().is_empty(),
+        "a target that fails as a whole waits as a whole"
+    );
 }
 
 #[test]
@@ -556,8 +763,15 @@ fn critical_goes_to_the_head_of_its_lane() {
         core.run(accept(provider, &n.to_string(), None)).unwrap();
     }
     let notices = vec![draft("ups", Severity::Critical)];
-    let command = Accept { provider, notices, keys: RequestKeys::default(), hops: 0 };
-    let Told::Accepted { first, .. } = core.run(Command::Accept(Box::new(command))).unwrap() else { panic!() };
+    let command = Accept {
+        provider,
+        notices,
+        keys: RequestKeys::default(),
+        hops: 0,
+    };
+    let Told::Accepted { first, .. } = core.run(Command::Accept(Box::new(command))).unwrap() else {
+        panic!()
+    };
     assert_eq!(core.due()[0].position, first);
 }
 
@@ -565,30 +779,63 @@ fn critical_goes_to_the_head_of_its_lane() {
 fn a_change_of_configuration_takes_all_or_nothing() {
     let mut core = ready(1);
     let before = core.state.clone();
-    let refused = core.configure(vec![provider("q"), tracker("v", "q", "nowhere")]).unwrap_err();
+    let refused = core
+        .configure(vec![provider("q"), tracker("v", "q", "nowhere")])
+        .unwrap_err();
     assert!(refused.to_string().contains("nowhere"), "{refused}");
     assert_eq!(core.state, before);
     let in_use = core.remove(&[(EntityKind::Target, "t")]).unwrap_err();
-    assert_eq!(in_use, Refusal::InUse { name: "target t".into(), consumers: vec!["tracker w".into()] });
-    let outdated = Configure { planned_at: Some(1), settings: Some(Settings::default()), ..Configure::default() };
-    assert_eq!(core.run(Command::Configure(Box::new(outdated))), Err(Refusal::Outdated));
+    assert_eq!(
+        in_use,
+        Refusal::InUse {
+            name: "target t".into(),
+            consumers: vec!["tracker w".into()]
+        }
+    );
+    let outdated = Configure {
+        planned_at: Some(1),
+        settings: Some(Settings::default()),
+        ..Configure::default()
+    };
+    assert_eq!(
+        core.run(Command::Configure(Box::new(outdated))),
+        Err(Refusal::Outdated)
+    );
     assert_eq!(core.state, before);
 }
 
 #[test]
 fn a_receiver_keeps_its_identity_through_a_change_of_options() {
     let mut core = ready(2);
-    let before = core.state.configuration.target("t").unwrap().receivers.clone();
-    let spec = entity(serde_json::json!({"entity": "target", "name": "t", "kind": "telegram", "receivers": [
-        {"name": "renamed", "to": "1", "silent": true, "enabled": true},
-        {"name": "new", "to": "9", "enabled": true},
-    ]}));
+    let before = core
+        .state
+        .configuration
+        .target("t")
+        .unwrap()
+        .receivers
+        .clone();
+    let spec = entity(
+        serde_json::json!({"entity": "target", "name": "t", "kind": "telegram", "receivers": [
+            {"name": "renamed", "to": "1", "silent": true, "enabled": true},
+            {"name": "new", "to": "9", "enabled": true},
+        ]}),
+    );
     let provider = core.provider("p");
     core.run(accept(provider, "a", None)).unwrap();
     core.configure(vec![spec]).unwrap();
-    let after = core.state.configuration.target("t").unwrap().receivers.clone();
+    let after = core
+        .state
+        .configuration
+        .target("t")
+        .unwrap()
+        .receivers
+        .clone();
     assert_eq!(after[0], before[1]);
     assert!(!before.contains(&after[1]));
-    assert_eq!(core.state.outbox.deliveries.len(), 1, "what waited for the removed receiver was dropped");
+    assert_eq!(
+        core.state.outbox.deliveries.len(),
+        1,
+        "what waited for the removed receiver was dropped"
+    );
     core.check();
 }

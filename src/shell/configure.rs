@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::ledger::{Beside, Ledger, LedgerError, Priority};
 use super::vault::Vault;
 use crate::config::{
-    self, Change, Checks, Document, Existing, Outside, Plan, Present, Problem, Secret, SecretChange, SecretField,
-    SecretStep, Source, TargetShape,
+    self, Change, Checks, Document, Existing, Outside, Plan, Present, Problem, Secret,
+    SecretChange, SecretField, SecretStep, Source, TargetShape,
 };
 use crate::domain::command::{Command, Configure, Put};
 use crate::domain::spec::{EntityKind, EntitySpec, MapSpec};
@@ -224,18 +224,49 @@ fn command(
     for step in &plan.changes {
         match step {
             Change::Settings { after, fields: _ } => change.settings = Some(after.clone()),
-            Change::Add { spec, given, managed_by } => {
-                change.puts.push(put(spec, given, &[], Some(managed_by.clone()), fingerprint, &mut beside));
+            Change::Add {
+                spec,
+                given,
+                managed_by,
+            } => {
+                change.puts.push(put(
+                    spec,
+                    given,
+                    &[],
+                    Some(managed_by.clone()),
+                    fingerprint,
+                    &mut beside,
+                ));
             }
-            Change::Change { spec, fields: _, secrets, given, managed_by } => {
-                change.puts.push(put(spec, given, secrets, Some(managed_by.clone()), fingerprint, &mut beside));
+            Change::Change {
+                spec,
+                fields: _,
+                secrets,
+                given,
+                managed_by,
+            } => {
+                change.puts.push(put(
+                    spec,
+                    given,
+                    secrets,
+                    Some(managed_by.clone()),
+                    fingerprint,
+                    &mut beside,
+                ));
             }
             Change::Remove { kind, name } => change.removes.push((*kind, name.clone())),
         }
     }
     for (kind, name, file) in &plan.adopted {
         if let Some(existing) = present.entities.get(&(*kind, name.clone())) {
-            change.puts.push(put(&existing.spec, &BTreeMap::new(), &[], Some(file.clone()), fingerprint, &mut beside));
+            change.puts.push(put(
+                &existing.spec,
+                &BTreeMap::new(),
+                &[],
+                Some(file.clone()),
+                fingerprint,
+                &mut beside,
+            ));
         }
     }
     (change, beside)
@@ -252,16 +283,28 @@ fn put(
     let (kind, name) = (spec.kind(), spec.name());
     let mut prints = BTreeMap::new();
     for (field, secret) in given {
-        prints.insert(field.clone(), fingerprint(kind, name, field, secret.expose().as_bytes()));
+        prints.insert(
+            field.clone(),
+            fingerprint(kind, name, field, secret.expose().as_bytes()),
+        );
         let value = Zeroizing::new(secret.expose().to_owned());
-        beside.secrets.entry((kind, name.to_owned())).or_default().insert(field.clone(), value);
+        beside
+            .secrets
+            .entry((kind, name.to_owned()))
+            .or_default()
+            .insert(field.clone(), value);
     }
     let cleared: BTreeSet<String> = changes
         .iter()
         .filter(|change| change.step == SecretStep::Remove)
         .map(|change| change.field.clone())
         .collect();
-    Put { spec: spec.clone(), secrets: prints, cleared, managed_by }
+    Put {
+        spec: spec.clone(),
+        secrets: prints,
+        cleared,
+        managed_by,
+    }
 }
 
 /// What a target kind takes, for the reader of files.

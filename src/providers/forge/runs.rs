@@ -263,6 +263,8 @@ pub fn deployment(hook: &Hook<'_>) -> Vec<NoticeDraft> {
             "started a deployment of {what} to {environment}"
         )))
         .text(text(deployment, &["description"]))
+        .url(text(hook.body, &["workflow_run", "html_url"]))
+        .url(text(hook.repository(), &["html_url"]))
         .label("state", "created")
         .at(time(deployment, &["created_at"]))
         .done()
@@ -303,6 +305,7 @@ pub fn deployment_status(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .url(text(status, &["log_url"]))
         .url(text(status, &["target_url"]))
         .url(text(hook.body, &["workflow_run", "html_url"]))
+        .url(text(hook.repository(), &["html_url"]))
         .label("state", state)
         .at(time(status, &["updated_at"]))
         .done()

@@ -64,12 +64,18 @@ impl<'a> Thread<'a> {
         self.named("")
     }
 
-    fn named(&self, adjective: &str) -> String {
+    /// `issue #12`
+    fn numbered(&self, adjective: &str) -> String {
         let mut name = format!("{adjective}{}", self.noun);
         if !self.number.is_empty() {
             name.push_str(" #");
             name.push_str(&self.number);
         }
+        name
+    }
+
+    fn named(&self, adjective: &str) -> String {
+        let mut name = self.numbered(adjective);
         if let Some(title) = text(self.value, &["title"]) {
             name.push(' ');
             name.push_str(&quote(title));
@@ -159,7 +165,8 @@ pub(super) fn issue(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         "deleted" => (Kind::Other, Transition::Closes, format!("deleted {name}")),
         "transferred" => {
             let to = text(hook.body, &["changes", "new_repository", "full_name"]);
-            let what = format!("moved {name} to {}", to.unwrap_or("another repository"));
+            list = to.map(str::to_owned);
+            let what = format!("moved {name} to another repository");
             (Kind::Other, Transition::Closes, what)
         }
         _ => match deed(hook, &thread) {
@@ -312,7 +319,12 @@ fn deed(hook: &Hook<'_>, thread: &Thread<'_>) -> Deed {
             text(body, &["changes", "title", "from"]),
             text(body, &["changes", "base", "ref", "from"]),
         ) {
-            (Some(from), _) => format!("renamed {name}, which was {}", quote(from)),
+            (Some(from), _) => format!(
+                "renamed {} from {} to {}",
+                thread.numbered(""),
+                quote(from),
+                quote(text(value, &["title"]).unwrap_or("something else"))
+            ),
             (None, Some(from)) => format!(
                 "changed the base of {name} from {from} to {}",
                 text(value, &["base", "ref"]).unwrap_or("another branch")
@@ -434,8 +446,9 @@ pub fn comment(hook: &Hook<'_>, thread: &Thread<'_>, kind: Kind) -> Vec<NoticeDr
         .draft(kind)
         .transition(Transition::Updates)
         .title(hook.sentence(format_args!("{what}")))
-        .text(text(comment, &["body"]))
-        .url(text(comment, &["html_url"]))
+        // What someone deleted is not sent around once more.
+        .text(text(comment, &["body"]).filter(|_| hook.action != "deleted"))
+        .url(text(comment, &["html_url"]).filter(|_| hook.action != "deleted"))
         .label("comment", id(comment, &["id"]).as_deref())
         .label("path", text(comment, &["path"]))
         .at(match hook.action {
