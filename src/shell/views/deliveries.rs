@@ -134,6 +134,7 @@ fn matching(
     while found.len() < most {
         let seen = look.look(|state| {
             let outbox = &state.outbox;
+            let start = before;
             let mut seen = 0;
             let mut visit = |key: DeliveryKey, open: &Delivery| {
                 before = key;
@@ -145,14 +146,14 @@ fn matching(
             };
             let all = &outbox.deliveries;
             if parked_only {
-                let keys = outbox.parked.range(..before).rev().take(COPIED_ROWS_MAX);
+                let keys = outbox.parked.range(..start).rev().take(COPIED_ROWS_MAX);
                 for key in keys {
                     if all.get(key).is_some_and(|open| !visit(*key, open)) {
                         break;
                     }
                 }
             } else {
-                for (key, open) in all.range(..before).rev().take(COPIED_ROWS_MAX) {
+                for (key, open) in all.range(..start).rev().take(COPIED_ROWS_MAX) {
                     if !visit(*key, open) {
                         break;
                     }

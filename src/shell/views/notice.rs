@@ -126,6 +126,7 @@ impl Around {
     fn told(&self, notice: &Notice, view: &DeliveryView) -> Option<String> {
         let telling = self.tellings.get(self.deliveries.get(&view.key)?.telling?)?;
         let kind = targets::kind(&telling.target.kind)?;
+        let utc = TimeZone::UTC;
         let scene = Scene {
             notice,
             tracker: Some(view.link.tracker_name.as_str()).filter(|name| !name.is_empty()),
@@ -133,7 +134,7 @@ impl Around {
             target: &telling.target.name,
             receiver: &telling.receiver.name,
             locale: &telling.locale,
-            zone: self.zone.as_ref().unwrap_or(&TimeZone::UTC),
+            zone: self.zone.as_ref().unwrap_or(&utc),
             // The moment of the delivery, so that it reads the same whenever it is read.
             now: Timestamp::from_microsecond(view.created_at).unwrap_or(Timestamp::UNIX_EPOCH),
         };
