@@ -17,8 +17,11 @@ use tower_service::Service;
 use super::clock::Clock;
 
 pub mod address;
+pub mod api;
+pub mod auth;
 pub mod front;
 pub mod hooks;
+pub mod metrics;
 pub mod problem;
 
 /// Connections at a time; further ones wait in the kernel's queue.
