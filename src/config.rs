@@ -26,6 +26,7 @@ mod shapes;
 mod target;
 mod template;
 mod tracker;
+mod wording;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,10 +34,10 @@ use std::fmt;
 use crate::domain::spec::{EntitySpec, Settings};
 
 pub use difference::FieldChange;
-pub use export::export;
+pub use export::{Opened, export};
 pub use plan::{Change, Existing, Fingerprint, Plan, Present, SecretChange, SecretStep, plan};
 pub use secrets::{Outside, Secret, SecretField, SecretForm, SecretText, resolve};
-pub use shapes::{Checks, ProviderShape, TargetShape, provider_shape, target_shape};
+pub use shapes::{Checks, ProviderShape, TargetShape, provider_shape};
 
 use names::Names;
 use reader::Page;
@@ -179,6 +180,15 @@ pub struct Document {
     pub entities: Vec<Draft>,
     /// The files' names, in order.
     pub files: Vec<String>,
+}
+
+/// Puts problems found entity by entity into the order of the files.
+fn in_order(mut problems: Vec<Problem>, files: &[String]) -> Vec<Problem> {
+    problems.sort_by_key(|problem| {
+        let file = files.iter().position(|file| *file == problem.file);
+        (file, problem.line, problem.column)
+    });
+    problems
 }
 
 /// Reads files that belong together. All problems of all files come at once, in their order.

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::reader::plain;
+use super::wording::plain;
 
 /// Longest value that a plan prints, in characters.
 const VALUE_CHARS_MAX: usize = 60;

@@ -6,7 +6,7 @@ use super::Present;
 use super::quantity::{rate_text, size_text};
 use super::secrets::Secret;
 use super::shapes::verify_word;
-use super::target::{RECEIVER_DEFAULT, default_name};
+use super::target::{default_name, implied_receiver};
 use crate::domain::spec::{
     DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec, ProviderSpec,
     ReceiverSpec, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify, WordsSpec,
@@ -156,11 +156,7 @@ impl File {
         }
         self.texts("targets", &spec.targets);
         self.texts("off", &spec.off);
-        let implied = ReceiverSpec {
-            name: RECEIVER_DEFAULT.into(),
-            ..ReceiverSpec::default()
-        };
-        if spec.receivers != [implied] {
+        if spec.receivers != [implied_receiver()] {
             let tables = spec.receivers.iter().map(receiver_table).collect();
             self.tables("receivers", tables);
         }

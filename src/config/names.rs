@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::{DeTable, DeValue};
 
 use super::later::{self, Later};
-use super::reader::{Field, Page, Reader, listed, shown, suggestion};
+use super::reader::{Field, Page, Reader};
 use super::secrets::{SecretField, Secrets};
-use super::shapes::{BROADCAST, Checks, ProviderShape, TargetShape, target_shape};
+use super::shapes::{BROADCAST, Checks, ProviderShape, TargetShape};
+use super::wording::{listed, shown, suggestion};
 use super::{
     Draft, ENTITIES_MAX, ENTITY_BYTES_MAX, LINE_BYTES_MAX, provider, target, template, tracker,
 };
@@ -196,7 +197,7 @@ impl<'a> Names<'a> {
 
     pub fn shape_of_target(&self, kind: &str) -> Option<TargetShape> {
         match kind {
-            BROADCAST => target_shape(BROADCAST),
+            BROADCAST => Some(TargetShape::broadcast()),
             other => (self.checks.target)(other),
         }
     }

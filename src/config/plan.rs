@@ -3,14 +3,16 @@
 //! **Invariant:** a plan leaves no reference open. Whoever applies it whole finds every provider,
 //! target and template that something refers to, and every secret that is needed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::difference::{FieldChange, differences};
-use super::reader::{plain, shown};
-use super::secrets::Secret;
+use super::secrets::{Secret, SecretField, SecretText};
 use super::shapes::BROADCAST;
-use super::{Document, Draft, Problem, SPACE_DEFAULT};
+use super::target::implied_receiver;
+use super::wording::{plain, shown};
+use super::{Document, Draft, Problem, SPACE_DEFAULT, in_order};
 use crate::domain::spec::{EntityKind, EntitySpec, Settings};
 
 /// An entity as it is configured now.
@@ -46,13 +48,14 @@ impl Default for Present {
 pub type Fingerprint<'a> = &'a dyn Fn(EntityKind, &str, &str, &[u8]) -> [u8; 16];
 
 /// What happens to one secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretStep {
-    Set(Secret),
-    /// A new value in the place of another.
-    Replace(Secret),
+    /// There was none.
+    Set,
+    /// Another value takes the place of the one there is.
+    Change,
     /// The kind no longer has it, or a rotation is over.
-    Clear,
+    Remove,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,11 +67,11 @@ pub struct SecretChange {
 impl fmt::Display for SecretChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.step {
-            SecretStep::Set(_) => "secret set",
-            SecretStep::Replace(_) => "secret changed",
-            SecretStep::Clear => "secret removed",
+            SecretStep::Set => "secret set",
+            SecretStep::Change => "secret changed",
+            SecretStep::Remove => "secret removed",
         };
-        write!(f, "{}: {what}", self.field)
+        write!(f, "{}: {what}", plain(&self.field))
     }
 }
 
@@ -81,13 +84,16 @@ pub enum Change {
     },
     Add {
         spec: EntitySpec,
-        secrets: Vec<SecretChange>,
+        /// Every secret that the file gives, by field.
+        given: BTreeMap<String, Secret>,
         managed_by: String,
     },
     Change {
         spec: EntitySpec,
         fields: Vec<FieldChange>,
         secrets: Vec<SecretChange>,
+        /// Every secret that the file gives, changed or not, by field.
+        given: BTreeMap<String, Secret>,
         managed_by: String,
     },
     Remove {
@@ -190,26 +196,34 @@ pub fn plan(
     for draft in &drafts {
         let key = (draft.spec.kind(), draft.spec.name().to_owned());
         let existing = present.entities.get(&key);
-        let secrets = secret_changes(draft, existing, fingerprint, &mut problems);
+        let given = given_secrets(draft, &mut problems);
+        let secrets = secret_changes(draft, &given, existing, fingerprint, &mut problems);
         let managed_by = draft.file.clone();
-        match existing {
-            None => plan.changes.push(Change::Add {
+        let fields = existing.map(|existing| {
+            differences(
+                with_implied(&existing.spec).as_ref(),
+                with_implied(&draft.spec).as_ref(),
+            )
+        });
+        match (existing, fields) {
+            (None, _) | (Some(_), None) => plan.changes.push(Change::Add {
                 spec: draft.spec.clone(),
-                secrets,
+                given,
                 managed_by,
             }),
-            Some(existing) if existing.spec != draft.spec || !secrets.is_empty() => {
+            (Some(_), Some(fields)) if !fields.is_empty() || !secrets.is_empty() => {
                 plan.changes.push(Change::Change {
                     spec: draft.spec.clone(),
-                    fields: differences(&existing.spec, &draft.spec),
+                    fields,
                     secrets,
+                    given,
                     managed_by,
                 });
             }
-            Some(existing) if existing.managed_by.as_ref() != Some(&managed_by) => {
+            (Some(existing), Some(_)) if existing.managed_by.as_ref() != Some(&managed_by) => {
                 plan.adopted.push((key.0, key.1, managed_by));
             }
-            Some(_) => {}
+            (Some(_), Some(_)) => {}
         }
     }
     let named: BTreeSet<(EntityKind, &str)> = drafts
@@ -240,7 +254,22 @@ pub fn plan(
     if problems.is_empty() {
         Ok(plan)
     } else {
-        Err(problems)
+        Err(in_order(problems, &document.files))
+    }
+}
+
+/// The spec with what it means but need not say: a target that lists no receiver has `default`.
+fn with_implied(spec: &EntitySpec) -> Cow<'_, EntitySpec> {
+    match spec {
+        EntitySpec::Target(target) if target.receivers.is_empty() && target.kind != BROADCAST => {
+            let mut target = target.clone();
+            target.receivers.push(implied_receiver());
+            Cow::Owned(EntitySpec::Target(target))
+        }
+        EntitySpec::Target(_)
+        | EntitySpec::Provider(_)
+        | EntitySpec::Tracker(_)
+        | EntitySpec::Template(_) => Cow::Borrowed(spec),
     }
 }
 
@@ -255,45 +284,71 @@ fn rank(spec: &EntitySpec) -> u8 {
     }
 }
 
+/// What the file gives; a secret that is still a reference is a problem.
+fn given_secrets(draft: &Draft, problems: &mut Vec<Problem>) -> BTreeMap<String, Secret> {
+    let mut given = BTreeMap::new();
+    for (field, text) in &draft.secrets {
+        match text {
+            SecretText::Inline(secret) => {
+                given.insert(field.clone(), secret.clone());
+            }
+            SecretText::Env(_) | SecretText::File(_) | SecretText::Table(_) => {
+                problems.push(draft.secret_problem(
+                    field,
+                    "is still a reference; it has to be resolved before a plan is made".into(),
+                ));
+            }
+        }
+    }
+    given
+}
+
 fn secret_changes(
     draft: &Draft,
+    given: &BTreeMap<String, Secret>,
     existing: Option<&Existing>,
     fingerprint: Fingerprint<'_>,
     problems: &mut Vec<Problem>,
 ) -> Vec<SecretChange> {
     let mut changes = Vec::new();
+    let mut change = |field: &str, step| {
+        changes.push(SecretChange {
+            field: field.to_owned(),
+            step,
+        });
+    };
     let (kind, name) = (draft.spec.kind(), draft.spec.name());
-    let set = |field: &str| existing.and_then(|existing| existing.secrets.get(field));
-    for secret in &draft.secret_fields {
-        let field = secret.name.to_owned();
-        match (draft.value(&field), set(&field)) {
-            (Some(Err(problem)), _) => problems.push(problem),
-            (Some(Ok(value)), old) => {
-                let new = fingerprint(kind, name, &field, value.expose().as_bytes());
-                let step = match old {
-                    Some(old) if *old == new => continue,
-                    Some(_) => SecretStep::Replace(value.clone()),
-                    None => SecretStep::Set(value.clone()),
-                };
-                changes.push(SecretChange { field, step });
+    for SecretField {
+        name: field,
+        required,
+        form: _,
+    } in &draft.secret_fields
+    {
+        let set = existing.and_then(|existing| existing.secrets.get(*field));
+        match (given.get(*field), set) {
+            (Some(_), None) => change(field, SecretStep::Set),
+            (Some(secret), Some(old)) => {
+                let new = fingerprint(kind, name, field, secret.expose().as_bytes());
+                if *old != new {
+                    change(field, SecretStep::Change);
+                }
             }
-            (None, None) if secret.required => problems.push(draft.problem(
-                &format!(".{field}"),
-                "is missing and not set yet; give text, { env = \"…\" } or { file = \"…\" }".into(),
-            )),
-            (None, Some(_)) if ends_rotation(draft, &field) => changes.push(SecretChange {
-                field,
-                step: SecretStep::Clear,
-            }),
+            (None, None) if *required && !draft.secrets.contains_key(*field) => {
+                problems.push(draft.problem(
+                    &format!(".{field}"),
+                    "is missing and not set yet; give text, { env = \"…\" } or { file = \"…\" }"
+                        .into(),
+                ));
+            }
+            (None, Some(_)) if ends_rotation(draft, field) => change(field, SecretStep::Remove),
             (None, Some(_) | None) => {}
         }
     }
-    let had = existing.into_iter().flat_map(|e| e.secrets.keys());
-    let stale = had.filter(|field| !draft.secret_fields.iter().any(|s| s.name == **field));
-    changes.extend(stale.map(|field| SecretChange {
-        field: field.clone(),
-        step: SecretStep::Clear,
-    }));
+    for field in existing.into_iter().flat_map(|e| e.secrets.keys()) {
+        if !draft.secret_fields.iter().any(|had| had.name == *field) {
+            change(field, SecretStep::Remove);
+        }
+    }
     changes
 }
 

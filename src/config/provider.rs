@@ -2,9 +2,10 @@
 
 use super::later::Later;
 use super::names::{Names, Parts};
-use super::reader::{Field, Reader, listed, shown};
+use super::reader::{Field, Reader};
 use super::secrets::{SecretField, SecretForm, Secrets, is_header_name};
 use super::shapes::{ProviderShape, verify_word, verify_words};
+use super::wording::{listed, shown};
 use super::{BODY_BYTES_RANGE, EXPRESSION_BYTES_MAX, TABLE_KEYS_MAX, quantity};
 use crate::domain::notice::LABELS_MAX;
 use crate::domain::spec::{DigestEncoding, EntitySpec, HmacSpec, MapSpec, ProviderSpec, Verify};
@@ -68,11 +69,7 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         SECRET_FIELDS
             .iter()
             .enumerate()
-            .map(|(i, name)| SecretField {
-                name,
-                required: required && i == 0,
-                form: SecretForm::Text,
-            })
+            .map(|(i, name)| SecretField::named(name, required && i == 0))
             .collect()
     } else {
         Vec::new()
@@ -81,11 +78,11 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         let kind = spec.kind.clone();
         reader.finish(Later::Provider, |key| match key {
             "map" => Some(format!(
-                "a {} provider knows its own notices and has no map; leave it out",
+                "kind {} knows its own notices and has no map; leave it out",
                 shown(&kind)
             )),
             "verify" | "secret" | "rate" | "body_max" => Some(format!(
-                "nobody sends to a {} provider, so it has no {}; leave it out",
+                "nobody sends to kind {}, so it has no {}; leave it out",
                 shown(&kind),
                 shown(key)
             )),
@@ -114,7 +111,7 @@ fn read_verify(field: &Field<'_>, shape: Option<&ProviderShape>, kind: &str) -> 
     {
         let accepted = listed(shape.accepts.iter().copied());
         field.problem(format!(
-            "a {} provider cannot verify by {}; it accepts {accepted}",
+            "kind {} cannot verify by {}; it accepts {accepted}",
             shown(kind),
             shown(word)
         ));
@@ -215,14 +212,15 @@ fn read_map(field: &Field<'_>, names: &Names<'_>) -> Option<MapSpec> {
     if map == MapSpec::default() {
         field.problem("says nothing; give at least `title`, or leave the map out");
     }
-    for (key, why) in (names.checks.map)(&map) {
+    for (path, why) in (names.checks.map)(&map) {
+        let key = path.strip_prefix("map.").unwrap_or(&path);
         let place = match key.strip_prefix("labels.") {
             Some(label) => labels.as_ref().and_then(|labels| labels.peek(label)),
-            None => table.peek(&key),
+            None => table.peek(key),
         };
         match place {
             Some(place) => place.problem(why),
-            None => field.problem(format!("{}: {why}", shown(&key))),
+            None => field.problem(format!("{}: {why}", shown(key))),
         }
     }
     table.finish(Later::Nothing, |_| None);

@@ -9,8 +9,9 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::later::Later;
-use super::reader::{Field, http_address, shown};
-use super::{Document, Draft, LINE_BYTES_MAX, Place, Problem, SECRET_BYTES_MAX, TABLE_KEYS_MAX};
+use super::reader::Field;
+use super::wording::{http_address, shown};
+use super::{Document, LINE_BYTES_MAX, Place, Problem, SECRET_BYTES_MAX, TABLE_KEYS_MAX, in_order};
 
 /// The value of a secret. It is wiped when dropped and never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -63,6 +64,23 @@ pub struct SecretField {
     pub form: SecretForm,
 }
 
+impl SecretField {
+    /// A secret by its name, which says what it has to be: `url` and `headers` mean the same in
+    /// every kind.
+    pub fn named(name: &'static str, required: bool) -> Self {
+        let form = match name {
+            "url" => SecretForm::Address,
+            "headers" => SecretForm::Headers,
+            _ => SecretForm::Text,
+        };
+        SecretField {
+            name,
+            required,
+            form,
+        }
+    }
+}
+
 /// The process's own environment and disk.
 pub trait Outside {
     /// The value of a variable; `None` when it is not set or not text.
@@ -96,7 +114,7 @@ pub fn resolve(document: &mut Document, outside: Option<&dyn Outside>) -> Result
     if problems.is_empty() {
         Ok(())
     } else {
-        Err(problems)
+        Err(in_order(problems, &document.files))
     }
 }
 
@@ -337,19 +355,5 @@ impl Secrets {
             self.texts.insert(name.to_owned(), text);
             self.places.insert(name.to_owned(), field.place());
         }
-    }
-}
-
-impl Draft {
-    /// The secret as a value; `Err` when it is still a reference.
-    pub(super) fn value(&self, field: &str) -> Option<Result<&Secret, Problem>> {
-        self.secrets.get(field).map(|text| match text {
-            SecretText::Inline(secret) => Ok(secret),
-            SecretText::Env(_) | SecretText::File(_) | SecretText::Table(_) => Err(self
-                .secret_problem(
-                    field,
-                    "is still a reference; it has to be resolved before it can be compared".into(),
-                )),
-        })
     }
 }

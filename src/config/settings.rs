@@ -4,7 +4,8 @@ use toml::de::DeTable;
 
 use super::SPACE_DEFAULT;
 use super::later::Later;
-use super::reader::{Field, Page, Reader, shown};
+use super::reader::{Field, Page, Reader};
+use super::wording::shown;
 use crate::domain::spec::Settings;
 
 /// A value that at most one file gives.

@@ -1,7 +1,7 @@
 //! What the file needs to know of kinds and of the template engine, as values and functions.
 
 use super::Present;
-use super::secrets::{SecretField, SecretForm};
+use super::secrets::SecretField;
 use crate::domain::spec::{DigestEncoding, HmacSpec, MapSpec, Verify};
 use crate::providers::Provider;
 
@@ -16,7 +16,7 @@ pub struct Checks<'a> {
     pub words: fn(&str) -> Result<(), String>,
     /// Compiles the `body` of a `webhook` target.
     pub body: fn(&str) -> Result<(), String>,
-    /// Compiles a map; each fault names its key, `title` or `labels.branch`.
+    /// Compiles a map; each fault names its field, `map.title` or `map.labels.branch`.
     pub map: fn(&MapSpec) -> Vec<(String, String)>,
     pub provider_kinds: &'a [&'static str],
     pub provider: fn(&str) -> Option<ProviderShape>,
@@ -38,14 +38,14 @@ pub struct ProviderShape {
 }
 
 /// What a target kind takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetShape {
     pub has_receivers: bool,
     /// Whether it has to name one; else it has one named `default` when it names none.
     pub receivers_required: bool,
     /// Keys of a receiver beyond `name`, `locale` and `enabled`. One with `to` needs it.
     pub receiver_fields: &'static [&'static str],
-    pub secret_fields: &'static [SecretField],
+    pub secret_fields: Vec<SecretField>,
     pub option_fields: &'static [&'static str],
 }
 
@@ -96,52 +96,15 @@ pub fn provider_shape(provider: &dyn Provider) -> ProviderShape {
     }
 }
 
-/// What a target kind takes, for every kind whose options a [`TargetSpec`] can hold.
-///
-/// [`TargetSpec`]: crate::domain::spec::TargetSpec
-pub fn target_shape(kind: &str) -> Option<TargetShape> {
-    const fn field(name: &'static str, required: bool, form: SecretForm) -> SecretField {
-        SecretField {
-            name,
-            required,
-            form,
-        }
-    }
-    match kind {
-        "telegram" => Some(TargetShape {
-            has_receivers: true,
-            receivers_required: true,
-            receiver_fields: &["to", "thread", "silent", "protect", "preview"],
-            secret_fields: &const { [field("token", true, SecretForm::Text)] },
-            option_fields: &["api_base", "preview"],
-        }),
-        "discord" => Some(TargetShape {
-            has_receivers: true,
-            receivers_required: false,
-            receiver_fields: &["thread", "thread_name"],
-            secret_fields: &const { [field("url", true, SecretForm::Address)] },
-            option_fields: &["username", "avatar_url"],
-        }),
-        "webhook" => Some(TargetShape {
+impl TargetShape {
+    /// What a broadcast takes. It is no registered kind, because it makes no calls of its own.
+    pub(super) fn broadcast() -> Self {
+        TargetShape {
             has_receivers: false,
             receivers_required: false,
             receiver_fields: &[],
-            secret_fields: &const {
-                [
-                    field("url", true, SecretForm::Address),
-                    field("headers", false, SecretForm::Headers),
-                    field("secret", false, SecretForm::Text),
-                ]
-            },
-            option_fields: &["method", "body"],
-        }),
-        BROADCAST => Some(TargetShape {
-            has_receivers: false,
-            receivers_required: false,
-            receiver_fields: &[],
-            secret_fields: &[],
+            secret_fields: Vec::new(),
             option_fields: &["targets", "off"],
-        }),
-        _ => None,
+        }
     }
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use super::later::Later;
 use super::names::{Names, Parts};
-use super::reader::{Field, Reader, shown};
+use super::reader::{Field, Reader};
 use super::secrets::Secrets;
 use super::shapes::{BROADCAST, TargetShape};
+use super::wording::shown;
 use super::{BROADCAST_TARGETS_MAX, RECEIVERS_MAX, TAGS_MAX, WORDS_BYTES_MAX};
 use crate::domain::spec::{EntityKind, EntitySpec, ReceiverSpec, TargetSpec};
 
 /// The name of the one receiver of a target that names none.
-pub(super) const RECEIVER_DEFAULT: &str = "default";
+const RECEIVER_DEFAULT: &str = "default";
 
 const METHODS: [(&str, &str); 3] = [("POST", "POST"), ("PUT", "PUT"), ("PATCH", "PATCH")];
 
@@ -43,8 +44,8 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
     };
     let mut secrets = Secrets::default();
     // Of an unknown kind only the kind is complained about: its other fields mean nothing yet.
-    if let Some(shape) = shape {
-        for secret in shape.secret_fields {
+    if let Some(shape) = &shape {
+        for secret in &shape.secret_fields {
             if let Some(field) = reader.take(secret.name) {
                 secrets.read(secret.name, &field, secret.form);
             }
@@ -57,14 +58,14 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         if spec.kind == BROADCAST {
             check_broadcast(&reader, &spec);
         } else {
-            read_receivers(&reader, &shape, names, &mut spec);
+            read_receivers(&reader, shape, names, &mut spec);
         }
         finish(reader, &spec.kind, names);
     }
     Parts {
         spec: EntitySpec::Target(spec),
         secrets,
-        secret_fields: shape.map_or_else(Vec::new, |shape| shape.secret_fields.to_vec()),
+        secret_fields: shape.map_or_else(Vec::new, |shape| shape.secret_fields),
     }
 }
 
@@ -178,10 +179,15 @@ fn read_receivers(
         field.problem("names no receiver; a target of this kind needs at least one");
     }
     if spec.receivers.is_empty() {
-        spec.receivers.push(ReceiverSpec {
-            name: RECEIVER_DEFAULT.into(),
-            ..ReceiverSpec::default()
-        });
+        spec.receivers.push(implied_receiver());
+    }
+}
+
+/// The one receiver of a target that lists none.
+pub(super) fn implied_receiver() -> ReceiverSpec {
+    ReceiverSpec {
+        name: RECEIVER_DEFAULT.into(),
+        ..ReceiverSpec::default()
     }
 }
 
@@ -243,7 +249,12 @@ fn finish_receiver(table: Reader<'_>, kind: &str, names: &Names<'_>) {
         let owner = names
             .target_shapes()
             .find(|(_, shape)| shape.receiver_fields.contains(&key))?;
-        Some(belongs_elsewhere("a receiver of a", kind, key, owner.0))
+        Some(format!(
+            "receivers of kind {} have no {}, only those of {} have; leave it out",
+            shown(kind),
+            shown(key),
+            shown(owner.0)
+        ))
     });
 }
 
@@ -254,7 +265,7 @@ fn finish(reader: Reader<'_>, kind: &str, names: &Names<'_>) {
                 "a broadcast has no receivers but `targets`; leave it out".into()
             } else {
                 format!(
-                    "a {} target has exactly one receiver, `{RECEIVER_DEFAULT}`; leave it out",
+                    "kind {} has exactly one receiver, `{RECEIVER_DEFAULT}`; leave it out",
                     shown(kind)
                 )
             });
@@ -263,15 +274,11 @@ fn finish(reader: Reader<'_>, kind: &str, names: &Names<'_>) {
             shape.option_fields.contains(&key)
                 || shape.secret_fields.iter().any(|secret| secret.name == key)
         })?;
-        Some(belongs_elsewhere("a", kind, key, owner.0))
+        Some(format!(
+            "kind {} has no {}, only {} has; leave it out",
+            shown(kind),
+            shown(key),
+            shown(owner.0)
+        ))
     });
-}
-
-fn belongs_elsewhere(what: &str, kind: &str, key: &str, owner: &str) -> String {
-    format!(
-        "{what} {} target has no {}, only {} has; leave it out",
-        shown(kind),
-        shown(key),
-        shown(owner)
-    )
 }

@@ -2,8 +2,9 @@
 
 use super::later::Later;
 use super::names::{Names, Parts};
-use super::reader::{Field, Reader, http_address, nearest, shown};
+use super::reader::{Field, Reader};
 use super::secrets::Secrets;
+use super::wording::{http_address, nearest, shown};
 use super::{BUTTONS_MAX, LINE_BYTES_MAX, TABLE_KEYS_MAX, WORDS_BYTES_MAX};
 use crate::domain::spec::{ButtonSpec, EntitySpec, TemplateSpec, WordsSpec};
 

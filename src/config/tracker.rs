@@ -1,13 +1,14 @@
 //! `[[tracker]]` with its links.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use globset::Glob;
 
 use super::later::Later;
 use super::names::{Names, Parts};
-use super::reader::{Field, Reader, shown, suggestion};
+use super::reader::{Field, Reader};
 use super::secrets::Secrets;
+use super::wording::{shown, suggestion};
 use super::{EXPRESSION_BYTES_MAX, GLOBS_MAX, LINKS_MAX};
 use crate::domain::spec::{EntityKind, EntitySpec, LinkSpec, TrackerSpec, UnknownPolicy};
 
@@ -17,9 +18,10 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
     if let (Some(field), Some(provider)) = (&provider_field, &provider) {
         names.refer(field, EntityKind::Provider, provider);
     }
-    let kinds = globs(reader.take("kinds"));
-    if let Some(provider) = &provider {
-        check_kinds(&kinds, provider, names);
+    let kinds_field = reader.take("kinds");
+    let kinds = globs(kinds_field.clone());
+    if let (Some(provider), Some(field)) = (&provider, &kinds_field) {
+        check_kinds(field, &kinds, provider, names);
     }
     let spec = TrackerSpec {
         name,
@@ -69,8 +71,14 @@ fn globs(field: Option<Field<'_>>) -> Vec<(String, Field<'_>, Glob)> {
     globs
 }
 
-/// Every glob over kinds has to meet a kind that the provider can give.
-fn check_kinds(kinds: &[(String, Field<'_>, Glob)], provider: &str, names: &Names<'_>) {
+/// Every glob over kinds has to meet a kind that the provider can give, and all together have to
+/// leave one.
+fn check_kinds(
+    list: &Field<'_>,
+    kinds: &[(String, Field<'_>, Glob)],
+    provider: &str,
+    names: &Names<'_>,
+) {
     let Some(provider_kind) = names.kind_of(EntityKind::Provider, provider) else {
         return;
     };
@@ -80,25 +88,43 @@ fn check_kinds(kinds: &[(String, Field<'_>, Glob)], provider: &str, names: &Name
     if shape.notice_kinds.is_empty() {
         return;
     }
+    let (mut wanted, mut unwanted) = (BTreeSet::new(), BTreeSet::new());
+    let mut whole = true;
     for (text, field, glob) in kinds {
         let matcher = glob.compile_matcher();
-        if shape.notice_kinds.iter().any(|kind| matcher.is_match(kind)) {
+        let met = shape
+            .notice_kinds
+            .iter()
+            .filter(|kind| matcher.is_match(kind));
+        let met: Vec<&str> = met.copied().collect();
+        if !met.is_empty() {
+            match text.starts_with('!') {
+                true => unwanted.extend(met),
+                false => wanted.extend(met),
+            }
             continue;
         }
+        whole = false;
         let word = text.strip_prefix('!').unwrap_or(text);
         let near = suggestion(word, shape.notice_kinds.iter().copied());
         let provider_kind = shown(provider_kind);
         field.problem(if near.is_empty() {
             format!(
-                "no notice of a {provider_kind} provider is of a kind {}",
+                "kind {provider_kind} has no notice kind like {}",
                 shown(word)
             )
         } else {
             format!(
-                "a {provider_kind} provider has no notice kind {}{near}",
+                "kind {provider_kind} has no notice kind {}{near}",
                 shown(word)
             )
         });
+    }
+    if kinds.iter().all(|(text, _, _)| text.starts_with('!')) {
+        wanted.extend(&shape.notice_kinds);
+    }
+    if whole && wanted.is_subset(&unwanted) {
+        list.problem("leaves no notice kind: what it names it also takes away");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::memo::Memo;
@@ -15,10 +16,12 @@ use crate::templates::Words;
 
 /// What every entity has beside its spec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(serialize = "S: Serialize", deserialize = "S: DeserializeOwned"))]
 pub struct Entity<S> {
     pub id: u32,
     /// Position of the event that put it as it is now: its revision.
     pub revision: u64,
+    #[serde(with = "json_text")]
     pub spec: S,
     pub secrets: SecretMarks,
     pub managed_by: Option<String>,
@@ -86,6 +89,7 @@ pub struct Template {
 pub struct Configuration {
     /// Position of the newest change.
     pub revision: u64,
+    #[serde(with = "json_text")]
     pub settings: Settings,
     /// The settings' zone.
     #[serde(skip)]
@@ -342,5 +346,29 @@ impl Configuration {
                 }
             }
         }
+    }
+}
+
+/// A spec inside a snapshot, as in its event: JSON text. Specs leave out what has its default value,
+/// which a format without field names cannot read back.
+mod json_text {
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serde_json::to_string(value)
+            .map_err(S::Error::custom)?
+            .serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map_err(D::Error::custom)
     }
 }

@@ -317,6 +317,15 @@ impl<'a> Hook<'a> {
         Some(format!("{}/{rest}", base.trim_end_matches('/')))
     }
 
+    /// The organization's page. GitHub gives only its API's address, so it is told from the sender's
+    /// page, which lies beside it.
+    pub fn organization_page(&self) -> Option<String> {
+        let organization = self.organization()?;
+        let base = text(self.body, &["sender", "html_url"])?
+            .strip_suffix(text(self.body, &["sender", "login"])?)?;
+        Some(format!("{base}{organization}"))
+    }
+
     /// A sentence: who, did what, where.
     pub fn sentence(&self, what: fmt::Arguments<'_>) -> String {
         let actor = self.actor().unwrap_or("someone");

@@ -1,7 +1,7 @@
 //! Gitea.
 //!
 //! Gitea sends the headers of Gogs and GitHub beside its own. `X-Gitea-Event` is coarse (`issues`),
-//! `X-Gitea-Event-Type` fine (`issue_label`); before 1.24 the first is empty for some events.
+//! `X-Gitea-Event-Type` fine (`issue_label`); older versions leave the first empty for some events.
 
 use std::borrow::Cow;
 
@@ -55,7 +55,7 @@ impl Provider for Gitea {
             "Without a secret in the webhook's settings the signature comes empty and is refused.",
             "Gitea waits five seconds and does not try again by itself; a delivery that was missed can be sent again on the webhook's page.",
             "`Push events` alone does not tell of new and deleted branches and tags: choose `Custom events` with `Create` and `Delete` as well.",
-            "The branch filter of the webhook also hides pushes of tags and of new branches it does not match.",
+            "The webhook's branch filter hides not only pushes but also new and deleted branches that it does not match.",
         ]
     }
 

@@ -164,14 +164,15 @@ fn hmac(scheme: &HmacSpec, request: &RawRequest<'_>, keys: &Keys<'_>) -> Result<
     }
     .map_err(|why| Unverified::HeaderMalformed(name.clone(), why))?;
     let Some(time_header) = &scheme.timestamp else {
-        return match signed_by_any(keys, &[request.body], &signature) {
+        return match Digests::of(keys, &[request.body]).contain(&signature) {
             true => Ok(()),
             false => Err(Unverified::SignatureMismatch(name)),
         };
     };
     let time_name = time_header.to_ascii_lowercase();
     let time = only_header(request, &time_name)?;
-    if !signed_by_any(keys, &[time.as_bytes(), b".", request.body], &signature) {
+    let signed = [time.as_bytes(), b".", request.body];
+    if !Digests::of(keys, &signed).contain(&signature) {
         return Err(Unverified::SignatureMismatch(name));
     }
     // Only now: that the time is off is worth saying when the sender did sign it.
@@ -184,20 +185,31 @@ fn hmac(scheme: &HmacSpec, request: &RawRequest<'_>, keys: &Keys<'_>) -> Result<
     }
 }
 
-/// Whether any secret signs these bytes, taken together, with this HMAC-SHA256. Every secret is
-/// tried, so that the time does not tell which one it was.
-pub(super) fn signed_by_any(keys: &Keys<'_>, parts: &[&[u8]], signature: &[u8; 32]) -> bool {
-    let mut signed = false;
-    for secret in keys.secrets.iter().filter(|secret| !secret.is_empty()) {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
-            continue;
+/// The HMAC-SHA256 of these bytes, taken together, by each secret.
+struct Digests(Vec<[u8; 32]>);
+
+impl Digests {
+    fn of(keys: &Keys<'_>, parts: &[&[u8]]) -> Self {
+        let digest = |secret: &&[u8]| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
+            for part in parts {
+                mac.update(part);
+            }
+            Some(mac.finalize().into_bytes().into())
         };
-        for part in parts {
-            mac.update(part);
-        }
-        signed |= mac.verify_slice(signature).is_ok();
+        let secrets = keys.secrets.iter().filter(|secret| !secret.is_empty());
+        Digests(secrets.filter_map(digest).collect())
     }
-    signed
+
+    /// Every digest is compared, so that the time does not tell which secret it was.
+    fn contain(&self, signature: &[u8; 32]) -> bool {
+        self.0
+            .iter()
+            .fold(subtle::Choice::from(0), |same, digest| {
+                same | digest.ct_eq(signature)
+            })
+            .into()
+    }
 }
 
 /// A header in which a forge sends a signature.
@@ -218,6 +230,7 @@ pub(super) fn signature_headers(
 ) -> Result<(), Unverified> {
     let mut proven = false;
     let mut empty = None;
+    let mut digests = None;
     for expected in known {
         let values = request
             .headers
@@ -241,7 +254,8 @@ pub(super) fn signature_headers(
                     };
                     Unverified::HeaderMalformed(name(), form)
                 })?;
-            if !signed_by_any(keys, &[signed], &signature) {
+            let digests = digests.get_or_insert_with(|| Digests::of(keys, &[signed]));
+            if !digests.contain(&signature) {
                 return Err(Unverified::SignatureMismatch(name()));
             }
             proven |= expected.sufficient;

@@ -1,8 +1,9 @@
 //! Any webhook: JSON of any shape, a form, or plain text.
 //!
-//! Without a mapping the notice is made of what payloads usually call their parts ([`guess`]); with
-//! `[provider.map]` it is made by expressions ([`map`]), and the guess fills in what they leave out.
+//! Without a mapping the notice is made of what payloads usually call their parts (`guess`); with
+//! `[provider.map]` it is made by expressions (`map`), and the guess fills in what they leave out.
 
+mod check;
 mod guess;
 mod map;
 
@@ -16,9 +17,8 @@ use super::{
 };
 use crate::domain::notice::NoticeDraft;
 use crate::domain::spec::{ProviderSpec, Verify};
-pub use map::{
-    CompiledMap, MAP_EXPRESSION_BYTES_MAX, MAP_FIELDS, MAP_FUEL, MAP_LABELS_MAX, check_map,
-};
+pub use check::check_map;
+pub use map::{CompiledMap, MAP_EXPRESSION_BYTES_MAX, MAP_FIELDS, MAP_FUEL, MAP_LABELS_MAX};
 
 /// The notice kind where no mapping says otherwise.
 pub const RECEIVED: &str = "received";
@@ -81,6 +81,13 @@ impl Webhook for Generic {
     /// JSON wherever it is JSON, whatever the sender calls it: many programs send it as a form or as
     /// text. What is not JSON is a form's fields, or else one text, unless the sender says JSON.
     fn read(&self, document: &[u8], media_type: &str) -> Result<Value, Unreadable> {
+        if media_type.starts_with("multipart/") {
+            return Err(Unreadable::Field {
+                field: "content-type".into(),
+                why: "multipart bodies are not read; let the sender send JSON, a form or text"
+                    .into(),
+            });
+        }
         let text = match (json::parse(document), std::str::from_utf8(document)) {
             (Err(Unreadable::NotJson(_)), Ok(text)) if !is_json(media_type) => text,
             (read, _) => return read,
@@ -128,12 +135,17 @@ impl Webhook for Generic {
         spec: &ProviderSpec,
         request: &Readable,
     ) -> Result<Vec<NoticeDraft>, Unreadable> {
-        let guessed = guess::notice(&request.body, &spec.name);
+        let guessed = guess::notice(&contents(request), &spec.name);
         let notice = match &prepared.map {
             Some(map) => map.notice(guessed, request)?,
             None => guessed.whole(),
         };
-        Ok(vec![notice.bounded()])
+        let mut notice = notice.bounded();
+        // A title of nothing but invisible characters is none.
+        if notice.title.is_empty() {
+            notice.title = format!("Received from {}", spec.name);
+        }
+        Ok(vec![notice])
     }
 }
 
@@ -143,8 +155,10 @@ fn is_json(media_type: &str) -> bool {
     media_type.ends_with("/json") || media_type.ends_with("+json")
 }
 
-/// A form as an object. A field that repeats is a list. A field that holds JSON itself, as many
-/// senders put their payload into one, stays text: a mapping can tell better what it is.
+/// Fields of a form in which senders put a JSON document.
+const DOCUMENT_FIELDS: [&str; 3] = ["payload", "data", "json"];
+
+/// A form as an object. A field that repeats is a list.
 fn form(text: &str) -> Value {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(text.as_bytes()).take(FORM_FIELDS_MAX) {
@@ -157,13 +171,41 @@ fn form(text: &str) -> Value {
             Some(first) => *first = Value::Array(vec![first.take(), value]),
         }
     }
+    for name in DOCUMENT_FIELDS {
+        if let Some(field) = fields.get_mut(name)
+            && let Some(text) = field.as_str()
+            && text.trim_start().starts_with(['{', '['])
+            && let Ok(document) = json::parse(text.as_bytes())
+        {
+            *field = document;
+        }
+    }
     Value::Object(fields)
+}
+
+/// What is to be understood: the body, or the query where a device can only call an address.
+fn contents(request: &Readable) -> Cow<'_, Value> {
+    match &request.body {
+        Value::String(text) if text.is_empty() && !request.query.is_empty() => {
+            let pairs = request.query.iter();
+            Cow::Owned(Value::Object(
+                pairs
+                    .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+                    .collect(),
+            ))
+        }
+        body => Cow::Borrowed(body),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    /// The shell keeps what was prepared and shares it between threads.
+    const fn shared<T: Send + Sync>() {}
+    const _: () = shared::<Prepared>();
 
     #[test]
     fn bodies_of_any_kind_are_read() {
@@ -183,6 +225,12 @@ mod tests {
             // curl says form by default, whatever it sends.
             (FORM, "{\"a\":\"b=c\"}", Some(json!({"a": "b=c"}))),
             (FORM, "backup done", Some(json!("backup done"))),
+            (
+                FORM,
+                "payload=%7B%22a%22%3A1%7D&x=%7B%7D",
+                Some(json!({"payload": {"a": 1}, "x": "{}"})),
+            ),
+            ("multipart/form-data", "--x\r\n", None),
         ] {
             assert_eq!(
                 Generic.read(body.as_bytes(), media_type).ok(),

@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::address::AddressPolicy;
-use super::client::Client;
+use super::client::SystemLookup;
+use super::client::{Client, is_this_machine};
 use super::clock::Clock;
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
@@ -304,6 +305,7 @@ pub async fn start(
 
     let policy = AddressPolicy {
         own_listeners: vec![address],
+        local: is_this_machine,
         ..options
             .private_networks
             .clone()
@@ -312,7 +314,14 @@ pub async fn start(
                 ..AddressPolicy::default()
             })
     };
-    let client = Arc::new(Client::new(policy).map_err(StartError::Client)?);
+    let client = Arc::new(
+        Client::new(
+            policy,
+            Arc::new(SystemLookup::default()),
+            Arc::clone(&clock),
+        )
+        .map_err(StartError::Client)?,
+    );
     let vault = Arc::new(Vault::new(ledger.clone(), keyring));
     let app = Arc::new(App {
         data: options.data.clone(),

@@ -10,7 +10,7 @@ use super::ledger::{Beside, Ledger, LedgerError, Priority};
 use super::vault::Vault;
 use crate::config::{
     self, Change, Checks, Document, Existing, Outside, Plan, Present, Problem, Secret,
-    SecretChange, SecretStep, Source, TargetShape,
+    SecretChange, SecretField, SecretStep, Source, TargetShape,
 };
 use crate::domain::command::{Command, Configure, Put};
 use crate::domain::spec::{EntityKind, EntitySpec, MapSpec};
@@ -58,9 +58,7 @@ pub struct Kinds {
 
 impl Kinds {
     pub fn new() -> Self {
-        let mut target_kinds: Vec<&'static str> =
-            targets::KINDS.iter().map(|target| target.kind()).collect();
-        target_kinds.push("broadcast");
+        let target_kinds = targets::KINDS.iter().map(|target| target.kind()).collect();
         Kinds {
             provider_kinds: providers::KINDS
                 .iter()
@@ -83,7 +81,7 @@ impl Kinds {
             provider_kinds: &self.provider_kinds,
             provider: |kind| providers::kind(kind).map(config::provider_shape),
             target_kinds: &self.target_kinds,
-            target: |kind: &str| -> Option<TargetShape> { config::target_shape(kind) },
+            target: target_shape,
             present,
         }
     }
@@ -228,17 +226,28 @@ fn command(
             Change::Settings { after, fields: _ } => change.settings = Some(after.clone()),
             Change::Add {
                 spec,
-                secrets,
-                managed_by,
-            }
-            | Change::Change {
-                spec,
-                fields: _,
-                secrets,
+                given,
                 managed_by,
             } => {
                 change.puts.push(put(
                     spec,
+                    given,
+                    &[],
+                    Some(managed_by.clone()),
+                    fingerprint,
+                    &mut beside,
+                ));
+            }
+            Change::Change {
+                spec,
+                fields: _,
+                secrets,
+                given,
+                managed_by,
+            } => {
+                change.puts.push(put(
+                    spec,
+                    given,
                     secrets,
                     Some(managed_by.clone()),
                     fingerprint,
@@ -252,6 +261,7 @@ fn command(
         if let Some(existing) = present.entities.get(&(*kind, name.clone())) {
             change.puts.push(put(
                 &existing.spec,
+                &BTreeMap::new(),
                 &[],
                 Some(file.clone()),
                 fingerprint,
@@ -264,38 +274,50 @@ fn command(
 
 fn put(
     spec: &EntitySpec,
-    secrets: &[SecretChange],
+    given: &BTreeMap<String, Secret>,
+    changes: &[SecretChange],
     managed_by: Option<String>,
     fingerprint: PrintOf<'_>,
     beside: &mut Beside,
 ) -> Put {
     let (kind, name) = (spec.kind(), spec.name());
     let mut prints = BTreeMap::new();
-    let mut cleared = BTreeSet::new();
-    for SecretChange { field, step } in secrets {
-        match step {
-            SecretStep::Set(secret) | SecretStep::Replace(secret) => {
-                prints.insert(
-                    field.clone(),
-                    fingerprint(kind, name, field, secret.expose().as_bytes()),
-                );
-                beside
-                    .secrets
-                    .entry((kind, name.to_owned()))
-                    .or_default()
-                    .insert(field.clone(), Zeroizing::new(secret.expose().to_owned()));
-            }
-            SecretStep::Clear => {
-                cleared.insert(field.clone());
-            }
-        }
+    for (field, secret) in given {
+        prints.insert(
+            field.clone(),
+            fingerprint(kind, name, field, secret.expose().as_bytes()),
+        );
+        let value = Zeroizing::new(secret.expose().to_owned());
+        beside
+            .secrets
+            .entry((kind, name.to_owned()))
+            .or_default()
+            .insert(field.clone(), value);
     }
+    let cleared: BTreeSet<String> = changes
+        .iter()
+        .filter(|change| change.step == SecretStep::Remove)
+        .map(|change| change.field.clone())
+        .collect();
     Put {
         spec: spec.clone(),
         secrets: prints,
         cleared,
         managed_by,
     }
+}
+
+/// What a target kind takes, for the reader of files.
+fn target_shape(kind: &str) -> Option<TargetShape> {
+    let target = targets::kind(kind)?;
+    let secret = |field: &targets::SecretField| SecretField::named(field.name, field.required);
+    Some(TargetShape {
+        has_receivers: target.has_receivers(),
+        receivers_required: target.needs_receivers(),
+        receiver_fields: target.receiver_fields(),
+        secret_fields: target.secret_fields().iter().map(secret).collect(),
+        option_fields: target.option_fields(),
+    })
 }
 
 /// The configuration as a file that `apply` accepts and that yields no plan. With `plain`, secrets

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::{mpsc, watch};
 
-use super::client::Client;
+use super::client::{Client, Took};
 use super::clock::Clock;
 use super::families::{Origin, origin};
 use super::ledger::{Ledger, LedgerError, Priority};
@@ -544,8 +544,8 @@ pub fn message(
 }
 
 /// What is kept of a reply for people.
-fn answer(reply: &Reply, took: Duration) -> Answer {
-    let duration_ms = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+fn answer(reply: &Reply, took: Took) -> Answer {
+    let duration_ms = u32::try_from(took.call.as_millis()).unwrap_or(u32::MAX);
     let (http_status, mut text) = match reply {
         Reply::Answered { status, body, .. } => {
             (Some(*status), String::from_utf8_lossy(body).into_owned())

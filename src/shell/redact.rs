@@ -266,40 +266,57 @@ impl Redactor {
         };
         let mut found = Vec::new();
         self.find(search, bytes, &[], &mut found);
-
-        let mut layers: Vec<View> = Vec::new();
-        while layers.len() < REDACT_LAYERS_MAX {
-            let top = layers.last().map_or(bytes, |view| &view.bytes);
-            let Some(view) = View::of(top, Decode::All) else {
-                break;
-            };
-            layers.push(view);
-            let top = &layers[layers.len() - 1];
-            self.find(search, &top.bytes, &layers, &mut found);
-        }
-        let mut besides = |decode: Decode, layers: &mut Vec<View>| {
-            let top = layers.last().map_or(bytes, |view| &view.bytes);
-            if let Some(view) = View::of(top, decode) {
-                layers.push(view);
-                self.find(search, &layers[layers.len() - 1].bytes, layers, &mut found);
-                layers.pop();
-            }
-        };
-        besides(Decode::Unwrap, &mut layers);
-        layers.truncate(1);
+        self.find_decoded(search, bytes, None, &mut found);
         if self.has_space {
-            besides(Decode::Form, &mut layers);
-        }
-        layers.clear();
-        if self.has_space {
-            besides(Decode::Form, &mut layers);
+            self.find_decoded(search, bytes, Some(Decode::Form), &mut found);
         }
         if self.escape_like {
             for decode in [Decode::Json, Decode::Percent, Decode::Html] {
-                besides(decode, &mut layers);
+                self.find_decoded(search, bytes, Some(decode), &mut found);
             }
         }
         merged(found)
+    }
+
+    /// Adds the matches in `bytes` decoded over and over, the first time in this way.
+    fn find_decoded(
+        &self,
+        search: &AhoCorasick,
+        bytes: &[u8],
+        first: Option<Decode>,
+        found: &mut Vec<Range<usize>>,
+    ) {
+        let mut layers: Vec<View> = Vec::new();
+        let mut next = first.unwrap_or(Decode::All);
+        while layers.len() < REDACT_LAYERS_MAX
+            && self.find_in_next(search, bytes, next, &mut layers, found)
+        {
+            next = Decode::All;
+            // A form may lie within another document, where its plus signs were left as they are.
+            if self.has_space && self.find_in_next(search, bytes, Decode::Form, &mut layers, found)
+            {
+                layers.pop();
+            }
+        }
+        self.find_in_next(search, bytes, Decode::Unwrap, &mut layers, found);
+    }
+
+    /// Adds a view to the layers and its matches to `found`; false when there is nothing to decode.
+    fn find_in_next(
+        &self,
+        search: &AhoCorasick,
+        bytes: &[u8],
+        decode: Decode,
+        layers: &mut Vec<View>,
+        found: &mut Vec<Range<usize>>,
+    ) -> bool {
+        let top = layers.last().map_or(bytes, |view| &view.bytes);
+        let Some(view) = View::of(top, decode) else {
+            return false;
+        };
+        layers.push(view);
+        self.find(search, &layers[layers.len() - 1].bytes, layers, found);
+        true
     }
 
     /// Adds the matches in `bytes`, carried back through the views that led to them.

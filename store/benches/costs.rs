@@ -74,7 +74,7 @@ fn main() {
         .unwrap_or(1_000_000);
     let dir = tempfile::tempdir().expect("a temporary folder");
     let path = dir.path().join("costs.redb");
-    let open = || {
+    let open = |check_every_page| {
         let file = std::fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -85,13 +85,17 @@ fn main() {
         let backend = Counting::new(FileBackend::new(file).expect("a backend"));
         let start = Instant::now();
         let seen = std::cell::Cell::new(false);
-        let log = Log::<Small>::open_with_backend(backend.clone(), &Options::default(), &|_| {
+        let options = Options {
+            check_every_page,
+            ..Options::default()
+        };
+        let log = Log::<Small>::open_with_backend(backend.clone(), &options, &|_| {
             seen.set(true);
         })
         .expect("the store opens");
         (log, backend, start.elapsed(), seen.get())
     };
-    let (mut log, backend, _, _) = open();
+    let (mut log, backend, _, _) = open(false);
     fill(&mut log, &backend, events);
     lone_commits(&mut log, &backend);
     settles(&mut log, &backend);
@@ -99,12 +103,15 @@ fn main() {
     let crashed = dir.path().join("crashed.redb");
     std::fs::copy(&path, &crashed).expect("a copy");
     log.close().expect("it closes");
-    let (log, _, took, repaired) = open();
+    let (log, _, took, repaired) = open(false);
     println!("opening after a clean close: {took:?}, repaired {repaired}");
     rebuild(&log);
     drop(log);
+    let (log, _, took, _) = open(true);
+    println!("opening with every page checked: {took:?}");
+    drop(log);
     std::fs::copy(&crashed, &path).expect("a copy");
-    let (_, _, took, repaired) = open();
+    let (_, _, took, repaired) = open(false);
     println!("opening after a crash in a burst: {took:?}, repaired {repaired}");
 }
 

@@ -49,15 +49,6 @@ pub fn words(machine: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text with a capital first letter.
-pub fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => String::new(),
-    }
-}
-
 /// `a label`, `an issue`.
 pub fn article(noun: &str) -> &'static str {
     match noun.as_bytes().first().map(u8::to_ascii_lowercase) {

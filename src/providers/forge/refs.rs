@@ -149,6 +149,12 @@ fn changed(hook: &Hook<'_>, verb: &str, transition: Transition) -> Vec<NoticeDra
     let name = text(body, &["ref"]).unwrap_or("");
     let name = Ref::full(name).name;
     let opens = transition == Transition::Opens;
+    let full = match (name, text(body, &["ref_type"])) {
+        ("", _) => None,
+        (name, Some("tag")) => Some(format!("refs/tags/{name}")),
+        (name, Some("branch")) => Some(format!("refs/heads/{name}")),
+        (name, Some(_) | None) => Some(name.to_owned()),
+    };
     let (kind, noun, page) = match text(body, &["ref_type"]) {
         Some("tag") if opens => (Kind::TagCreated, "tag", "src/tag"),
         Some("tag") => (Kind::TagDeleted, "tag", "src/tag"),
@@ -167,7 +173,7 @@ fn changed(hook: &Hook<'_>, verb: &str, transition: Transition) -> Vec<NoticeDra
         .title(hook.sentence(format_args!("{verb} {noun} {name}")))
         .url(page.as_deref())
         .url(text(hook.repository(), &["html_url"]))
-        .label("ref", name)
+        .label("ref", full.as_deref())
         .label("sha", id(body, &["sha"]).as_deref());
     Ref { noun, name }.describe(draft).done()
 }

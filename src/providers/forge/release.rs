@@ -63,7 +63,8 @@ pub(super) fn released(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .subject(format_args!("release:{tag}"), tag)
         .title(hook.sentence(format_args!("{what}")))
         .text(notes)
-        .url(text(release, &["html_url"]))
+        // The page of what was deleted is gone.
+        .url(text(release, &["html_url"]).filter(|_| kind != Kind::ReleaseDeleted))
         .url(text(hook.repository(), &["html_url"]))
         .label("tag", tag)
         .label("name", text(release, &["name"]))

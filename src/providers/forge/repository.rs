@@ -67,7 +67,7 @@ pub(super) fn repository(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .subject(format_args!("repository"), name.clone())
         .title(title)
         .text(text(repository, &["description"]).filter(|_| hook.action == "created"))
-        .url(text(repository, &["html_url"]))
+        .url(text(repository, &["html_url"]).filter(|_| kind != Kind::RepositoryDeleted))
         .label("owner", person(repository, &["owner"]))
         .flag("private", repository, &["private"])
         .before("name", old_name)
@@ -151,7 +151,7 @@ pub fn other(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .text(text(thing, &["body"]).or_else(|| text(thing, &["description"])))
         .url(text(thing, &["html_url"]))
         .url(text(hook.repository(), &["html_url"]))
-        .url(text(hook.body, &["organization", "html_url"]))
+        .url(hook.organization_page().as_deref())
         .at(time(thing, &["updated_at"]));
     if let Some(key) = key {
         draft = draft.subject(format_args!("{event}:{key}"), named);

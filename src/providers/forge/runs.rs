@@ -263,6 +263,8 @@ pub fn deployment(hook: &Hook<'_>) -> Vec<NoticeDraft> {
             "started a deployment of {what} to {environment}"
         )))
         .text(text(deployment, &["description"]))
+        .url(text(hook.body, &["workflow_run", "html_url"]))
+        .url(text(hook.repository(), &["html_url"]))
         .label("state", "created")
         .at(time(deployment, &["created_at"]))
         .done()
@@ -294,14 +296,16 @@ pub fn deployment_status(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     describe_deployment(hook, deployment, environment)
         .severity(severity)
         .transition(transition)
-        .title(hook.statement(format_args!(
-            "Deployment of {what} to {environment} {words}"
-        )))
+        .title(format!(
+            "{} {words}",
+            hook.statement(format_args!("Deployment of {what} to {environment}"))
+        ))
         .text(text(status, &["description"]))
         .url(text(status, &["environment_url"]))
         .url(text(status, &["log_url"]))
         .url(text(status, &["target_url"]))
         .url(text(hook.body, &["workflow_run", "html_url"]))
+        .url(text(hook.repository(), &["html_url"]))
         .label("state", state)
         .at(time(status, &["updated_at"]))
         .done()

@@ -64,12 +64,18 @@ impl<'a> Thread<'a> {
         self.named("")
     }
 
-    fn named(&self, adjective: &str) -> String {
+    /// `issue #12`
+    fn numbered(&self, adjective: &str) -> String {
         let mut name = format!("{adjective}{}", self.noun);
         if !self.number.is_empty() {
             name.push_str(" #");
             name.push_str(&self.number);
         }
+        name
+    }
+
+    fn named(&self, adjective: &str) -> String {
+        let mut name = self.numbered(adjective);
         if let Some(title) = text(self.value, &["title"]) {
             name.push(' ');
             name.push_str(&quote(title));
@@ -122,8 +128,8 @@ impl<'a> Thread<'a> {
 /// What an action on an issue or a pull request does, in words.
 enum Deed {
     Said(String),
-    /// Labels were added, removed or changed.
-    Labelled(String),
+    /// Labels were added, removed or changed; what comes after the place, where there is a list.
+    Labelled(String, Option<String>),
     Assigned(String),
 }
 
@@ -134,6 +140,7 @@ pub(super) fn issue(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     }
     let thread = Thread::issue(hook);
     let name = thread.name();
+    let mut list = None;
     let (kind, transition, what) = match hook.action {
         "opened" => (
             Kind::IssueOpened,
@@ -158,19 +165,23 @@ pub(super) fn issue(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         "deleted" => (Kind::Other, Transition::Closes, format!("deleted {name}")),
         "transferred" => {
             let to = text(hook.body, &["changes", "new_repository", "full_name"]);
-            let what = format!("moved {name} to {}", to.unwrap_or("another repository"));
+            list = to.map(str::to_owned);
+            let what = format!("moved {name} to another repository");
             (Kind::Other, Transition::Closes, what)
         }
         _ => match deed(hook, &thread) {
             Deed::Said(what) => (Kind::Other, Transition::Updates, what),
-            Deed::Labelled(what) => (Kind::IssueLabelled, Transition::Updates, what),
+            Deed::Labelled(what, labels) => {
+                list = labels;
+                (Kind::IssueLabelled, Transition::Updates, what)
+            }
             Deed::Assigned(what) => (Kind::IssueAssigned, Transition::Updates, what),
         },
     };
     let draft = hook
         .draft(kind)
         .transition(transition)
-        .title(hook.sentence(format_args!("{what}")))
+        .title(with_list(hook.sentence(format_args!("{what}")), list))
         .text(body_text(hook, &thread))
         .at(match hook.action {
             "opened" => time(thread.value, &["created_at"]),
@@ -187,6 +198,7 @@ pub(super) fn pull(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     let value = thread.value;
     let is_draft = flag(value, &["draft"]);
     let name = thread.name();
+    let mut list = None;
     let (kind, transition, what) = match hook.action {
         "opened" => {
             let adjective = match is_draft {
@@ -224,7 +236,11 @@ pub(super) fn pull(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         ),
         _ => {
             let what = match deed(hook, &thread) {
-                Deed::Said(what) | Deed::Labelled(what) | Deed::Assigned(what) => what,
+                Deed::Said(what) | Deed::Assigned(what) => what,
+                Deed::Labelled(what, labels) => {
+                    list = labels;
+                    what
+                }
             };
             (Kind::PullUpdated, Transition::Updates, what)
         }
@@ -232,7 +248,7 @@ pub(super) fn pull(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     let draft = hook
         .draft(kind)
         .transition(transition)
-        .title(hook.sentence(format_args!("{what}")))
+        .title(with_list(hook.sentence(format_args!("{what}")), list))
         .text(body_text(hook, &thread))
         .label("merged_by", person(value, &["merged_by"]))
         .label("sha", text(value, &["head", "sha"]))
@@ -282,7 +298,7 @@ fn deed(hook: &Hook<'_>, thread: &Thread<'_>) -> Deed {
     let themselves = |other: &str| hook.actor() == Some(other);
     Deed::Said(match hook.action {
         "labeled" | "unlabeled" | "label_updated" | "label_cleared" => {
-            return Deed::Labelled(labelled(hook, value, &name));
+            return labelled(hook, value, &name);
         }
         "assigned" | "unassigned" => {
             let assignee = person(body, &["assignee"])
@@ -303,7 +319,12 @@ fn deed(hook: &Hook<'_>, thread: &Thread<'_>) -> Deed {
             text(body, &["changes", "title", "from"]),
             text(body, &["changes", "base", "ref", "from"]),
         ) {
-            (Some(from), _) => format!("renamed {name}, which was {}", quote(from)),
+            (Some(from), _) => format!(
+                "renamed {} from {} to {}",
+                thread.numbered(""),
+                quote(from),
+                quote(text(value, &["title"]).unwrap_or("something else"))
+            ),
             (None, Some(from)) => format!(
                 "changed the base of {name} from {from} to {}",
                 text(value, &["base", "ref"]).unwrap_or("another branch")
@@ -356,29 +377,40 @@ fn milestone<'a>(body: &'a Value, value: &'a Value) -> Option<&'a str> {
     text(body, &["milestone", "title"]).or_else(|| text(value, &["milestone", "title"]))
 }
 
-fn labelled(hook: &Hook<'_>, value: &Value, name: &str) -> String {
+fn labelled(hook: &Hook<'_>, value: &Value, name: &str) -> Deed {
     let body = hook.body;
     let label = text(body, &["label", "name"]).map(quote);
     let added = names(body, &["changes", "added_labels"], NAMES_MAX);
     let removed = names(body, &["changes", "removed_labels"], NAMES_MAX);
-    match (hook.action, label, added, removed) {
-        ("labeled", Some(label), _, _) => format!("added label {label} to {name}"),
-        ("unlabeled", Some(label), _, _) => format!("removed label {label} from {name}"),
-        ("label_cleared", _, _, _) => format!("removed all labels from {name}"),
-        (_, _, Some(added), None) => format!("labelled {name}: {added}"),
-        (_, _, None, Some(removed)) => format!("removed labels from {name}: {removed}"),
-        (_, _, Some(added), Some(removed)) => {
-            format!("labelled {name}: {added} instead of {removed}")
-        }
+    let (what, list) = match (hook.action, label, added, removed) {
+        ("labeled", Some(label), _, _) => (format!("added label {label} to {name}"), None),
+        ("unlabeled", Some(label), _, _) => (format!("removed label {label} from {name}"), None),
+        ("label_cleared", _, _, _) => (format!("removed all labels from {name}"), None),
+        (_, _, Some(added), None) => (format!("labelled {name}"), Some(added)),
+        (_, _, None, Some(removed)) => (format!("removed labels from {name}"), Some(removed)),
+        (_, _, Some(added), Some(removed)) => (
+            format!("relabelled {name}"),
+            Some(format!("{added} instead of {removed}")),
+        ),
         // Older Gitea tells only what labels there are now.
-        (_, _, None, None) => match names(value, &["labels"], NAMES_MAX) {
-            Some(all) => format!("changed the labels of {name} to {all}"),
-            None if list(value, &["labels"]).is_empty() => {
-                format!("changed the labels of {name}; it has none now")
-            }
-            None => format!("changed the labels of {name}"),
-        },
+        (_, _, None, None) => (
+            format!("changed the labels of {name}"),
+            match list(value, &["labels"]).is_empty() {
+                true => Some("none are left".into()),
+                false => names(value, &["labels"], NAMES_MAX),
+            },
+        ),
+    };
+    Deed::Labelled(what, list)
+}
+
+/// A sentence, and what it is about in detail: `…: bug, help wanted`.
+fn with_list(mut sentence: String, list: Option<String>) -> String {
+    if let Some(list) = list {
+        sentence.push_str(": ");
+        sentence.push_str(&list);
     }
+    sentence
 }
 
 /// A comment on an issue or a pull request.
@@ -414,8 +446,9 @@ pub fn comment(hook: &Hook<'_>, thread: &Thread<'_>, kind: Kind) -> Vec<NoticeDr
         .draft(kind)
         .transition(Transition::Updates)
         .title(hook.sentence(format_args!("{what}")))
-        .text(text(comment, &["body"]))
-        .url(text(comment, &["html_url"]))
+        // What someone deleted is not sent around once more.
+        .text(text(comment, &["body"]).filter(|_| hook.action != "deleted"))
+        .url(text(comment, &["html_url"]).filter(|_| hook.action != "deleted"))
         .label("comment", id(comment, &["id"]).as_deref())
         .label("path", text(comment, &["path"]))
         .at(match hook.action {

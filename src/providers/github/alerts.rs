@@ -2,7 +2,7 @@
 
 use crate::domain::notice::{NoticeDraft, Severity, Transition};
 use crate::providers::forge::field::{at, flag, id, person, text, time};
-use crate::providers::forge::phrase::{capital, words};
+use crate::providers::forge::phrase::words;
 use crate::providers::forge::{Draft, Hook, Kind};
 
 /// What became of an alert.
@@ -54,6 +54,14 @@ fn severity(transition: Transition, level: Option<&str>) -> Severity {
     }
 }
 
+/// ` (high)`, after what it is the level of.
+fn level_words(level: Option<&str>) -> String {
+    match level {
+        Some(level) => format!(" ({})", level.to_lowercase()),
+        None => String::new(),
+    }
+}
+
 struct Alert<'a> {
     /// `Dependabot alert`, …
     noun: &'a str,
@@ -70,11 +78,8 @@ impl Alert<'_> {
             Some(number) => format!(" #{number}"),
             None => String::new(),
         };
-        let level = match self.level {
-            Some(level) => format!("{} ", level.to_lowercase()),
-            None => String::new(),
-        };
-        let what = capital(&format!("{level}{}{number}{}", self.noun, state.words));
+        let level = level_words(self.level);
+        let what = format!("{}{number}{level}{}", self.noun, state.words);
         let title = match self.summary {
             "" => hook.statement(format_args!("{what}")),
             summary => format!("{}: {summary}", hook.statement(format_args!("{what}"))),
@@ -135,7 +140,7 @@ pub(super) fn vulnerability(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     let package = text(alert, &["affected_package_name"]).unwrap_or("");
     let number = id(alert, &["number"]).or_else(|| id(alert, &["id"]));
     Alert {
-        noun: "vulnerability alert",
+        noun: "Vulnerability alert",
         key: "vulnerability",
         number: number.as_deref(),
         level: text(alert, &["severity"]),
@@ -157,7 +162,7 @@ pub(super) fn code_scanning(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     let instance = at(alert, &["most_recent_instance"]);
     let number = id(alert, &["number"]);
     Alert {
-        noun: "code scanning alert",
+        noun: "Code scanning alert",
         key: "code",
         number: number.as_deref(),
         level: text(rule, &["security_severity_level"]).or_else(|| text(rule, &["severity"])),
@@ -183,7 +188,7 @@ pub(super) fn secret_scanning(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     let number = id(alert, &["number"]);
     let public = flag(alert, &["publicly_leaked"]) || hook.action == "publicly_leaked";
     Alert {
-        noun: "secret scanning alert",
+        noun: "Secret scanning alert",
         key: "secret",
         number: number.as_deref(),
         // GitHub gives no level. What everyone can read is as bad as it gets.
@@ -217,18 +222,15 @@ pub(super) fn advisory(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     let level = text(advisory, &["severity"]);
     let summary = text(advisory, &["summary"]).unwrap_or("");
     let state = state(hook);
-    let level_words = match level {
-        Some(level) => format!("{} ", level.to_lowercase()),
-        None => String::new(),
-    };
     let id_words = match ghsa {
         "" => String::new(),
         ghsa => format!(" {ghsa}"),
     };
-    let what = capital(&format!(
-        "{level_words}security advisory{id_words}{}",
+    let what = format!(
+        "Security advisory{id_words}{}{}",
+        level_words(level),
         state.words
-    ));
+    );
     let place = hook.statement(format_args!("{what}"));
     let title = match (text(package, &["name"]), summary) {
         (_, "") => place,

@@ -64,6 +64,10 @@ pub(super) fn discussion(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .text(said)
         .url(text(answer, &["html_url"]))
         .label("category", text(value, &["category", "name"]))
+        .at(match hook.action {
+            "created" => time(value, &["created_at"]),
+            _ => None,
+        })
         .at(time(value, &["updated_at"]));
     thread.describe(hook, draft).done()
 }

@@ -1,7 +1,7 @@
 //! Who belongs to a repository, a team or an organization.
 
 use crate::domain::notice::{NoticeDraft, Transition};
-use crate::providers::forge::field::{at, person, text};
+use crate::providers::forge::field::{person, text};
 use crate::providers::forge::phrase::words;
 use crate::providers::forge::{self, Hook, Kind};
 
@@ -41,7 +41,7 @@ pub(super) fn team_member(hook: &Hook<'_>) -> Vec<NoticeDraft> {
         .title(hook.sentence(format_args!("{what}")))
         .label("team", team)
         .url(text(hook.body, &["team", "html_url"]))
-        .url(text(hook.body, &["organization", "html_url"]))
+        .url(hook.organization_page().as_deref())
         .done()
 }
 
@@ -74,6 +74,7 @@ pub(super) fn organization(hook: &Hook<'_>) -> Vec<NoticeDraft> {
                 })
                 .subject(format_args!("organization"), place)
                 .title(title)
+                .url(hook.organization_page().as_deref())
                 .before("name", old)
                 .after("name", old.map(|_| place))
                 .done();
@@ -83,7 +84,7 @@ pub(super) fn organization(hook: &Hook<'_>) -> Vec<NoticeDraft> {
     member(hook, who)
         .title(title)
         .label("role", text(body, &["membership", "role"]))
-        .url(text(at(body, &["organization"]), &["html_url"]))
+        .url(hook.organization_page().as_deref())
         .done()
 }
 

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::RECEIVED;
-use crate::domain::notice::{NoticeDraft, Severity, Subject, cut, is_http_url};
+use crate::domain::notice::{NoticeDraft, Severity, cut, is_http_url};
 
 /// Most lines of `name: value` that are made of a payload.
 const LINES_MAX: usize = 30;
@@ -16,6 +16,8 @@ const VALUE_BYTES_MAX: usize = 200;
 const TITLE_BYTES_MAX: usize = 200;
 /// Levels that lines descend into: `monitor.tags.name`.
 const LEVELS_MAX: usize = 3;
+/// Most objects of one level that are searched for a title.
+const OBJECTS_MAX: usize = 100;
 /// Most elements of a list that one line names.
 const ELEMENTS_MAX: usize = 10;
 
@@ -34,7 +36,15 @@ const CONTAINERS: [&str; 10] = [
 ];
 const TITLES: [&str; 6] = ["title", "subject", "headline", "summary", "name", "label"];
 /// Machine words, used as a title only when nothing better is there.
-const EVENTS: [&str; 5] = ["event", "event_type", "type", "action", "trigger"];
+const EVENTS: [&str; 7] = [
+    "event",
+    "event_name",
+    "event_type",
+    "object_kind",
+    "type",
+    "action",
+    "trigger",
+];
 const TEXTS: [&str; 9] = [
     "text",
     "message",
@@ -108,38 +118,39 @@ pub(super) fn notice(body: &Value, provider: &str) -> Guess {
                 };
             }
         }
-        Value::String(text) => {
-            let (first, rest) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
-            notice.title = short(first, TITLE_BYTES_MAX);
-            notice.text = match rest.trim() {
-                "" if notice.title.len() == first.trim().len() => String::new(),
-                _ => text.trim().to_owned(),
-            };
-        }
+        Value::String(text) => notice.text = text.trim().to_owned(),
         Value::Null => {}
         Value::Bool(_) | Value::Number(_) => {
             notice.title = format!("{provider} sent {}", scalar(body).unwrap_or_default());
         }
     }
-    if notice.title.is_empty() {
-        let line = match (notice.text.is_empty(), lines.text.is_empty()) {
-            (false, _) => short(
-                super::super::forge::phrase::first_line(&notice.text),
-                TITLE_BYTES_MAX,
-            ),
-            (true, false) => format!("Received from {provider}"),
-            (true, true) => format!("Empty message from {provider}"),
-        };
-        notice.title = line;
+    if notice.title.is_empty() && !notice.text.is_empty() {
+        promote_first_line(&mut notice);
+        // What was said first is the title now; the rest of the payload is not worth a text.
+        lines.text.clear();
     }
-    notice.subject = Subject::default();
+    if notice.title.is_empty() {
+        notice.title = match lines.text.is_empty() {
+            false => format!("Received from {provider}"),
+            true => format!("Empty message from {provider}"),
+        };
+    }
     Guess {
         notice,
         lines: lines.text,
     }
 }
 
-/// Fills in what members with usual names say, and tells which top-level members were used.
+/// Makes the first line of the text the title. It stays in the text only when it had to be cut.
+fn promote_first_line(notice: &mut NoticeDraft) {
+    let (first, rest) = notice.text.split_once('\n').unwrap_or((&notice.text, ""));
+    notice.title = short(first, TITLE_BYTES_MAX);
+    if !notice.title.ends_with('…') {
+        notice.text = rest.trim().to_owned();
+    }
+}
+
+/// Fills in what members with usual names say, and tells which texts were used.
 fn named<'a>(notice: &mut NoticeDraft, members: &'a Map<String, Value>) -> Vec<&'a str> {
     let mut places: Vec<&'a Map<String, Value>> = vec![members];
     for container in CONTAINERS {
@@ -151,23 +162,24 @@ fn named<'a>(notice: &mut NoticeDraft, members: &'a Map<String, Value>) -> Vec<&
     }
     let mut used = Vec::new();
     let mut find = |names: &[&str], fits: &dyn Fn(&str) -> bool| -> Option<&'a str> {
-        for (n, place) in places.iter().enumerate() {
-            for name in names {
-                let Some((key, text)) = member(place, name) else {
-                    continue;
-                };
-                if fits(text) {
-                    if n == 0 {
-                        used.push(key);
-                    }
-                    return Some(text);
-                }
-            }
-        }
-        None
+        let found = places.iter().find_map(|place| {
+            let mut texts = names.iter().filter_map(|name| member(place, name));
+            texts.find(|text| fits(text))
+        })?;
+        used.push(found);
+        Some(found)
     };
-    let title = find(&TITLES, &|text| !text.contains('\n')).or_else(|| find(&EVENTS, &|_| true));
+    let title = find(&TITLES, &|text| !text.contains('\n'));
+    let event = match title {
+        Some(_) => None,
+        None => find(&EVENTS, &|_| true),
+    };
     let text = find(&TEXTS, &|text| Some(text) != title);
+    // A text without a title gives its first line; only a machine word needs a name besides.
+    let inner = match (title, event, text) {
+        (None, Some(_), _) | (None, None, None) => inner_title(members),
+        (Some(_), _, _) | (None, None, Some(_)) => None,
+    };
     let url = find(&URLS, &is_http_url);
     let severity = find(&SEVERITIES, &|text| severity(text).is_some()).and_then(severity);
     let actor = find(&ACTORS, &|_| true).map(str::to_owned).or_else(|| {
@@ -177,10 +189,15 @@ fn named<'a>(notice: &mut NoticeDraft, members: &'a Map<String, Value>) -> Vec<&
                 .find_map(|place| place.get(*name)?.as_object())?;
             ["name", "username", "login", "display_name", "email"]
                 .iter()
-                .find_map(|name| Some(member(person, name)?.1.to_owned()))
+                .find_map(|name| Some(member(person, name)?.to_owned()))
         })
     });
-    notice.title = short(title.unwrap_or(""), TITLE_BYTES_MAX);
+    used.extend(inner);
+    notice.title = match (title.or(event), inner) {
+        (Some(words), None) | (None, Some(words)) => short(words, TITLE_BYTES_MAX),
+        (Some(event), Some(inner)) => short(&format!("{event}: {inner}"), TITLE_BYTES_MAX),
+        (None, None) => String::new(),
+    };
     notice.text = text.unwrap_or("").trim().to_owned();
     notice.url = url.map(str::to_owned);
     notice.severity = severity.unwrap_or_default();
@@ -188,16 +205,44 @@ fn named<'a>(notice: &mut NoticeDraft, members: &'a Map<String, Value>) -> Vec<&
     used
 }
 
+/// What the things within are called: the outermost title or name, of whatever is not a person.
+fn inner_title(members: &Map<String, Value>) -> Option<&str> {
+    let mut level = vec![members];
+    for _ in 0..LEVELS_MAX {
+        let mut inner = Vec::new();
+        for (name, value) in level.iter().flat_map(|members| members.iter()) {
+            let object = match value {
+                Value::Array(list) => list.first().and_then(Value::as_object),
+                value => value.as_object(),
+            };
+            let is_person = ACTORS.contains(&name.as_str()) || name == "owner";
+            inner.extend(object.filter(|_| !is_person));
+            if inner.len() >= OBJECTS_MAX {
+                break;
+            }
+        }
+        let title = TITLES.iter().find_map(|name| {
+            let mut texts = inner.iter().filter_map(|members| member(members, name));
+            texts.find(|text| !text.contains('\n'))
+        });
+        if title.is_some() {
+            return title;
+        }
+        level = inner;
+    }
+    None
+}
+
 /// A member by name in any case, when it is a text that says something.
-fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<(&'a str, &'a str)> {
-    let (key, value) = match members.get_key_value(name) {
-        Some(found) => found,
-        None => members
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))?,
+fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    let value = match members.get(name) {
+        Some(value) => value,
+        None => {
+            let mut any_case = members.iter();
+            any_case.find(|(key, _)| key.eq_ignore_ascii_case(name))?.1
+        }
     };
-    let text = value.as_str()?;
-    (!text.trim().is_empty()).then_some((key.as_str(), text))
+    value.as_str().filter(|text| !text.trim().is_empty())
 }
 
 /// What a word of a sender says about how much it matters; `None` when it says nothing about it.
@@ -298,10 +343,14 @@ struct Lines {
 impl Lines {
     fn members(&mut self, prefix: &str, members: &Map<String, Value>, level: usize, used: &[&str]) {
         for (name, value) in members {
-            if level == 1 && used.contains(&name.as_str()) {
-                continue;
-            }
             match value {
+                // The very text that was used, not one that only reads alike.
+                Value::String(text) if used.iter().any(|one| std::ptr::eq(*one, text.as_str())) => {
+                }
+                // A lone container says nothing by its name.
+                Value::Object(inner) if level == 1 && members.len() == 1 => {
+                    self.members("", inner, level + 1, used);
+                }
                 Value::Object(inner) if level < LEVELS_MAX && self.count < LINES_MAX => {
                     self.members(&format!("{prefix}{name}."), inner, level + 1, used);
                 }
@@ -399,7 +448,6 @@ mod tests {
             &json!({"text": "Out of paper\nPlease refill tray 1."}),
             expect![[r#"
                 Out of paper [info]
-                Out of paper
                 Please refill tray 1."#]],
         );
         check(

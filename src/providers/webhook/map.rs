@@ -43,9 +43,9 @@ const KIND_BYTES_MAX: usize = 64;
 const PROBLEM: &str = "map_problem";
 
 /// Names an expression sees.
-const SEEN: [&str; 3] = ["body", "headers", "query"];
+pub(super) const SEEN: [&str; 3] = ["body", "headers", "query"];
 /// The variable that holds an expression's result.
-const RESULT: &str = "result";
+pub(super) const RESULT: &str = "result";
 
 /// The compiled expressions of one mapping. Compiling costs more than using them, so it is made
 /// once per configuration.
@@ -116,8 +116,11 @@ impl CompiledMap {
         if let Some(Some(title)) = title {
             notice.title = title;
         }
-        if let Some(text) = text {
-            notice.text = text.unwrap_or_default();
+        match text {
+            Some(text) => notice.text = text.unwrap_or_default(),
+            // What the mapping made the title of needs not be said again.
+            None if notice.text == notice.title => notice.text.clear(),
+            None => {}
         }
         if let Some(Some(kind)) = words("kind")? {
             match is_kind(&kind) {
@@ -217,78 +220,7 @@ impl CompiledMap {
     }
 }
 
-/// Everything that is wrong with a mapping, by field (`map.title`, `map.labels.host`).
-pub fn check_map(spec: &MapSpec) -> Vec<(String, String)> {
-    let mut problems = Vec::new();
-    for (name, source) in &spec.fields {
-        let field = format!("map.{name}");
-        if !MAP_FIELDS.contains(&name.as_str()) {
-            let nearest = MAP_FIELDS
-                .iter()
-                .max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)))
-                .unwrap_or(&MAP_FIELDS[0]);
-            problems.push((
-                field,
-                format!(
-                    "there is no such field, did you mean {nearest:?}? Known are {} and the table labels",
-                    MAP_FIELDS.join(", ")
-                ),
-            ));
-            continue;
-        }
-        problems.extend(check(source).map(|problem| (field, problem)));
-    }
-    if spec.labels.len() > MAP_LABELS_MAX {
-        problems.push((
-            "map.labels".into(),
-            format!(
-                "there are {} labels; at most {MAP_LABELS_MAX} can be kept",
-                spec.labels.len()
-            ),
-        ));
-    }
-    for (name, source) in &spec.labels {
-        let field = format!("map.{}", label_field(name));
-        problems.extend(check(source).map(|problem| (field, problem)));
-    }
-    problems
-}
-
-/// What is wrong with one expression.
-fn check(source: &str) -> Option<String> {
-    let mut environment = environment();
-    if let Err(problem) = add(&mut environment, RESULT, source) {
-        return Some(problem);
-    }
-    let expression = environment.compile_expression(source).ok()?;
-    let mut unknown: Vec<String> = expression
-        .undeclared_variables(false)
-        .into_iter()
-        .filter(|name| !SEEN.contains(&name.as_str()))
-        .filter(|name| !environment.globals().any(|(global, _)| global == name))
-        .collect();
-    unknown.sort();
-    if let Some(name) = unknown.first() {
-        return Some(format!(
-            "{name:?} is not known; an expression sees body, headers and query"
-        ));
-    }
-    // Names of filters, tests and functions are looked up when they are used, so use them once.
-    let nothing = minijinja::context! { body => (), headers => (), query => () };
-    match expression.eval(nothing) {
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction
-            ) =>
-        {
-            Some(explain(&error))
-        }
-        Ok(_) | Err(_) => None,
-    }
-}
-
-fn environment() -> Environment<'static> {
+pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_fuel(Some(MAP_FUEL));
@@ -297,7 +229,11 @@ fn environment() -> Environment<'static> {
 }
 
 /// Adds an expression as a template of its name that keeps the expression's value.
-fn add(environment: &mut Environment<'static>, field: &str, source: &str) -> Result<(), String> {
+pub(super) fn add(
+    environment: &mut Environment<'static>,
+    field: &str,
+    source: &str,
+) -> Result<(), String> {
     if source.len() > MAP_EXPRESSION_BYTES_MAX {
         return Err(format!(
             "the expression is {} bytes long; at most {MAP_EXPRESSION_BYTES_MAX} are taken",
@@ -316,7 +252,7 @@ fn add(environment: &mut Environment<'static>, field: &str, source: &str) -> Res
         .map_err(|error| explain(&error))
 }
 
-fn label_field(name: &str) -> String {
+pub(super) fn label_field(name: &str) -> String {
     format!("labels.{name}")
 }
 
@@ -388,12 +324,157 @@ fn problem(field: &str, given: &str, expected: &str) -> String {
     }
 }
 
-fn explain(error: &Error) -> String {
+pub(super) fn explain(error: &Error) -> String {
     match error.kind() {
         ErrorKind::OutOfFuel => format!("the expression takes more than {MAP_FUEL} steps"),
         kind => match error.detail() {
             Some(detail) => format!("{kind}: {detail}"),
             None => kind.to_string(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::tests::spec;
+    use super::super::{Generic, guess};
+    use super::*;
+    use crate::providers::{Prepared, Webhook as _};
+    use serde_json::json;
+
+    fn request() -> Readable {
+        Readable {
+            headers: vec![("x-room".into(), "cellar".into())],
+            query: vec![("floor".into(), "-1".into())],
+            body: json!({"name": "Damp", "value": 81.5, "hosts": ["a", "b"], "at": {"room": "cellar"}, "flag": true}),
+        }
+    }
+
+    fn notice(fields: &[(&str, &str)], labels: &[(&str, &str)]) -> Result<NoticeDraft, Unreadable> {
+        let request = request();
+        CompiledMap::new(&spec(fields, labels))?
+            .notice(guess::notice(&request.body, "sensor"), &request)
+    }
+
+    #[test]
+    fn expressions_see_body_headers_and_query() -> Result<(), Unreadable> {
+        let made = notice(
+            &[
+                ("title", "body.name ~ ': ' ~ body.value ~ ' %'"),
+                (
+                    "text",
+                    "'at ' ~ headers['x-room'] ~ ', floor ' ~ query.floor",
+                ),
+                ("collection", "body.at.room"),
+                ("subject", "{'key': 'damp', 'label': body.name}"),
+            ],
+            &[
+                ("hosts", "body.hosts"),
+                ("at", "body.at"),
+                ("flag", "body.flag"),
+                ("none", "body.no.such.thing"),
+                ("empty", "none"),
+            ],
+        )?;
+        assert_eq!(made.title, "Damp: 81.5 %");
+        assert_eq!(made.text, "at cellar, floor -1");
+        assert_eq!(
+            made.collection.map(|place| (place.id, place.name)),
+            Some(("cellar".into(), "cellar".into()))
+        );
+        assert_eq!(
+            (made.subject.key, made.subject.label),
+            ("damp".into(), "Damp".into())
+        );
+        assert_eq!(
+            made.labels,
+            [("at", "room: cellar"), ("flag", "true"), ("hosts", "a, b")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into()
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_undefined_is_absent_and_the_guess_keeps_the_title() -> Result<(), Unreadable> {
+        let made = notice(
+            &[
+                ("title", "body.no.such.thing"),
+                ("text", "body.nothing"),
+                ("severity", "body.nothing"),
+            ],
+            &[],
+        )?;
+        assert_eq!((made.title.as_str(), made.text.as_str()), ("Damp", ""));
+        assert_eq!(made.kind, RECEIVED);
+        assert!(!made.labels.contains_key(PROBLEM));
+        Ok(())
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_in_a_label() -> Result<(), Unreadable> {
+        let made = notice(
+            &[
+                ("kind", "'Damp!'"),
+                ("severity", "'loud'"),
+                ("transition", "body.value"),
+            ],
+            &[],
+        )?;
+        assert_eq!(
+            (made.kind.as_str(), made.severity),
+            (RECEIVED, Severity::Info)
+        );
+        assert_eq!(
+            made.labels[PROBLEM],
+            "kind \"Damp!\" is taken as received: only a-z, 0-9 and _ may be in it; \
+             severity \"loud\" is not known: info, success, warning or critical is expected; \
+             transition \"81.5\" is not known: opens, updates, closes or none is expected"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn an_expression_that_fails_names_its_field() {
+        for (fields, labels, expected) in [
+            (&[("text", "body.name + 1")][..], &[][..], "map.text"),
+            (
+                &[("title", "body.name | length(1, 2, 3)")],
+                &[],
+                "map.title",
+            ),
+            (
+                &[("title", "range(100000) | map('string') | join(',')")],
+                &[],
+                "map.title",
+            ),
+            (&[], &[("x", "body.name | int")], "map.labels.x"),
+            (&[("title", "body.")], &[], "map.title"),
+        ] {
+            match notice(fields, labels) {
+                Err(Unreadable::Field { field, .. }) => assert_eq!(field, expected),
+                other => panic!("{expected}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_comes_from_the_mapping_or_not_at_all() -> Result<(), Unreadable> {
+        for (source, expected) in [
+            (
+                Some("headers['x-room'] ~ '/' ~ body.value"),
+                Some("cellar/81.5"),
+            ),
+            (Some("body.nothing"), None),
+            (None, None),
+        ] {
+            let fields: Vec<_> = source.map(|source| ("key", source)).into_iter().collect();
+            let prepared = Prepared {
+                map: Some(CompiledMap::new(&spec(&fields, &[]))?),
+            };
+            let key = Generic.mapped_key(&prepared, &request())?;
+            assert_eq!(key.as_deref(), expected);
+        }
+        Ok(())
     }
 }

@@ -159,14 +159,8 @@ fn a_canary_is_replaced_under_two_encodings() {
     for canary in CANARIES {
         for (outer, encode_outer) in ENCODERS {
             for (inner, encode_inner) in ENCODERS {
-                // Spaces as plus signs are undone once, where forms are read.
-                if matches!(*inner, "form") && canary.contains(' ') && *outer != "as it is" {
-                    continue;
-                }
-                if outer.eq_ignore_ascii_case("hex") && inner != outer && *inner != "as it is" {
-                    continue;
-                }
-                if outer.eq_ignore_ascii_case("hex") && inner.eq_ignore_ascii_case("hex") {
+                // Hexadecimal is a form of the secret itself, not of what another encoder made of it.
+                if outer.eq_ignore_ascii_case("hex") && *inner != "as it is" {
                     continue;
                 }
                 let text = format!("({})", encode_outer(&encode_inner(canary)));
@@ -261,9 +255,8 @@ fn a_secret_over_the_cut_is_hidden_whole() {
         ("ab0123456789cd", 12, "ab***"),
         ("ab0123456789cd", 13, "ab***c"),
         ("ab0123456789cd", 99, "ab***cd"),
-        (r"ab\u00301\u003223456789", 4, "ab***"),
+        (r"ab\u00301\u00323456789", 4, "ab***"),
     ] {
-        let text = text.replace("223456789", "3456789");
         assert_eq!(
             String::from_utf8_lossy(&redactor.redact_head(text.as_bytes(), keep)),
             expected,
@@ -289,11 +282,10 @@ fn json_is_redacted_in_strings_keys_and_numbers() {
         json!({
             "plain": [1, true, null, "a *** sings"],
             "***": {"deep": [{"x": "***"}]},
-            "key of ***": "***",
+            "key of ***": "kept",
             "0***": "***",
-            "key of ***.2": "kept",
+            "key of ***.2": "***",
         })
-        .clone(),
     );
 }
 

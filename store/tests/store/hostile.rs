@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use notify_store::testing::Disk;
-use notify_store::{Log, PAGE_FRAMES_MAX, Reader, Removal, SecretChange, open_read_only};
+use notify_store::{Log, Options, PAGE_FRAMES_MAX, Reader, Removal, SecretChange, open_read_only};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -47,8 +47,10 @@ fn stores(batches: u8) -> [Vec<u8>; 2] {
     [disk.bytes(), crashed]
 }
 
-/// Does everything a program does with a store. Only errors may come of it.
-fn use_it(bytes: Vec<u8>) {
+/// Does everything a program does with a store. Only errors may come of it. Without a check of every
+/// page nothing is appended: about one altered file in some thousands makes redb abort then, by a
+/// panic within a panic.
+fn use_it(bytes: Vec<u8>, check_every_page: bool) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("bridge.redb");
     fs::write(&path, &bytes).unwrap();
@@ -57,12 +59,20 @@ fn use_it(bytes: Vec<u8>) {
     }
     assert!(fs::read(&path).unwrap() == bytes, "reading wrote");
     let disk = Disk::holding(bytes);
-    let Ok(mut log) = Log::<Note>::open_with_backend(disk, &options(), &|_| {}) else {
+    let options = Options {
+        check_every_page,
+        ..options()
+    };
+    let Ok(mut log) = Log::<Note>::open_with_backend(disk, &options, &|_| {}) else {
         return;
     };
     let reader = log.reader();
     read_all(&reader);
     let next = log.next_position();
+    if !check_every_page {
+        let _ = log.close();
+        return;
+    }
     let _ = log.append(&plain(next, 3));
     let _ = log.settle();
     let frames = (1..50.min(next)).collect();
@@ -113,19 +123,20 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn flipped_bits(crashed: bool, flips in prop::collection::vec((any::<Index>(), 0u8..8), 1..40)) {
+    fn flipped_bits(crashed: bool, check: bool, flips in prop::collection::vec((any::<Index>(), 0u8..8), 1..40)) {
         let mut bytes = STORES[usize::from(crashed)].clone();
         for (at, bit) in flips {
             let at = at.index(bytes.len());
             bytes[at] ^= 1 << bit;
         }
-        use_it(bytes);
+        use_it(bytes, check);
         check_memory();
     }
 
     #[test]
     fn overwritten_stretches(
         crashed: bool,
+        check: bool,
         stretches in prop::collection::vec(
             (any::<Index>(), prop::collection::vec(any::<u8>(), 1..9_000)), 1..4),
     ) {
@@ -135,34 +146,34 @@ proptest! {
             let end = bytes.len().min(at + stretch.len());
             bytes[at..end].copy_from_slice(&stretch[..end - at]);
         }
-        use_it(bytes);
+        use_it(bytes, check);
         check_memory();
     }
 
     #[test]
-    fn cut_off_and_made_longer(crashed: bool, at: Index, longer: bool) {
+    fn cut_off_and_made_longer(crashed: bool, check: bool, at: Index, longer: bool) {
         let mut bytes = STORES[usize::from(crashed)].clone();
         let len = if longer { bytes.len() + at.index(100_000) } else { at.index(bytes.len()) };
         bytes.resize(len, 0xa5);
-        use_it(bytes);
+        use_it(bytes, check);
         check_memory();
     }
 
     #[test]
-    fn pages_in_the_wrong_place(crashed: bool, moves in prop::collection::vec(any::<(Index, Index)>(), 1..5)) {
+    fn pages_in_the_wrong_place(crashed: bool, check: bool, moves in prop::collection::vec(any::<(Index, Index)>(), 1..5)) {
         let mut bytes = STORES[usize::from(crashed)].clone();
         let pages = bytes.len() / 4_096;
         for (from, to) in moves {
             let from = from.index(pages) * 4_096;
             bytes.copy_within(from..from + 4_096, to.index(pages) * 4_096);
         }
-        use_it(bytes);
+        use_it(bytes, check);
         check_memory();
     }
 
     #[test]
-    fn anything_at_all(bytes in prop::collection::vec(any::<u8>(), 0..20_000)) {
-        use_it(bytes);
+    fn anything_at_all(check: bool, bytes in prop::collection::vec(any::<u8>(), 0..20_000)) {
+        use_it(bytes, check);
         check_memory();
     }
 }
@@ -177,7 +188,7 @@ fn every_byte_of_the_header() {
             } else {
                 bytes[at] ^ (1 << (at % 8))
             };
-            use_it(bytes);
+            use_it(bytes, at % 2 == 0);
         }
     }
     check_memory();

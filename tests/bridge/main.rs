@@ -1,0 +1,8 @@
+//! The program end to end, in one process: real listener, real store, real calls to servers that the
+//! test runs. Time is a manual clock; a test waits for commits and calls, never for time to pass.
+
+mod delivery;
+mod harness;
+mod intake;
+mod redaction;
+mod storage;

@@ -1,0 +1,10 @@
+//! The declarative file: what is read, what is refused and how, what a plan says, and that what is
+//! exported is read back as the same.
+
+mod fakes;
+mod generate;
+mod hostile;
+mod plan;
+mod read;
+mod round_trip;
+mod secrets;
