@@ -7,6 +7,8 @@
 
 #[path = "shared/hook.rs"]
 mod hook;
+#[path = "shared/median.rs"]
+mod median;
 #[path = "shared/send.rs"]
 mod send;
 #[path = "shared/verdict.rs"]
@@ -48,7 +50,7 @@ fn main() {
             took
         });
     });
-    let (seconds, spread) = verdict::median(&seconds_each);
+    let (seconds, spread) = median::median(&seconds_each);
     println!("spread: {:.0} %", spread * 100.0);
     verdict::judge(
         "decide and evolve of intake",
@@ -100,7 +102,9 @@ fn world() -> World {
                 1 => ("collections", json!(["atlas/*", "!atlas/archive-*"])),
                 2 => (
                     "where",
-                    json!("notice.labels.branch.endswith(('0', '2', '4', '6', '8', 'a', 'c', 'e'))"),
+                    json!(
+                        "notice.labels.branch.endswith(('0', '2', '4', '6', '8', 'a', 'c', 'e'))"
+                    ),
                 ),
                 3 => ("kinds", json!(["issue_*", "released"])),
                 _ => ("kinds", json!(["pull_*", "!pull_commented"])),

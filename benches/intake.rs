@@ -21,6 +21,10 @@ mod client;
 mod flood;
 #[path = "shared/hook.rs"]
 mod hook;
+#[path = "shared/median.rs"]
+mod median;
+#[path = "shared/percentile.rs"]
+mod percentile;
 #[path = "shared/sign.rs"]
 mod sign;
 #[path = "shared/verdict.rs"]
@@ -29,7 +33,9 @@ mod verdict;
 use std::time::Duration;
 
 use flood::Run;
-use verdict::{figure, judge, median, percentile};
+use median::median;
+use percentile::percentile;
+use verdict::{figure, judge};
 
 const CONNECTIONS: usize = 64;
 /// Rounds, each of both, one after the other; `-- rounds=5` for others.

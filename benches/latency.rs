@@ -16,6 +16,8 @@ mod child;
 mod client;
 #[path = "shared/hook.rs"]
 mod hook;
+#[path = "shared/percentile.rs"]
+mod percentile;
 #[path = "shared/places.rs"]
 mod places;
 #[path = "shared/sign.rs"]
@@ -29,9 +31,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use client::Connection;
+use percentile::percentile;
 use sink::Arrived;
 use tokio::sync::mpsc::UnboundedReceiver;
-use verdict::{figure, judge, percentile};
+use verdict::{figure, judge};
 
 /// Notices sent one at a time; `-- alone=5000` for others.
 const ALONE: u64 = 1_000;
@@ -102,13 +105,13 @@ async fn alone(
         let asked = Instant::now();
         let status = connection.ask(&request).await.expect("it answers");
         assert_eq!(status, 202);
-        let came = tokio::time::timeout(WAIT_MAX, arrived.recv())
+        let (arrived_number, at) = tokio::time::timeout(WAIT_MAX, arrived.recv())
             .await
             .expect("it arrives in time")
             .expect("the target listens");
-        assert_eq!(came.number, number);
+        assert_eq!(arrived_number, number);
         if number >= WARM_UP {
-            times.push(came.at.saturating_duration_since(asked));
+            times.push(at.saturating_duration_since(asked));
         }
     }
     times
@@ -124,7 +127,7 @@ async fn paced(
     let first = 1u64 << 32;
     let gap = Duration::from_secs(1) / PER_SECOND as u32;
     let start = Instant::now() + gap;
-    let due = |number: u64| start + gap * (number - first) as u32;
+    let due = move |number: u64| start + gap * (number - first) as u32;
     for connection in 0..CONNECTIONS as u64 {
         let mut opened = Connection::open(bridge).await.expect("it is reached");
         tokio::spawn(async move {
@@ -138,12 +141,12 @@ async fn paced(
     }
     let mut times = Vec::new();
     while times.len() < count as usize {
-        let came = tokio::time::timeout(WAIT_MAX, arrived.recv())
+        let (number, at) = tokio::time::timeout(WAIT_MAX, arrived.recv())
             .await
             .expect("it arrives in time")
             .expect("the target listens");
         // From when it was due, so that a bridge that falls behind cannot hide it.
-        times.push(came.at.saturating_duration_since(due(came.number)));
+        times.push(at.saturating_duration_since(due(number)));
     }
     times
 }

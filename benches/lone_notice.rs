@@ -12,6 +12,8 @@ mod arguments;
 mod hook;
 #[path = "shared/log.rs"]
 mod log;
+#[path = "shared/median.rs"]
+mod median;
 #[path = "shared/send.rs"]
 mod send;
 #[path = "shared/verdict.rs"]
@@ -22,6 +24,7 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
+use median::median;
 use notify_bridge::domain::command::{Command, Told};
 use notify_bridge::domain::event::DeliveryKey;
 use notify_bridge::shell::clock::SystemClock;
@@ -30,7 +33,7 @@ use notify_bridge::shell::ledger::{Beside, Ledger, Priority};
 use notify_store::testing::{Counters, Counting};
 use notify_store::{Log, Options, body};
 use redb::backends::FileBackend;
-use verdict::{figure, judge, median};
+use verdict::{figure, judge};
 
 /// Events in the log; `-- events=100000` for others. The bar is about a million.
 const EVENTS: u64 = 1_000_000;
@@ -135,7 +138,10 @@ impl Bench {
         let before = self.file.counters();
         tokio::time::sleep(QUIET).await;
         let settling = kib(before, self.file.counters());
-        println!("settling the log, once after a burst: {} KiB", figure(settling));
+        println!(
+            "settling the log, once after a burst: {} KiB",
+            figure(settling)
+        );
         judge("a lone notice with one delivery", total, ..KIB_MAX, "KiB");
     }
 

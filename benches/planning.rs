@@ -6,6 +6,8 @@
 
 #[path = "shared/hook.rs"]
 mod hook;
+#[path = "shared/median.rs"]
+mod median;
 #[path = "shared/verdict.rs"]
 mod verdict;
 #[path = "shared/world.rs"]
@@ -56,7 +58,7 @@ fn main() {
                 took
             });
         });
-        let (micros, spread) = verdict::median(&micros);
+        let (micros, spread) = median::median(&micros);
         println!("spread: {:.0} %", spread * 100.0);
         verdict::judge(
             &format!("planning for {receivers} receivers"),

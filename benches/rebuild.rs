@@ -11,6 +11,8 @@ mod arguments;
 mod hook;
 #[path = "shared/log.rs"]
 mod log;
+#[path = "shared/median.rs"]
+mod median;
 #[path = "shared/send.rs"]
 mod send;
 #[path = "shared/verdict.rs"]
@@ -66,7 +68,7 @@ fn main() {
     group.finish();
     let state = rebuild(folder.path(), &reader, &|_, _, _| {}).expect("it is read");
     assert_eq!(state, world.state, "the log gives the state that wrote it");
-    let (seconds, spread) = verdict::median(&seconds_all);
+    let (seconds, spread) = median::median(&seconds_all);
     println!("spread: {:.0} %", spread * 100.0);
     verdict::judge(
         "rebuild from the log",

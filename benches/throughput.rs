@@ -16,6 +16,8 @@ mod child;
 mod client;
 #[path = "shared/hook.rs"]
 mod hook;
+#[path = "shared/percentile.rs"]
+mod percentile;
 #[path = "shared/places.rs"]
 mod places;
 #[path = "shared/senders.rs"]
@@ -29,7 +31,8 @@ mod verdict;
 
 use std::time::{Duration, Instant};
 
-use verdict::{figure, judge, percentile};
+use percentile::percentile;
+use verdict::{figure, judge};
 
 /// Seconds of each; `-- seconds=60` for a minute.
 const SECONDS: u64 = 10;
@@ -73,15 +76,15 @@ fn measure(targets: usize, time: Duration) -> f64 {
         let mut longest_gap: Vec<Duration> = Vec::new();
         let mut last = start + WARM_UP;
         while start.elapsed() < WARM_UP + time {
-            let came = tokio::time::timeout(Duration::from_secs(10), arrived.recv())
+            let (_, at) = tokio::time::timeout(Duration::from_secs(10), arrived.recv())
                 .await
                 .expect("deliveries go on")
                 .expect("the targets listen");
             places.add_permits(1);
-            if came.at > start + WARM_UP {
+            if at > start + WARM_UP {
                 counted += 1;
-                longest_gap.push(came.at.saturating_duration_since(last));
-                last = came.at;
+                longest_gap.push(at.saturating_duration_since(last));
+                last = at;
             }
         }
         places.close();

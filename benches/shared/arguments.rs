@@ -7,11 +7,6 @@ pub fn is_asked_for() -> bool {
 
 /// The value of an argument `name=value` after `--`.
 pub fn argument(name: &str) -> Option<u64> {
-    std::env::args().find_map(|argument| {
-        argument
-            .strip_prefix(name)?
-            .strip_prefix('=')?
-            .parse()
-            .ok()
-    })
+    std::env::args()
+        .find_map(|argument| argument.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
 }

@@ -47,9 +47,17 @@ pub fn serve(data: &Path, paused: bool) {
         };
         let app = &running.app;
         let outside = Some(&OwnSurroundings as &dyn notify_bridge::config::Outside);
-        apply(&app.ledger, &app.vault, &[file], outside, false, false, "bench")
-            .await
-            .expect("the configuration is taken");
+        apply(
+            &app.ledger,
+            &app.vault,
+            &[file],
+            outside,
+            false,
+            false,
+            "bench",
+        )
+        .await
+        .expect("the configuration is taken");
         if paused {
             let pause = Command::Pause { by: "bench".into() };
             let paused = app.ledger.command(Priority::People, pause).await;

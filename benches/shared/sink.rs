@@ -12,11 +12,8 @@ use super::hook;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// A request that arrived.
-pub struct Arrived {
-    pub number: u64,
-    pub at: Instant,
-}
+/// The number of a request that arrived, and when.
+pub type Arrived = (u64, Instant);
 
 /// Listens on a thread of its own, so that sending and receiving do not wait for each other.
 pub fn start() -> io::Result<(SocketAddr, UnboundedReceiver<Arrived>)> {
@@ -28,17 +25,21 @@ pub fn start() -> io::Result<(SocketAddr, UnboundedReceiver<Arrived>)> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(async move {
-            let listener = TcpListener::from_std(listener)?;
-            loop {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                tokio::spawn(serve(stream, send.clone()));
-            }
-        })
-            as io::Result<()>
+        runtime.block_on(accept(listener, send))
     });
     Ok((address, receive))
+}
+
+async fn accept(
+    listener: std::net::TcpListener,
+    arrived: UnboundedSender<Arrived>,
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(serve(stream, arrived.clone()));
+    }
 }
 
 async fn serve(mut stream: TcpStream, arrived: UnboundedSender<Arrived>) -> io::Result<()> {
@@ -54,7 +55,7 @@ async fn serve(mut stream: TcpStream, arrived: UnboundedSender<Arrived>) -> io::
             let at = Instant::now();
             if let Some(number) = number(&buffer[..length]) {
                 // The bench is over when nobody listens.
-                let _gone = arrived.send(Arrived { number, at });
+                let _gone = arrived.send((number, at));
             }
             buffer.drain(..length);
             stream.write_all(ANSWER).await?;

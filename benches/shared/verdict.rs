@@ -1,7 +1,6 @@
 //! Prints what was measured beside its bar.
 
 use std::ops::{Bound, RangeBounds};
-use std::time::Duration;
 
 /// One line: what, how much, the bar, and whether it is met. A bar is `60.0..` (at least) or
 /// `..40.0` (under).
@@ -43,24 +42,4 @@ pub fn figure(value: f64) -> String {
         size if size >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
-}
-
-/// The middle one and how far the others lie apart: (median, (max - min) / median).
-pub fn median(values: &[f64]) -> (f64, f64) {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else {
-        return (0.0, 0.0);
-    };
-    let middle = sorted[sorted.len() / 2];
-    (middle, (last - first) / middle)
-}
-
-/// Milliseconds below which this share of the durations lies.
-pub fn percentile(durations: &mut [Duration], share: f64) -> f64 {
-    durations.sort_unstable();
-    let index = (durations.len().saturating_sub(1)) as f64 * share;
-    durations
-        .get(index as usize)
-        .map_or(0.0, |duration| duration.as_secs_f64() * 1e3)
 }
