@@ -2,6 +2,8 @@
 //!
 //! A filter on a missing value gives a missing value, so that what is missing is still reported when
 //! it is shown; `default` is the way to say that it may be missing.
+//!
+//! The engine charges each for the text before it and for what it gives; they pay for the rest.
 
 use std::cmp::Ordering;
 
@@ -10,7 +12,9 @@ use minijinja::{Environment, Error, State, tests};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::bounds::LIST_ELEMENTS_MAX;
-use super::guards::{bounded, charge, elements, equal, fits, order, refuse, text_of};
+use super::guards::{
+    affix, bounded, charge, charge_comparison, elements, equal, fits, order, refuse, text_of,
+};
 
 /// Filters that need nothing but the value.
 pub(super) const PURE: &[&str] = &[
@@ -113,14 +117,14 @@ pub(super) const TESTS: &[&str] = &[
 ];
 
 pub(super) fn install(env: &mut Environment<'static>) {
-    env.add_filter("lower", |state: &State, value: &Value| {
-        on_text(state, value, |text| Ok(text.to_lowercase()))
+    env.add_filter("lower", |value: &Value| {
+        on_text(value, |text| Ok(text.to_lowercase()))
     });
-    env.add_filter("upper", |state: &State, value: &Value| {
-        on_text(state, value, |text| Ok(text.to_uppercase()))
+    env.add_filter("upper", |value: &Value| {
+        on_text(value, |text| Ok(text.to_uppercase()))
     });
-    env.add_filter("capitalize", |state: &State, value: &Value| {
-        on_text(state, value, |text| {
+    env.add_filter("capitalize", |value: &Value| {
+        on_text(value, |text| {
             let mut chars = text.chars();
             Ok(chars
                 .next()
@@ -128,22 +132,19 @@ pub(super) fn install(env: &mut Environment<'static>) {
                 .unwrap_or_default())
         })
     });
-    env.add_filter(
-        "trim",
-        |state: &State, value: &Value, what: Option<&str>| {
-            on_text(state, value, |text| {
-                Ok(match what {
-                    Some(what) => text.trim_matches(|c| what.contains(c)).to_owned(),
-                    None => text.trim().to_owned(),
-                })
+    env.add_filter("trim", |value: &Value, what: Option<&str>| {
+        on_text(value, |text| {
+            Ok(match what {
+                Some(what) => text.trim_matches(|c| what.contains(c)).to_owned(),
+                None => text.trim().to_owned(),
             })
-        },
-    );
-    env.add_filter("string", |state: &State, value: &Value| {
-        on_text(state, value, |text| Ok(text.to_owned()))
+        })
     });
-    env.add_filter("urlencode", |state: &State, value: &Value| {
-        on_text(state, value, |text| {
+    env.add_filter("string", |value: &Value| {
+        on_text(value, |text| Ok(text.to_owned()))
+    });
+    env.add_filter("urlencode", |value: &Value| {
+        on_text(value, |text| {
             Ok(
                 percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
                     .to_string()
@@ -231,32 +232,32 @@ pub(super) fn install(env: &mut Environment<'static>) {
             .and_then(|n| n.checked_rem(by))
             .is_some_and(|rest| rest == 0)
     });
-    env.add_test("startingwith", |value: &Value, start: &str| {
-        value.as_str().is_some_and(|text| text.starts_with(start))
-    });
-    env.add_test("endingwith", |value: &Value, end: &str| {
-        value.as_str().is_some_and(|text| text.ends_with(end))
+    env.add_test(
+        "startingwith",
+        |state: &State, value: &Value, start: &str| {
+            affix(state, value, start, |text, start| text.starts_with(start))
+        },
+    );
+    env.add_test("endingwith", |state: &State, value: &Value, end: &str| {
+        affix(state, value, end, |text, end| text.ends_with(end))
     });
 
     env.add_function("range", range);
 }
 
 /// A text made of a text, within the bound. Missing stays missing.
-pub(super) fn on_text(
-    state: &State,
+fn on_text(
     value: &Value,
     make: impl FnOnce(&str) -> Result<String, Error>,
 ) -> Result<Value, Error> {
     if value.is_undefined() {
         return Ok(Value::UNDEFINED);
     }
-    let text = text_of(value)?;
-    charge(state, text.len())?;
-    bounded(make(&text)?)
+    bounded(make(&text_of(value)?)?)
 }
 
 fn replace(state: &State, value: &Value, from: &str, to: &str) -> Result<Value, Error> {
-    on_text(state, value, |text| {
+    on_text(value, |text| {
         charge(state, from.len() + to.len())?;
         if from.is_empty() {
             return Ok(text.to_owned());
@@ -299,7 +300,7 @@ fn truncate(
     };
     let _: Option<bool> = options.get("killwords")?;
     options.assert_all_used()?;
-    on_text(state, value, |text| {
+    on_text(value, |text| {
         charge(state, text.len() * 8)?;
         Ok(cut(text, length.unwrap_or(LENGTH), end.unwrap_or("…")))
     })
@@ -315,7 +316,7 @@ fn excerpt(
     /// What a person reads on a phone without opening anything.
     const CHARS: usize = 600;
     const LINES: usize = 10;
-    on_text(state, value, |text| {
+    on_text(value, |text| {
         charge(state, text.len() * 8)?;
         let text = text.trim();
         let lines = lines.unwrap_or(LINES).max(1);
@@ -342,13 +343,11 @@ fn collected<'t>(texts: impl Iterator<Item = &'t str>) -> Result<Value, Error> {
     Ok(Value::from(parts))
 }
 
-fn lines(state: &State, value: &Value) -> Result<Value, Error> {
+fn lines(value: &Value) -> Result<Value, Error> {
     if value.is_undefined() {
         return Ok(Value::UNDEFINED);
     }
-    let text = text_of(value)?;
-    charge(state, text.len())?;
-    collected(text.lines())
+    collected(text_of(value)?.lines())
 }
 
 fn split(
@@ -361,7 +360,7 @@ fn split(
         return Ok(Value::UNDEFINED);
     }
     let text = text_of(value)?;
-    charge(state, text.len() + separator.map_or(0, str::len))?;
+    charge(state, separator.map_or(0, str::len))?;
     let most = most.map_or(usize::MAX, |most| most.saturating_add(1));
     match separator {
         None | Some("") if most == usize::MAX => collected(text.split_whitespace()),
@@ -383,7 +382,6 @@ fn default(value: &Value, instead: Option<Value>, also_false: Option<bool>) -> V
 
 fn end_of(state: &State, value: &Value, first: bool) -> Result<Value, Error> {
     if let Some(text) = value.as_str() {
-        charge(state, text.len())?;
         let found = if first {
             text.chars().next()
         } else {
@@ -400,12 +398,11 @@ fn end_of(state: &State, value: &Value, first: bool) -> Result<Value, Error> {
     Ok(found.cloned().unwrap_or_default())
 }
 
-fn length(state: &State, value: &Value) -> Result<Value, Error> {
+fn length(value: &Value) -> Result<Value, Error> {
     if value.is_undefined() {
         return Ok(Value::UNDEFINED);
     }
     if let Some(text) = value.as_str() {
-        charge(state, text.len())?;
         return Ok(Value::from(text.chars().count()));
     }
     value
@@ -469,7 +466,8 @@ fn sorted(state: &State, value: &Value, name: Option<&str>) -> Result<Vec<Value>
         // Pays for the step as well as for the bytes.
         match state
             .consume_fuel(1)
-            .and_then(|()| order(state, left, right))
+            .and_then(|()| charge_comparison(state, left, right))
+            .and_then(|()| order(left, right))
         {
             Ok(found) => found.unwrap_or(Ordering::Equal),
             Err(error) => {
@@ -490,7 +488,8 @@ fn unique(state: &State, value: &Value) -> Result<Value, Error> {
         let mut known = false;
         for other in &kept {
             state.consume_fuel(1)?;
-            if equal(state, other, &element)? {
+            charge_comparison(state, other, &element)?;
+            if equal(other, &element)? {
                 known = true;
                 break;
             }
@@ -504,9 +503,7 @@ fn unique(state: &State, value: &Value) -> Result<Value, Error> {
 
 fn reverse(state: &State, value: &Value) -> Result<Value, Error> {
     if value.as_str().is_some() {
-        return on_text(state, value, |text| {
-            Ok(text.graphemes(true).rev().collect())
-        });
+        return on_text(value, |text| Ok(text.graphemes(true).rev().collect()));
     }
     let mut elements = elements(state, value)?;
     elements.reverse();
