@@ -25,9 +25,27 @@ pub(super) struct Faults {
     pub left_out: usize,
 }
 
+impl Faults {
+    /// Notes what is missing, once, and counts what is beyond the bound.
+    pub fn note(&mut self, what: &str) {
+        if self.missing.iter().any(|known| known == what) {
+            return;
+        }
+        if self.missing.len() < FAULTS_MAX {
+            self.missing.push(what.to_owned());
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
 pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("_raw", |text: &str| {
         Value::from_safe_string(text.to_owned())
+    });
+    env.add_filter("_kept", |text: &Value| {
+        fits(text.as_str().map_or(0, str::len))?;
+        Ok::<_, Error>(text.clone())
     });
     env.add_filter("_show", show);
     env.add_filter("_have", have);
@@ -390,12 +408,7 @@ pub(super) fn affix(
 fn have(state: &mut State, value: &Value, what: &str) -> Value {
     if value.is_undefined() {
         let faults = state.get_or_insert_extension_with(Faults::default);
-        if faults.missing.iter().any(|known| known == what) {
-        } else if faults.missing.len() < FAULTS_MAX {
-            faults.missing.push(what.to_owned());
-        } else {
-            faults.left_out += 1;
-        }
+        faults.note(what);
     }
     value.clone()
 }
