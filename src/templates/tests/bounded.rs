@@ -169,3 +169,12 @@ fn output_has_a_bound() {
         over.faults
     );
 }
+
+#[test]
+fn what_is_compiled_can_be_shared() {
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    shared::<Filter>();
+    shared::<Words>();
+    shared::<crate::templates::Expression>();
+    shared::<crate::templates::Context>();
+}
