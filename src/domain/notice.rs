@@ -194,6 +194,37 @@ impl NoticeDraft {
     }
 }
 
+impl NoticeDraft {
+    /// Bytes of all its texts, and of what they take besides.
+    pub fn weight(&self) -> usize {
+        let map = |map: &BTreeMap<String, String>| -> usize {
+            map.iter()
+                .map(|(key, value)| key.len() + value.len() + ENTRY_BYTES_MAX)
+                .sum()
+        };
+        let items = |items: &[Item]| -> usize {
+            items
+                .iter()
+                .map(|item| item.key.len() + item.kind.len() + item.label.len() + ENTRY_BYTES_MAX)
+                .sum()
+        };
+        let collection = self.collection.as_ref();
+        self.kind.len()
+            + collection.map_or(0, |place| place.id.len() + place.name.len())
+            + self.subject.key.len()
+            + self.subject.label.len()
+            + self.actor.as_ref().map_or(0, String::len)
+            + self.title.len()
+            + self.text.len()
+            + self.url.as_ref().map_or(0, String::len)
+            + map(&self.labels)
+            + map(&self.before)
+            + map(&self.after)
+            + items(&self.items.added)
+            + items(&self.items.removed)
+    }
+}
+
 /// A notice with its identity, as templates, filters and targets see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {

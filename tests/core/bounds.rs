@@ -10,6 +10,7 @@ use notify_bridge::domain::notice::{Collection, Item, Items, LABELS_MAX, NoticeD
 use notify_bridge::domain::reason::What;
 use notify_bridge::projections::outbox::Status;
 use notify_bridge::targets::{Part, Verdict};
+use notify_bridge::wire;
 use notify_store::{PAYLOAD_BYTES_MAX, Payload};
 
 use crate::driver::{Core, accept, entity, provider, ready};
@@ -17,6 +18,7 @@ use crate::driver::{Core, accept, entity, provider, ready};
 fn bytes_of(event: &Event) -> usize {
     let mut bytes = Vec::new();
     event.encode(&mut bytes);
+    assert!(bytes.len() <= wire::weight(event));
     bytes.len()
 }
 

@@ -177,6 +177,7 @@ impl Core {
         for (index, (at, event)) in self.log.iter().enumerate() {
             let mut bytes = Vec::new();
             event.encode(&mut bytes);
+            assert!(bytes.len() <= wire::weight(event), "{event:?}");
             let decoded =
                 Event::decode(event.kind(), event.revision(), &bytes).expect("an event reads back");
             assert_eq!(&decoded, event);
