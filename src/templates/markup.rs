@@ -1,19 +1,16 @@
-//! Small Markdown as a tree. A target turns it into its own markup.
+//! Small Markdown as a tree. A target turns it into its own markup (see [`crate::targets`]); here it
+//! becomes plain text and HTML.
 //!
 //! **Invariant:** text in the tree is plain: whatever a payload contained is a [`Span::Text`], never
 //! a node. A link's address is http(s), or it is not a link.
 
-mod discord;
 mod html;
 mod parse;
 mod plain;
-mod telegram;
 
-pub use discord::discord;
 pub use html::html;
 pub use parse::parse;
 pub use plain::plain;
-pub use telegram::telegram_html;
 
 /// Deepest nesting of blocks and spans that is kept; what is deeper is read as its content.
 pub const NESTING_MAX: usize = 8;

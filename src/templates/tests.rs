@@ -13,7 +13,8 @@ use jiff::tz::TimeZone;
 
 use super::{Rendered, Scene, Words, markup, render};
 use crate::domain::notice::{Collection, Item, Items, Notice, NoticeDraft, Severity, Subject};
-use crate::domain::spec::{TemplateSpec, WordsSpec};
+use crate::domain::spec::{ReceiverSpec, TargetSpec, TemplateSpec, WordsSpec};
+use crate::targets::{self, Message};
 
 /// A push as a forge tells it.
 fn push() -> Notice {
@@ -44,6 +45,33 @@ fn push() -> Notice {
             ..NoticeDraft::default()
         },
     }
+}
+
+/// The parts of a message with this text, in the markup of a target kind; none when it is blank.
+fn said_by(kind: &str, text: &markup::Markup) -> Vec<String> {
+    let notice = push();
+    let message = Message {
+        delivery_id: "01JDF2Z6V80001800000000001".into(),
+        title: markup::Markup::default(),
+        text: text.clone(),
+        buttons: Vec::new(),
+        severity: Severity::Info,
+        url: None,
+        notice: serde_json::Value::Null,
+        kind: notice.draft.kind,
+        received_at: String::new(),
+        body: None,
+        hops: 0,
+    };
+    let target: TargetSpec =
+        serde_json::from_value(serde_json::json!({"name": "t", "kind": kind})).expect("a spec");
+    let to = ReceiverSpec {
+        to: "1".into(),
+        ..ReceiverSpec::default()
+    };
+    let kind = targets::kind(kind).expect("a kind");
+    let parts = kind.compose(&message, &target, &to).unwrap_or_default();
+    parts.into_iter().map(|part| part.text).collect()
 }
 
 fn with(change: impl FnOnce(&mut NoticeDraft)) -> Notice {

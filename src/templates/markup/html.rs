@@ -1,6 +1,5 @@
 //! HTML for a mail's body: a fragment of paragraphs, lists, quotes and preformatted text.
 
-use super::telegram::push_escaped;
 use super::{Block, Markup, Span};
 
 /// An HTML fragment with no attribute but `href`.
@@ -78,4 +77,16 @@ fn wrapped(html: &mut String, tag: &str, spans: &[Span]) {
     html.push_str(&format!("<{tag}>"));
     write_spans(html, spans);
     html.push_str(&format!("</{tag}>"));
+}
+
+fn push_escaped(html: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            c => html.push(c),
+        }
+    }
 }

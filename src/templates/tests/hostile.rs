@@ -75,7 +75,6 @@ fn payloads_stay_text() {
         }
         let rendered = around(&value);
         check_telegram(&rendered.text, &expected(&value));
-        check_discord(&rendered.text);
         let html = markup::html(&rendered.text);
         let (tags, text) = scan(&html);
         assert_eq!(tags.iter().filter(|tag| *tag == "script").count(), 0);
@@ -155,110 +154,35 @@ fn scan(html: &str) -> (Vec<String>, String) {
     (tags, text)
 }
 
+/// What Telegram is told of a value is the value: no tag but those of the words around it, and nothing
+/// lost. That Discord reads none of its signs as markup is shown with the target.
 fn check_telegram(markup: &Markup, expected: &str) {
-    let (tags, text) = scan(&markup::telegram_html(markup));
-    assert_eq!(tags, ["b", "/b", "i", "/i", "a", "/a"]);
-    assert_eq!(text, expected);
-}
-
-/// Nothing in Discord's text is a mark but what the words around the value made.
-fn check_discord(markup: &Markup) {
-    let text = markup::discord(markup);
-    let (mut bold, mut italic, mut links) = (0, 0, 0);
-    let mut rest = text.as_str();
-    let mut line = String::new();
-    while let Some(c) = rest.chars().next() {
-        let after = &rest[c.len_utf8()..];
-        let mut step = c.len_utf8();
-        match c {
-            '\\' => {
-                let escaped = after.chars().next().expect("something is escaped");
-                assert!(escaped.is_ascii_punctuation(), "{text}");
-                step += escaped.len_utf8();
-            }
-            '<' => {
-                assert!(after.starts_with("http"), "{text}");
-                let end = after.find('>').expect("an address ends");
-                assert!(
-                    !after[..end].contains([' ', '\n', '*', '`', '|', '~', '@', '<']),
-                    "{text}"
-                );
-                step += end + 1;
-            }
-            '*' if after.starts_with('*') => {
-                bold += 1;
-                step += 1;
-            }
-            '*' => italic += 1,
-            '[' => links += 1,
-            ']' => {
-                assert!(after.starts_with("(<https://x.example/y>)"), "{text}");
-                step += "(<https://x.example/y>)".len();
-            }
-            '_' | '~' | '`' | '|' | '>' | '(' | ')' => panic!("{c} stands alone in {text}"),
-            '@' => assert!(
-                !after.to_ascii_lowercase().starts_with("everyone")
-                    && !after.to_ascii_lowercase().starts_with("here"),
-                "{text}"
-            ),
-            ':' => {
-                let name = after
-                    .trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "_+-~".contains(c));
-                assert!(
-                    name.len() == after.len() || !name.starts_with(':'),
-                    "{text}"
-                );
-            }
-            '#' | '-' | '+' => assert!(!line.trim().is_empty(), "{c} starts a line in {text}"),
-            '.' => assert!(
-                line.trim().is_empty() || !line.trim().bytes().all(|b| b.is_ascii_digit()),
-                "a number starts a line in {text}"
-            ),
-            _ => {}
+    let mut said = String::new();
+    for part in said_by("telegram", markup) {
+        let (tags, text) = scan(&part);
+        for tag in tags {
+            assert!(
+                ["b", "/b", "i", "/i", "a", "/a"].contains(&tag.as_str()),
+                "{tag}"
+            );
         }
-        if c == '\n' {
-            line.clear();
-        } else {
-            line.push_str(&rest[..step]);
-        }
-        rest = &rest[step..];
+        said.push_str(&text);
     }
-    assert_eq!((bold, italic, links), (2, 2, 1), "{text}");
-}
-
-#[test]
-fn discord_reads_well() {
-    for (value, expected) in [
-        (
-            "Fixed the winch (at last), v1.2.3: 10:30",
-            "Fixed the winch \\(at last\\), v1.2.3: 10:30",
-        ),
-        (
-            "see https://x.example/a_b*c.",
-            "see <https://x.example/a_b%2Ac>.",
-        ),
-        ("mail bob@harbour.example", "mail bob@harbour.example"),
-        ("@everyone", "@\u{200B}everyone"),
-        ("<@1>", "\\<\u{200B}@1\\>"),
-        (":boom: at 1:2:3", "\\:boom: at 1\\:2:3"),
-        ("1. one\n- two", "1\\. one\n\\- two"),
-        ("a - b # c", "a - b # c"),
-    ] {
-        assert_eq!(markup::discord(&Markup::text(value)), expected);
+    let essence = |text: &str| -> String {
+        let seen = |c: &char| !c.is_whitespace() && *c != '\u{2060}';
+        text.chars().filter(seen).collect()
+    };
+    match said.rsplit_once("\n… ") {
+        Some((head, tail)) if tail.ends_with(" more characters are left out") => {
+            assert!(essence(expected).starts_with(&essence(head)));
+        }
+        Some(_) | None => assert_eq!(essence(&said), essence(expected)),
     }
 }
 
 #[test]
 fn code_within_marks_reads_well() {
     let markup = markup::parse("**a `b` [c `d`](https://x.example) <u>** `e`f`` g`h ``");
-    assert_eq!(
-        markup::telegram_html(&markup),
-        "<b>a </b><code>b</code><b> <a href=\"https://x.example\">c d</a> &lt;u&gt;</b> <code>e</code>f<code>g`h</code>"
-    );
-    assert_eq!(
-        markup::discord(&markup),
-        "**a `b` [c d](<https://x.example>) \\<u\\>** `e`f`gˋh`"
-    );
     assert_eq!(
         markup::plain(&markup),
         "a b c d (https://x.example) <u> ef".to_owned() + "g`h"
@@ -303,9 +227,10 @@ fn check_total(text: &str) {
     let markup = markup::parse(text);
     assert!(depth(&markup.blocks) <= markup::NESTING_MAX + 2);
     let _ = markup::plain(&markup);
-    let _ = markup::discord(&markup);
     let _ = markup::html(&markup);
-    scan(&markup::telegram_html(&markup));
+    for kind in ["telegram", "discord"] {
+        let _ = said_by(kind, &markup);
+    }
 }
 
 #[test]
@@ -340,26 +265,6 @@ proptest! {
     #[test]
     fn any_value_is_text_to_telegram(value in hostile()) {
         check_telegram(&around(&value).text, &expected(&value));
-    }
-
-    #[test]
-    fn any_value_is_text_to_discord(value in hostile()) {
-        check_discord(&around(&value).text);
-    }
-
-    #[test]
-    fn any_value_reads_back_from_discord(value in hostile()) {
-        // Addresses are written in their own way.
-        let value = clean(&value).replace("://", ":");
-        let markup = Markup::text(&value);
-        let mut read = String::new();
-        let written = markup::discord(&markup).replace('\u{200B}', "");
-        let mut chars = written.chars();
-        while let Some(c) = chars.next() {
-            read.push(if c == '\\' { chars.next().unwrap() } else { c });
-        }
-        let value = if value.trim().is_empty() { "" } else { value.trim_matches('\n') };
-        prop_assert_eq!(read, value);
     }
 
     #[test]

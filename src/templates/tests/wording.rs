@@ -6,9 +6,9 @@ use crate::templates::{Scene, defaults, notice_json, render_body};
 use expect_test::{Expect, expect};
 
 fn whole(rendered: &Rendered) -> String {
-    let mut text = markup::telegram_html(&rendered.title);
-    text.push_str("\n--\n");
-    text.push_str(&markup::telegram_html(&rendered.text));
+    let mut text = markup::html(&rendered.title);
+    text.push_str("--\n");
+    text.push_str(&markup::html(&rendered.text));
     for button in &rendered.buttons {
         text.push_str(&format!("\n[{}] {}", button.text, button.url));
     }
@@ -66,10 +66,11 @@ fn a_push() {
     check(
         &push(),
         expect![[r#"
-            <b>gordon pushed 2 commits to main in harbour/crane</b>
+            <p><b>gordon pushed 2 commits to main in harbour/crane</b></p>
             --
-            ab12cd3 Lift the hook first
-            99ffee1 Oil the winch
+            <p>ab12cd3 Lift the hook first<br>
+            99ffee1 Oil the winch</p>
+
             [Open] https://git.example.net/harbour/crane/compare/1...2"#]],
     );
 }
@@ -85,19 +86,22 @@ fn a_comment_is_quoted_and_cut() {
     check(
         &notice,
         expect![[r#"
-            <b>hazel commented on #7 Winch squeaks in harbour/crane</b>
+            <p><b>hazel commented on #7 Winch squeaks in harbour/crane</b></p>
             --
-            <blockquote># Not a heading
-            &gt; nor a quote
-
-            *sic*
-            1
-            2
-            3
-            4
-            5
-            6
-            …</blockquote>"#]],
+            <blockquote>
+            <p># Not a heading<br>
+            &gt; nor a quote<br>
+            <br>
+            *sic*<br>
+            1<br>
+            2<br>
+            3<br>
+            4<br>
+            5<br>
+            6<br>
+            …</p>
+            </blockquote>
+        "#]],
     );
 }
 
@@ -112,13 +116,14 @@ fn an_issue_shows_its_labels() {
     check(
         &notice,
         expect![[r#"
-            <b>hazel opened #8 Rust on the boom</b>
+            <p><b>hazel opened #8 Rust on the boom</b></p>
             --
-            harbour/crane
+            <p>harbour/crane</p>
+            <blockquote>
+            <p>It flakes.</p>
+            </blockquote>
+            <p>Labels: bug, paint</p>
 
-            <blockquote>It flakes.</blockquote>
-
-            Labels: bug, paint
             [Open] https://git.example.net/harbour/crane/compare/1...2"#]],
     );
 }
@@ -137,12 +142,12 @@ fn an_alert_is_marked() {
     check(
         &notice,
         expect![[r#"
-            🔴 <b>New alert for winchlib in harbour/crane</b>
+            <p>🔴 <b>New alert for winchlib in harbour/crane</b></p>
             --
-            Severity: high
-            Package: winchlib
-
-            Reading a long rope overruns."#]],
+            <p>Severity: high<br>
+            Package: winchlib</p>
+            <p>Reading a long rope overruns.</p>
+        "#]],
     );
 }
 
@@ -158,11 +163,11 @@ fn a_message_without_a_title_is_its_text() {
     check(
         &notice,
         expect![[r#"
-
             --
-            Backup done
-
-            in 4 min"#]],
+            <p>Backup done<br>
+            <br>
+            in 4 min</p>
+        "#]],
     );
 }
 
@@ -188,14 +193,17 @@ fn a_kind_nobody_knows_gets_its_items_listed() {
     check(
         &notice,
         expect![[r#"
-            ⚠️ <b>Assets added</b>
+            <p>⚠️ <b>Assets added</b></p>
             --
-            • IMG_0.jpg
-            • IMG_1.jpg
-            • IMG_2.jpg
-            • IMG_3.jpg
-            • IMG_4.jpg
-            • and 49,503 more"#]],
+            <ul>
+            <li>IMG_0.jpg</li>
+            <li>IMG_1.jpg</li>
+            <li>IMG_2.jpg</li>
+            <li>IMG_3.jpg</li>
+            <li>IMG_4.jpg</li>
+            <li>and 49,503 more</li>
+            </ul>
+        "#]],
     );
 }
 
