@@ -479,7 +479,7 @@ impl Writer {
             for Pending { reply, .. } in pending {
                 let _gone = reply.send(Err(LedgerError::Failed));
             }
-            self.catch_up();
+            self.start_over(false);
             return;
         }
         match self.log.append(&batch) {
@@ -700,20 +700,31 @@ impl Writer {
     /// After a failed commit: open again, take over what the log holds, start from there.
     fn recover(&mut self, error: &AppendError) {
         tracing::error!(error = %Causes(error), "a commit failed; everyone waiting was told");
-        if error.needs_reopen() {
-            let mut wait = REOPEN_WAIT_MIN;
-            while let Err(error) = self.log.reopen() {
-                tracing::error!(error = %Causes(&error), wait_ms = wait.as_millis(), "the log cannot be opened again yet");
-                let queues = lock(&self.shared.queues);
-                if queues.stopping {
-                    break;
-                }
-                drop(self.shared.wake.wait_timeout(queues, wait));
-                self.refuse_waiting();
-                wait = (wait * 2).min(REOPEN_WAIT_MAX);
+        self.start_over(error.needs_reopen());
+    }
+
+    /// Makes the writer's copy anew from what is durable. Nothing is decided before that is read: over
+    /// a copy that lacks events of the log, what they ask for would stay undone.
+    fn start_over(&mut self, mut reopen: bool) {
+        let mut wait = REOPEN_WAIT_MIN;
+        while !(self.reopened(reopen) && self.catch_up()) {
+            reopen = true;
+            let queues = lock(&self.shared.queues);
+            if queues.stopping {
+                return;
             }
+            drop(self.shared.wake.wait_timeout(queues, wait));
+            self.refuse_waiting();
+            wait = (wait * 2).min(REOPEN_WAIT_MAX);
         }
-        self.catch_up();
+    }
+
+    fn reopened(&mut self, reopen: bool) -> bool {
+        let opened = if reopen { self.log.reopen() } else { Ok(()) };
+        if let Err(error) = &opened {
+            tracing::error!(error = %Causes(error), "the log cannot be opened again yet");
+        }
+        opened.is_ok()
     }
 
     /// While nothing can be written, nobody is kept waiting.
@@ -725,31 +736,29 @@ impl Writer {
     }
 
     /// The last transaction may have happened after all: the shared state takes what the log has
-    /// beyond it.
-    fn catch_up(&mut self) {
+    /// beyond it. Says whether it has all of it.
+    fn catch_up(&mut self) -> bool {
         loop {
-            let from = self
-                .shared
-                .state
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .position
-                + 1;
+            let from = self.shared_state().position + 1;
             match self.log.reader().page(from, notify_store::PAGE_FRAMES_MAX) {
                 Ok(events) if events.is_empty() => break,
                 Ok(events) => self.publish(events),
                 Err(error) => {
                     tracing::error!(error = %Causes(&error), "the log cannot be read after it was opened again");
-                    break;
+                    return false;
                 }
             }
         }
-        self.state = self
-            .shared
+        let durable = self.shared_state().clone();
+        self.state = durable;
+        true
+    }
+
+    fn shared_state(&self) -> RwLockReadGuard<'_, State> {
+        self.shared
             .state
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone();
     }
 }
 

@@ -286,38 +286,17 @@ fn references(spec: &EntitySpec) -> Vec<(EntityKind, &str)> {
 /// Deliveries whose target or receiver goes with this change: they could never be sent.
 fn drop_without_receiver(state: &State, events: &[Event]) -> Result<Vec<Event>, Refusal> {
     let mut gone: BTreeSet<u32> = BTreeSet::new();
+    let targets = &state.configuration.targets;
     for event in events {
-        match event {
-            Event::EntityRemoved {
-                kind: EntityKind::Target,
-                id,
-                ..
-            } => {
-                gone.extend(
-                    state
-                        .configuration
-                        .targets
-                        .get(id)
-                        .into_iter()
-                        .flat_map(|target| &target.receivers),
-                );
-            }
-            Event::EntityPut {
-                id,
-                receivers,
-                spec,
-                ..
-            } if spec.kind() == EntityKind::Target => {
-                if let Some(target) = state.configuration.targets.get(id) {
-                    gone.extend(
-                        target
-                            .receivers
-                            .iter()
-                            .filter(|receiver| !receivers.contains(receiver)),
-                    );
-                }
-            }
-            _ => {}
+        if let Event::EntityRemoved { kind, id, .. } = event
+            && *kind == EntityKind::Target
+        {
+            gone.extend(targets.get(id).into_iter().flat_map(|old| &old.receivers));
+        } else if let Event::EntityPut { id, receivers, .. } = event
+            && let Some(old) = targets.get(id)
+        {
+            let old = old.receivers.iter();
+            gone.extend(old.filter(|receiver| !receivers.contains(receiver)));
         }
     }
     if gone.is_empty() {
