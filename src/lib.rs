@@ -13,6 +13,7 @@
 //!
 //! **Invariant:** secrets are opened only by the shell's keyring; no type of `domain` can hold one.
 
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod projections;

@@ -24,7 +24,7 @@ use crate::domain::notice::Notice;
 use crate::targets::Button;
 use markup::Markup;
 
-pub use expression::{Expression, Filter};
+pub use expression::{Context, Expression, Filter};
 pub use view::{moment, notice_json};
 pub use words::{Words, check_words, render, render_body};
 
@@ -68,3 +68,6 @@ pub struct Rendered {
     /// True when a text of the template failed and the built-in words stand in for it.
     pub fell_back: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,190 @@
-//! The built-in words.
-use crate::domain::spec::WordsSpec;
+//! The built-in words: a bold line that says what happened, what there is to read below it, and a
+//! button to the thing itself.
+//!
+//! Providers make a title that reads alone, so the words differ by how the text is best read: what a
+//! person wrote is quoted, lists stay lists, messages stay whole. Another language is one more row
+//! of phrases.
+
 use std::collections::BTreeMap;
-/// Entries.
-pub fn entries() -> BTreeMap<String, WordsSpec> {
-    BTreeMap::new()
+
+use crate::domain::spec::{ButtonSpec, WordsSpec};
+
+/// The few words that are ours and not the sender's.
+#[derive(Debug)]
+struct Phrases {
+    language: &'static str,
+    open: &'static str,
+    /// What follows a count of things left out.
+    more: (&'static str, &'static str),
+    labels: &'static str,
+    level: &'static str,
+    package: &'static str,
+}
+
+static PHRASES: &[Phrases] = &[Phrases {
+    language: "en",
+    open: "Open",
+    more: ("and ", " more"),
+    labels: "Labels",
+    level: "Severity",
+    package: "Package",
+}];
+
+/// How the text of a kind is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Someone's words: quoted, the beginning.
+    Quoted,
+    /// Someone's words about something with labels: quoted, and the labels.
+    Labelled,
+    /// Lines made by a program or a list: as they are, the beginning.
+    Lines,
+    /// The message itself: whole, as far as a message goes.
+    Whole,
+    /// An alert: how bad, about what, and the beginning of the text.
+    Alert,
+    /// Nothing known: the beginning of the text, and the items.
+    Any,
+}
+
+static READINGS: &[(Reading, &[&str])] = &[
+    (
+        Reading::Labelled,
+        &[
+            "issue_opened",
+            "issue_reopened",
+            "pull_opened",
+            "pull_reopened",
+        ],
+    ),
+    (
+        Reading::Quoted,
+        &[
+            "issue_closed",
+            "issue_commented",
+            "issue_labelled",
+            "issue_assigned",
+            "pull_closed",
+            "pull_merged",
+            "pull_updated",
+            "pull_commented",
+            "review_approved",
+            "review_changes_requested",
+            "review_commented",
+            "discussion_opened",
+            "discussion_answered",
+        ],
+    ),
+    (
+        Reading::Lines,
+        &[
+            "push",
+            "branch_created",
+            "branch_deleted",
+            "tag_created",
+            "tag_deleted",
+            "release_published",
+            "release_updated",
+            "release_deleted",
+            "run_succeeded",
+            "run_failed",
+            "run_cancelled",
+            "deployment_changed",
+            "repository_created",
+            "repository_deleted",
+            "repository_renamed",
+            "forked",
+            "starred",
+            "wiki_changed",
+            "member_changed",
+            "other",
+        ],
+    ),
+    (Reading::Alert, &["security_alert"]),
+    (
+        Reading::Whole,
+        &["message", "received", "scheduled_message"],
+    ),
+    (Reading::Any, &["default"]),
+];
+
+const TITLE: &str = "{% if notice.severity == 'critical' %}🔴 \
+    {% elif notice.severity == 'warning' %}⚠️ {% endif %}\
+    **{{ notice.title or notice.kind|replace('_', ' ')|capitalize }}**";
+
+/// A message without a title is its text.
+const TITLE_OF_MESSAGE: &str = "{% if notice.title or not notice.text %}\
+    {% if notice.severity == 'critical' %}🔴 \
+    {% elif notice.severity == 'warning' %}⚠️ {% endif %}\
+    **{{ notice.title or notice.kind|replace('_', ' ')|capitalize }}**{% endif %}";
+
+/// Where, when the title does not say it.
+const PLACE: &str = "{% if notice.collection and notice.collection not in notice.title %}\
+    {{ notice.collection }}\n\n{% endif %}";
+
+const QUOTE: &str = "{% if notice.text %}> {{ notice.text|excerpt }}\n\n{% endif %}";
+
+const LINES: &str = "{{ notice.text|excerpt }}";
+
+/// Targets split or cut by their own limits; this only keeps a flood of lines away.
+const WHOLE: &str = "{{ notice.text|excerpt(12000, 400) }}";
+
+fn text(reading: Reading, phrases: &Phrases) -> String {
+    match reading {
+        Reading::Quoted => format!("{PLACE}{QUOTE}"),
+        Reading::Lines => format!("{PLACE}{LINES}"),
+        Reading::Whole => WHOLE.to_owned(),
+        Reading::Labelled => format!(
+            "{PLACE}{QUOTE}{{% if notice.labels.labels %}}{}: {{{{ notice.labels.labels }}}}{{% endif %}}",
+            phrases.labels
+        ),
+        Reading::Alert => format!(
+            "{PLACE}{{% if notice.labels.level %}}{}: {{{{ notice.labels.level }}}}\n{{% endif %}}\
+             {{% if notice.labels.package %}}{}: {{{{ notice.labels.package }}}}\n{{% endif %}}\n{LINES}",
+            phrases.level, phrases.package
+        ),
+        Reading::Any => {
+            let (before, after) = phrases.more;
+            format!(
+                "{PLACE}{LINES}\n\n{{% for item in items[:5] %}}- {{{{ item.label }}}}\n{{% endfor %}}\
+                 {{% if count > 5 %}}- {before}{{{{ (count - 5)|number }}}}{after}{{% endif %}}"
+            )
+        }
+    }
+}
+
+/// The built-in words of every language, by kind, as a person would configure them.
+pub fn languages() -> impl Iterator<Item = (&'static str, BTreeMap<String, WordsSpec>)> {
+    PHRASES
+        .iter()
+        .map(|phrases| (phrases.language, entries(phrases)))
+}
+
+fn entries(phrases: &Phrases) -> BTreeMap<String, WordsSpec> {
+    let mut entries = BTreeMap::new();
+    for (reading, kinds) in READINGS {
+        let title = match reading {
+            Reading::Whole => TITLE_OF_MESSAGE,
+            Reading::Quoted
+            | Reading::Labelled
+            | Reading::Lines
+            | Reading::Alert
+            | Reading::Any => TITLE,
+        };
+        for kind in *kinds {
+            entries.insert(
+                (*kind).to_owned(),
+                WordsSpec {
+                    title: Some(title.to_owned()),
+                    text: Some(text(*reading, phrases)),
+                    buttons: vec![ButtonSpec {
+                        text: phrases.open.to_owned(),
+                        url: "{{ notice.url }}".to_owned(),
+                    }],
+                    formats: BTreeMap::new(),
+                },
+            );
+        }
+    }
+    entries
 }

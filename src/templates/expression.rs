@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use minijinja::value::Serde;
 use minijinja::{Environment, Error, UndefinedBehavior, Value};
 
 use super::bounds::{FILTER_FUEL, RECURSION_MAX, SHOWN_BYTES_MAX};
@@ -31,7 +32,7 @@ fn compile(
 ) -> Result<(Arc<Compiled>, Wanted), TemplateFault> {
     let dialect = Dialect {
         names,
-        filters: filters::PURE,
+        filters: &[filters::NAMES],
         tests: filters::TESTS,
         loops: false,
     };
@@ -109,6 +110,21 @@ fn shown(value: &Value) -> String {
     text
 }
 
+/// What expressions over other names see: JSON by name, converted once.
+#[derive(Debug, Clone)]
+pub struct Context(Value);
+
+impl Context {
+    pub fn new(values: &[(&'static str, &serde_json::Value)]) -> Context {
+        Context(Record::value(
+            values
+                .iter()
+                .map(|(name, value)| ((*name).into(), Value::from(Serde(value))))
+                .collect(),
+        ))
+    }
+}
+
 /// An expression over other names than a notice's: `body`, `headers`, `query` of a webhook.
 #[derive(Debug, Clone)]
 pub struct Expression {
@@ -124,12 +140,12 @@ impl Expression {
         Ok(Expression { compiled })
     }
 
-    /// The value in the given context, a map of the names. Missing is `None`; a list
-    /// or map is a fault.
-    pub fn eval(&self, context: &Value) -> Result<Option<String>, FilterFault> {
+    /// The value as text. Missing is `None`; a list or map is a fault: `tojson` and `join` make
+    /// texts of them.
+    pub fn eval(&self, context: &Context) -> Result<Option<String>, FilterFault> {
         let value = self
             .compiled
-            .eval(context.clone())
+            .eval(context.0.clone())
             .map_err(|error| fault(&error))?;
         if value.is_undefined() || value.is_none() {
             return Ok(None);

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
 
-use super::bounds::{FAULTS_MAX, OUTPUT_BYTES_MAX, RECURSION_MAX, TEXT_FUEL};
+use super::bounds::{OUTPUT_BYTES_MAX, RECURSION_MAX, TEXT_FUEL};
 use super::coding::{decode, write_coded};
 use super::guards::{Faults, text_of};
 use super::language::{self, Dialect, fault, fault_of};
@@ -35,7 +35,7 @@ const DIALECT: Dialect = Dialect {
     names: &[
         "notice", "items", "count", "more", "link", "receiver", "now",
     ],
-    filters: filters::OF_TEXTS,
+    filters: &[filters::NAMES, moments::NAMES],
     tests: filters::TESTS,
     loops: true,
 };
@@ -125,8 +125,21 @@ impl Words {
     }
 }
 
-/// The built-in words.
-static BUILT_IN: LazyLock<Option<Words>> = LazyLock::new(|| compile(&defaults::entries()).ok());
+/// The built-in words by language; the first serves every other language.
+static BUILT_IN: LazyLock<Vec<(&'static str, Words)>> = LazyLock::new(|| {
+    defaults::languages()
+        .filter_map(|(language, entries)| Some((language, compile(&entries).ok()?)))
+        .collect()
+});
+
+fn built_in(locale: &str) -> Option<&'static Words> {
+    let language = locale.split(['-', '_']).next().unwrap_or_default();
+    BUILT_IN
+        .iter()
+        .find(|(tag, _)| tag.eq_ignore_ascii_case(language))
+        .or(BUILT_IN.first())
+        .map(|(_, words)| words)
+}
 
 fn compile(entries: &BTreeMap<String, WordsSpec>) -> Result<Words, Vec<(String, TemplateFault)>> {
     let mut compiler = Compiler {
@@ -216,7 +229,7 @@ pub fn render(words: Option<&Words>, format: &str, scene: &Scene<'_>) -> Rendere
             }
         }
     }
-    let built_in = BUILT_IN.as_ref().and_then(|words| {
+    let built_in = built_in(scene.locale).and_then(|words| {
         let entry = words.entry(kind, format)?;
         render_entry(words, entry, format, scene).ok()
     });
@@ -331,12 +344,7 @@ impl Renderer<'_> {
             .map_err(|error| failed(fault_of(&error)))?;
         if let Some(found) = captured.state().get_extension::<Faults>() {
             for what in &found.missing {
-                if self.missing.missing.contains(what) {
-                } else if self.missing.missing.len() < FAULTS_MAX {
-                    self.missing.missing.push(what.clone());
-                } else {
-                    self.missing.left_out += 1;
-                }
+                self.missing.note(what);
             }
             self.missing.left_out += found.left_out;
         }

@@ -160,8 +160,8 @@ impl Writer {
         for (index, c) in text.char_indices() {
             let after = &text[index + c.len_utf8()..];
             let (starts_line, numbers_line) = (self.starts_line, self.numbers_line);
-            self.starts_line = starts_line && c == ' ';
-            self.numbers_line = numbers_line && (c.is_ascii_digit() || c == ' ');
+            self.starts_line = starts_line && c.is_whitespace();
+            self.numbers_line = numbers_line && (c.is_ascii_digit() || c.is_whitespace());
             match c {
                 '\n' => self.new_line(),
                 '\\' | '*' | '_' | '~' | '`' | '|' | '[' | ']' | '(' | ')' | '>' => {
@@ -246,8 +246,10 @@ fn address(text: &str) -> Option<(usize, usize)> {
 
 /// An address in which nothing ends the angle brackets, a mark or code, or is a mention.
 fn bare_url(url: &str) -> String {
-    let mut bare = String::with_capacity(url.len());
-    for c in url.chars() {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("https", url));
+    // Discord knows the scheme in small letters.
+    let mut bare = format!("{}://", scheme.to_ascii_lowercase());
+    for c in rest.chars() {
         match c {
             '*' | '`' | '|' | '~' | '@' | '<' | '>' | '\\' | '"' => {
                 bare.push_str(&format!("%{:02X}", u32::from(c)));

@@ -1,0 +1,142 @@
+//! The command line: one verb a file.
+//!
+//! **Invariant:** exit code 0 when it was done, 1 when it failed, 2 for wrong usage or invalid input.
+//! What was asked for goes to stdout, everything about it to stderr.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::FromArgMatches as _;
+
+mod access;
+pub mod args;
+mod configuration;
+mod failure;
+mod logging;
+mod moments;
+mod passwords;
+mod place;
+mod printer;
+mod remote;
+mod secret;
+mod serve;
+mod stopped;
+mod version;
+
+use args::{Cli, Level, LogFormat, LoggingArgs, Place, TokenVerb, UserVerb, Verb};
+use failure::Failure;
+
+/// Runs the program with its arguments.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let matches = match args::command().try_get_matches_from(words) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version go to stdout with 0, wrong usage to stderr with 2.
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            let _closed = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let done = Cli::from_arg_matches(&matches)
+        .map_err(|error| Failure::Input(error.to_string()))
+        .and_then(|mut cli| {
+            if let Some(place) = cli.verb.place() {
+                place::settle(place, innermost(&matches))?;
+            }
+            run(cli.verb)
+        });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(line) = failure.line() {
+                printer::complain(&format!("notify-bridge: {line}"));
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// The matches of the verb itself: `user add` and not `user`.
+fn innermost(matches: &clap::ArgMatches) -> &clap::ArgMatches {
+    let mut inner = matches;
+    while let Some((_, next)) = inner.subcommand() {
+        inner = next;
+    }
+    inner
+}
+
+fn run(verb: Verb) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::caused("the runtime cannot be started", error))?;
+    if !matches!(verb, Verb::Serve(_) | Verb::Demo(_)) {
+        // What goes wrong beside a verb is heard as well.
+        logging::start(&LoggingArgs {
+            log_level: Level::Warn,
+            log: Vec::new(),
+            log_format: LogFormat::Text,
+        })?;
+    }
+    runtime.block_on(perform(verb))
+}
+
+async fn perform(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Serve(args) => serve::run(args).await,
+        Verb::Check(args) => configuration::check(&args),
+        Verb::Apply(args) => configuration::apply(&args).await,
+        Verb::Export(args) => configuration::export(&args).await,
+        Verb::User(verb) => access::user(verb).await,
+        Verb::Token(verb) => access::token(verb).await,
+        Verb::SetupLink => Err(access::setup_link()),
+        _ => Err(Failure::Failed("later".into())),
+    }
+}
+
+/// The routes of the program beside intake and health.
+fn routes(
+    routes: axum::Router<std::sync::Arc<crate::shell::http::front::Front>>,
+) -> axum::Router<std::sync::Arc<crate::shell::http::front::Front>> {
+    routes.layer(axum::middleware::from_fn(logging::requests))
+}
+
+impl Verb {
+    /// Where the verb works, when it has a choice.
+    fn place(&mut self) -> Option<&mut Place> {
+        match self {
+            Verb::Apply(args) => Some(&mut args.place),
+            Verb::Export(args) => Some(&mut args.place),
+            Verb::User(
+                UserVerb::Add { place, .. }
+                | UserVerb::Passwd { place, .. }
+                | UserVerb::Role { place, .. }
+                | UserVerb::Remove { place, .. }
+                | UserVerb::List(place),
+            ) => Some(place),
+            Verb::Token(
+                TokenVerb::Create { place, .. }
+                | TokenVerb::Revoke { place, .. }
+                | TokenVerb::List(place),
+            ) => Some(place),
+            Verb::Send(args) => Some(&mut args.place),
+            Verb::Notices(args) => Some(&mut args.place),
+            Verb::Deliveries(args) => Some(&mut args.place),
+            Verb::Parked(args) => Some(&mut args.place),
+            Verb::Log(args) => Some(&mut args.place),
+            Verb::Tail(args) => Some(&mut args.place),
+            Verb::Explain(args) => Some(&mut args.place),
+            Verb::Retry(args) | Verb::Drop(args) | Verb::Confirm(args) => Some(&mut args.place),
+            Verb::Resend(args) => Some(&mut args.place),
+            Verb::Pause(place) | Verb::Resume(place) => Some(place),
+            Verb::Test(args) => Some(&mut args.place),
+            Verb::Serve(_)
+            | Verb::Demo(_)
+            | Verb::Check(_)
+            | Verb::SetupLink
+            | Verb::Render(_)
+            | Verb::Healthcheck(_)
+            | Verb::Completions { .. } => None,
+        }
+    }
+}

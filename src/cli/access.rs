@@ -1,0 +1,310 @@
+//! `user`, `token` and `setup-link`.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::args::{PasswordArgs, Place, TokenVerb, UserVerb};
+use super::failure::Failure;
+use super::moments::utc;
+use super::passwords;
+use super::printer::Printer;
+use super::remote::Remote;
+use super::secret;
+use super::stopped::{BY, Missing, Readable, Writable};
+use crate::domain::command::{Command, PutToken, PutUser, UserCondition};
+use crate::domain::event::{Role, Token, TokenScope, User};
+use crate::shell::clock::{Clock as _, SystemClock};
+use crate::shell::entropy::{Entropy as _, SystemEntropy};
+use crate::shell::ledger::Priority;
+
+/// Random bytes of a token.
+const TOKEN_BYTES: usize = 32;
+
+/// Setup pages are not part of this version, so no link is printed that would lead nowhere.
+pub fn setup_link() -> Failure {
+    Failure::Failed(
+        "this version has no setup page to link to; stop the program and run `notify-bridge user add NAME --role admin --data DIR`, or start it with `serve --admin NAME --admin-password-file FILE`".to_owned(),
+    )
+}
+
+/// Gives one command to the store of a stopped program.
+pub async fn command(place: &Place, missing: Missing, command: Command) -> Result<bool, Failure> {
+    let Some(data) = place.stopped() else {
+        return Err(Failure::Input("--data DIR is needed".to_owned()));
+    };
+    let store = Writable::open(data, place.secret_key_file.as_deref(), missing).await?;
+    let committed = store.ledger.command(Priority::People, command).await;
+    store.close();
+    Ok(!committed?.positions.is_empty())
+}
+
+pub async fn user(verb: UserVerb) -> Result<(), Failure> {
+    match verb {
+        UserVerb::Add {
+            name,
+            role,
+            password,
+            place,
+        } => {
+            let hashed = Password::read(&password)?;
+            let condition = UserCondition::Absent;
+            put(&place, name, Some(role), Some(hashed), condition).await
+        }
+        UserVerb::Passwd {
+            name,
+            password,
+            place,
+        } => {
+            let hashed = Password::read(&password)?;
+            put(&place, name, None, Some(hashed), UserCondition::Present).await
+        }
+        UserVerb::Role { name, role, place } => {
+            put(&place, name, Some(role), None, UserCondition::Present).await
+        }
+        UserVerb::Remove { name, place } => {
+            if place.stopped().is_some() {
+                let by = BY.to_owned();
+                let remove = Command::RemoveUser {
+                    name: name.clone(),
+                    by,
+                };
+                command(&place, Missing::Refuse, remove).await?;
+            } else {
+                let remote = Remote::new(&place)?;
+                remote
+                    .call(Method::DELETE, &["users", &name], &[], None)
+                    .await?;
+            }
+            Ok(())
+        }
+        UserVerb::List(place) => {
+            let printer = Printer::new(place.json);
+            let users = match place.stopped() {
+                Some(data) => {
+                    let state = Readable::open(data)?.state;
+                    state.access.users.values().map(user_json).collect()
+                }
+                None => all(&Remote::new(&place)?, "users").await?,
+            };
+            list(&printer, &users, |user| {
+                vec![text(user, "name"), text(user, "role")]
+            })
+        }
+    }
+}
+
+struct Password(zeroize::Zeroizing<String>);
+
+impl Password {
+    fn read(args: &PasswordArgs) -> Result<Self, Failure> {
+        secret::new_password(args.password_file.as_deref()).map(Password)
+    }
+}
+
+async fn put(
+    place: &Place,
+    name: String,
+    role: Option<Role>,
+    password: Option<Password>,
+    only_if: UserCondition,
+) -> Result<(), Failure> {
+    if place.stopped().is_some() {
+        let missing = match only_if {
+            UserCondition::Absent | UserCondition::NoAdmin => Missing::Create,
+            UserCondition::Present => Missing::Refuse,
+        };
+        let put = PutUser {
+            name,
+            role,
+            password_hash: password.map(|password| passwords::hash(&password.0)),
+            only_if,
+            by: BY.to_owned(),
+        };
+        command(place, missing, Command::PutUser(Box::new(put))).await?;
+        return Ok(());
+    }
+    let remote = Remote::new(place)?;
+    let mut body = json!({});
+    if let Some(role) = role {
+        body["role"] = role.as_str().into();
+    }
+    if let Some(password) = &password {
+        body["password"] = password.0.as_str().into();
+    }
+    match only_if {
+        UserCondition::Absent | UserCondition::NoAdmin => {
+            body["name"] = name.into();
+            remote
+                .call(Method::POST, &["users"], &[], Some(&body))
+                .await?;
+        }
+        UserCondition::Present => {
+            remote
+                .call(Method::PATCH, &["users", &name], &[], Some(&body))
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+pub async fn token(verb: TokenVerb) -> Result<(), Failure> {
+    match verb {
+        TokenVerb::Create {
+            name,
+            scope,
+            role,
+            target,
+            expires,
+            place,
+        } => {
+            let printer = Printer::new(false);
+            let expires_at = expires.map(in_future);
+            let token = if place.stopped().is_some() {
+                let token = new_token();
+                let put = PutToken {
+                    name,
+                    hash: Sha256::digest(token.as_bytes()).into(),
+                    scopes: scope,
+                    role,
+                    target,
+                    expires_at,
+                    by: BY.to_owned(),
+                };
+                command(&place, Missing::Create, Command::PutToken(Box::new(put))).await?;
+                token
+            } else {
+                ask_token(&place, &name, &scope, role, target, expires_at).await?
+            };
+            printer.line(&token)
+        }
+        TokenVerb::Revoke { name, place } => {
+            if place.stopped().is_some() {
+                let by = BY.to_owned();
+                let revoke = Command::RevokeToken {
+                    name: name.clone(),
+                    by,
+                };
+                command(&place, Missing::Refuse, revoke).await?;
+            } else {
+                let remote = Remote::new(&place)?;
+                remote
+                    .call(Method::DELETE, &["tokens", &name], &[], None)
+                    .await?;
+            }
+            Ok(())
+        }
+        TokenVerb::List(place) => {
+            let printer = Printer::new(place.json);
+            let tokens = match place.stopped() {
+                Some(data) => {
+                    let state = Readable::open(data)?.state;
+                    state.access.tokens.values().map(token_json).collect()
+                }
+                None => all(&Remote::new(&place)?, "tokens").await?,
+            };
+            list(&printer, &tokens, |token| {
+                let scopes: Vec<&str> = token["scopes"]
+                    .as_array()
+                    .map(|scopes| scopes.iter().filter_map(Value::as_str).collect())
+                    .unwrap_or_default();
+                let target = match token["target"].as_str() {
+                    Some(target) => format!("only {target}"),
+                    None => "any target".to_owned(),
+                };
+                let until = match token["expires_at"].as_str() {
+                    Some(until) => format!("until {until}"),
+                    None => "until revoked".to_owned(),
+                };
+                vec![
+                    text(token, "name"),
+                    scopes.join(","),
+                    text(token, "role"),
+                    target,
+                    until,
+                ]
+            })
+        }
+    }
+}
+
+async fn ask_token(
+    place: &Place,
+    name: &str,
+    scopes: &[TokenScope],
+    role: Role,
+    target: Option<String>,
+    expires_at: Option<i64>,
+) -> Result<String, Failure> {
+    let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    let mut body = json!({"name": name, "scopes": scopes, "role": role.as_str()});
+    if let Some(target) = target {
+        body["target"] = target.into();
+    }
+    if let Some(at) = expires_at {
+        body["expires_at"] = utc(at).into();
+    }
+    let answer = Remote::new(place)?
+        .call(Method::POST, &["tokens"], &[], Some(&body))
+        .await?;
+    answer["token"]
+        .as_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::Failed("the program made a token and did not say it".to_owned()))
+}
+
+/// `nb_` and random letters and digits.
+fn new_token() -> String {
+    let mut bytes = [0u8; TOKEN_BYTES];
+    SystemEntropy.fill(&mut bytes);
+    format!("nb_{}", hex::encode(bytes))
+}
+
+fn in_future(span: Duration) -> i64 {
+    let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+    SystemClock::new().now().saturating_add(micros)
+}
+
+async fn all(remote: &Remote, what: &str) -> Result<Vec<Value>, Failure> {
+    let mut found = Vec::new();
+    remote
+        .list(&[what], &[], u32::MAX, |items| {
+            found.extend(items);
+            Ok(())
+        })
+        .await?;
+    Ok(found)
+}
+
+fn list(
+    printer: &Printer,
+    items: &[Value],
+    row: impl Fn(&Value) -> Vec<String>,
+) -> Result<(), Failure> {
+    if printer.json {
+        return items.iter().try_for_each(|item| printer.object(item));
+    }
+    printer.table(&items.iter().map(row).collect::<Vec<_>>())
+}
+
+pub fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or("").to_owned()
+}
+
+fn user_json(user: &User) -> Value {
+    json!({"name": user.name, "role": user.role.as_str()})
+}
+
+fn token_json(token: &Token) -> Value {
+    let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+    json!({
+        "name": token.name,
+        "scopes": scopes,
+        "role": token.role.as_str(),
+        "target": token.target,
+        "created_at": utc(token.created_at),
+        "expires_at": token.expires_at.map(utc),
+    })
+}

@@ -1,0 +1,220 @@
+//! `serve`: the program itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use listenfd::ListenFd;
+use notify_store::CACHE_BYTES;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::args::ServeArgs;
+use super::configuration::{Texts, refused};
+use super::failure::Failure;
+use super::passwords;
+use super::printer::{Printer, complain};
+use super::stopped::BY;
+use super::{logging, secret};
+use crate::domain::command::{Command, PutUser, Refusal, UserCondition};
+use crate::domain::event::Role;
+use crate::shell::app::{self, App, Running};
+use crate::shell::clock::{Clock, SystemClock};
+use crate::shell::configure::{self, OwnSurroundings};
+use crate::shell::ledger::{LedgerError, Priority};
+use crate::shell::options::{HttpOptions, ServeOptions};
+
+/// How long stopping may take before the process ends all the same.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+pub async fn run(args: ServeArgs) -> Result<(), Failure> {
+    logging::start(&args.logging)?;
+    let mut signals = Signals::new()?;
+    // Files and secrets are read before anything is opened: a fault in them changes nothing.
+    let texts = Texts::read(&args.apply)?;
+    let admin = match (&args.admin, &args.admin_password_file) {
+        (Some(name), Some(file)) => Some((
+            name.clone(),
+            secret::of_file("--admin-password-file", file)?,
+        )),
+        (_, None) | (None, _) => None,
+    };
+    let options = ServeOptions {
+        data: args.data.clone(),
+        listen: args.listen,
+        http: HttpOptions {
+            public_url: args.public_url.clone(),
+            hosts: args.host.clone(),
+            trusted_proxies: args.trusted_proxy.clone(),
+            body_max: None,
+        },
+        secret_key_file: args.secret_key_file.clone(),
+        private_networks: args.private_networks.clone(),
+        cache_bytes: CACHE_BYTES,
+    };
+    let listener = listen(&options).await?;
+    let printer = Printer::new(false);
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::caused("the listener has no address", error))?;
+    printer.line(&format!("listening on http://{address}"))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let starting = app::start(options, Arc::clone(&clock), Some(listener), |routes| {
+        super::routes(routes)
+    });
+    let running = tokio::select! {
+        running = starting => running?,
+        // Nothing was written yet that the next start does not find.
+        () = signals.any() => return Ok(()),
+    };
+    let prepared = prepare(&running.app, &args, &texts, admin, &printer).await;
+    match prepared {
+        Ok(()) => signals.any().await,
+        Err(_) => tracing::error!("the start is given up; what was there before is unchanged"),
+    }
+    stop(running, &clock, &mut signals).await?;
+    prepared
+}
+
+async fn prepare(
+    app: &App,
+    args: &ServeArgs,
+    texts: &Texts,
+    admin: Option<(String, zeroize::Zeroizing<String>)>,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    if let Some((name, password)) = admin {
+        make_admin(app, name, &password).await?;
+    }
+    let differs = configure::differs(&app.ledger.state(), &texts.sources());
+    if !texts.is_empty() && (differs || args.apply_always) {
+        let outside = OwnSurroundings;
+        let applied = configure::apply(
+            &app.ledger,
+            &app.vault,
+            &texts.sources(),
+            Some(&outside),
+            false,
+            false,
+            "serve --apply",
+        )
+        .await
+        .map_err(refused)?;
+        for change in &applied.plan.changes {
+            tracing::info!(change = %change, "applied");
+        }
+    }
+    let (line, has_admin) = {
+        let state = app.ledger.state();
+        let configuration = &state.configuration;
+        let line = format!(
+            "ready: {}, {}, {}, {}; {} waiting, {} parked",
+            counted(configuration.providers.len(), "provider"),
+            counted(configuration.trackers.len(), "tracker"),
+            counted(configuration.targets.len(), "target"),
+            counted(configuration.templates.len(), "template"),
+            state.outbox.deliveries.len() - state.outbox.parked.len(),
+            state.outbox.parked.len(),
+        );
+        (line, state.access.has_admin())
+    };
+    if !has_admin {
+        if !args.listen.ip().is_loopback() {
+            tracing::warn!(
+                listen = %args.listen,
+                "this listens beyond this machine and has no admin yet; make one with --admin NAME --admin-password-file FILE"
+            );
+        }
+        printer.line("no admin yet: start with --admin NAME --admin-password-file FILE, or stop and run `notify-bridge user add NAME --role admin --data DIR`")?;
+    }
+    printer.line(&line)
+}
+
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The first admin. One that exists already is left as it is.
+async fn make_admin(app: &App, name: String, password: &str) -> Result<(), Failure> {
+    if app.ledger.state().access.has_admin() {
+        tracing::debug!("an admin exists already; --admin changes nothing");
+        return Ok(());
+    }
+    let put = PutUser {
+        name,
+        role: Some(Role::Owner),
+        password_hash: Some(passwords::hash(password)),
+        only_if: UserCondition::NoAdmin,
+        by: BY.to_owned(),
+    };
+    let command = Command::PutUser(Box::new(put));
+    match app.ledger.command(Priority::People, command).await {
+        Ok(_) | Err(LedgerError::Refused(Refusal::Conflict(_))) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The socket systemd hands over, or one of our own.
+async fn listen(options: &ServeOptions) -> Result<TcpListener, Failure> {
+    let handed = ListenFd::from_env()
+        .take_tcp_listener(0)
+        .map_err(|error| Failure::caused("the socket that was handed over is not usable", error))?;
+    if let Some(handed) = handed {
+        return handed
+            .set_nonblocking(true)
+            .and_then(|()| TcpListener::from_std(handed))
+            .map_err(|error| {
+                Failure::caused("the socket that was handed over is not usable", error)
+            });
+    }
+    TcpListener::bind(options.listen).await.map_err(|source| {
+        app::StartError::Listen {
+            address: options.listen,
+            source,
+        }
+        .into()
+    })
+}
+
+/// Drains and ends. A second signal ends at once.
+async fn stop(
+    running: Running,
+    clock: &Arc<dyn Clock>,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    tokio::select! {
+        () = running.stop() => Ok(()),
+        () = clock.sleep(STOP_MAX) => {
+            complain("stopping took too long; what is written is safe");
+            Err(Failure::Said(1))
+        }
+        () = signals.any() => {
+            complain("stopped at once; what is written is safe");
+            Err(Failure::Said(1))
+        }
+    }
+}
+
+/// What tells a process to end.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub fn new() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::caused("signals cannot be heard", error));
+        Ok(Signals {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Returns when any of them came.
+    pub async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

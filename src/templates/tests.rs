@@ -1,0 +1,115 @@
+//! Tests of the words as a whole.
+
+mod bounded;
+mod hostile;
+mod language;
+mod where_;
+mod wording;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::{Rendered, Scene, Words, markup, render};
+use crate::domain::notice::{Collection, Item, Items, Notice, NoticeDraft, Severity, Subject};
+use crate::domain::spec::{TemplateSpec, WordsSpec};
+
+/// A push as a forge tells it.
+fn push() -> Notice {
+    Notice {
+        id: "01JDF2Z6V80001800000000000".into(),
+        position: 42,
+        received_at: 1_764_000_000_250_000,
+        provider: "forge".into(),
+        provider_kind: "gitea".into(),
+        dispatch_id: "d-7".into(),
+        draft: NoticeDraft {
+            kind: "push".into(),
+            collection: Some(Collection {
+                id: "17".into(),
+                name: "harbour/crane".into(),
+            }),
+            subject: Subject {
+                key: "branch:main".into(),
+                label: "main".into(),
+            },
+            actor: Some("gordon".into()),
+            title: "gordon pushed 2 commits to main in harbour/crane".into(),
+            text: "ab12cd3 Lift the hook first\n99ffee1 Oil the winch".into(),
+            url: Some("https://git.example.net/harbour/crane/compare/1...2".into()),
+            labels: [("branch", "main"), ("commits", "2"), ("forced", "false")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            ..NoticeDraft::default()
+        },
+    }
+}
+
+fn with(change: impl FnOnce(&mut NoticeDraft)) -> Notice {
+    let mut notice = push();
+    change(&mut notice.draft);
+    notice
+}
+
+/// 24 November 2025, 16:00 UTC, read in Lisbon.
+fn rendered(words: Option<&Words>, format: &str, notice: &Notice) -> Rendered {
+    rendered_in(words, format, notice, "en", &TimeZone::UTC)
+}
+
+fn rendered_in(
+    words: Option<&Words>,
+    format: &str,
+    notice: &Notice,
+    locale: &str,
+    zone: &TimeZone,
+) -> Rendered {
+    render(
+        words,
+        format,
+        &Scene {
+            notice,
+            tracker: Some("releases"),
+            link: None,
+            target: "ops",
+            receiver: "team",
+            locale,
+            zone,
+            now: Timestamp::from_second(1_764_000_000).unwrap(),
+        },
+    )
+}
+
+fn spec(entries: &[(&str, WordsSpec)]) -> TemplateSpec {
+    TemplateSpec {
+        name: "short".into(),
+        description: String::new(),
+        locale: None,
+        entries: entries
+            .iter()
+            .map(|(kind, words)| ((*kind).to_owned(), words.clone()))
+            .collect(),
+    }
+}
+
+/// Words whose every message is this text.
+fn words(text: &str) -> Words {
+    Words::compile(&spec(&[(
+        "default",
+        WordsSpec {
+            text: Some(text.into()),
+            ..WordsSpec::default()
+        },
+    )]))
+    .unwrap_or_else(|faults| panic!("{text}: {faults:?}"))
+}
+
+/// What a text says of a notice, plain; faults in brackets behind it.
+fn said(text: &str, notice: &Notice) -> String {
+    let rendered = rendered(Some(&words(text)), "plain", notice);
+    let mut said = markup::plain(&rendered.text);
+    if !rendered.faults.is_empty() {
+        said.push_str(&format!(" [{}]", rendered.faults.join("; ")));
+    }
+    said
+}
