@@ -205,7 +205,10 @@ impl Keyring {
     pub fn stand_in() -> Keyring {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         SystemEntropy.fill(key.as_mut());
-        Keyring { stand_in: true, ..Keyring::of(&key) }
+        Keyring {
+            stand_in: true,
+            ..Keyring::of(&key)
+        }
     }
 
     /// Whether the store's own key is missing. What is sealed now could never be opened again, so

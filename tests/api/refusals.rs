@@ -4,6 +4,10 @@ use crate::harness::Api;
 use reqwest::Method;
 use serde_json::Value;
 
+type Headers = [(&'static str, &'static str)];
+/// Method, path, headers and body; status, and what the detail says.
+type Case<'a> = (&'a str, &'a str, &'a Headers, &'a str, u16, &'a str);
+
 const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
 
 #[tokio::test]
@@ -20,7 +24,7 @@ async fn whatever_goes_wrong_is_a_problem() {
     let large = format!("{{\"text\": \"{}\"}}", "x".repeat(1_100_000));
     let form: &[(&str, &str)] = &[("content-type", "text/plain")];
     let none: &[(&str, &str)] = &[];
-    let cases: &[(&str, &str, &[(&str, &str)], &str, u16, &str)] = &[
+    let cases: &[Case<'_>] = &[
         (
             "GET",
             "/api/v1/nothing",
@@ -29,6 +33,9 @@ async fn whatever_goes_wrong_is_a_problem() {
             404,
             "there is no GET /api/v1/nothing",
         ),
+        ("GET", "/api/v1", none, "", 404, "/api/v1"),
+        ("GET", "/api/v1/", none, "", 404, "/api/v1/"),
+        ("GET", "/api", none, "", 404, "/api"),
         ("GET", "/api/v2/notices", none, "", 404, "/api/v2/notices"),
         (
             "GET",
