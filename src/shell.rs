@@ -19,6 +19,8 @@ pub mod http;
 pub mod keyring;
 pub mod ledger;
 pub mod options;
+pub mod passwords;
 pub mod redact;
 pub mod sources;
 pub mod vault;
+pub mod views;
