@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches as _;
 
-pub mod args;
 mod access;
+pub mod args;
 mod configuration;
 mod failure;
 mod logging;

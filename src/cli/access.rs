@@ -67,11 +67,16 @@ pub async fn user(verb: UserVerb) -> Result<(), Failure> {
         UserVerb::Remove { name, place } => {
             if place.stopped().is_some() {
                 let by = BY.to_owned();
-                let remove = Command::RemoveUser { name: name.clone(), by };
+                let remove = Command::RemoveUser {
+                    name: name.clone(),
+                    by,
+                };
                 command(&place, Missing::Refuse, remove).await?;
             } else {
                 let remote = Remote::new(&place)?;
-                remote.call(Method::DELETE, &["users", &name], &[], None).await?;
+                remote
+                    .call(Method::DELETE, &["users", &name], &[], None)
+                    .await?;
             }
             Ok(())
         }
@@ -132,7 +137,9 @@ async fn put(
     match only_if {
         UserCondition::Absent | UserCondition::NoAdmin => {
             body["name"] = name.into();
-            remote.call(Method::POST, &["users"], &[], Some(&body)).await?;
+            remote
+                .call(Method::POST, &["users"], &[], Some(&body))
+                .await?;
         }
         UserCondition::Present => {
             remote
@@ -176,11 +183,16 @@ pub async fn token(verb: TokenVerb) -> Result<(), Failure> {
         TokenVerb::Revoke { name, place } => {
             if place.stopped().is_some() {
                 let by = BY.to_owned();
-                let revoke = Command::RevokeToken { name: name.clone(), by };
+                let revoke = Command::RevokeToken {
+                    name: name.clone(),
+                    by,
+                };
                 command(&place, Missing::Refuse, revoke).await?;
             } else {
                 let remote = Remote::new(&place)?;
-                remote.call(Method::DELETE, &["tokens", &name], &[], None).await?;
+                remote
+                    .call(Method::DELETE, &["tokens", &name], &[], None)
+                    .await?;
             }
             Ok(())
         }

@@ -76,22 +76,30 @@ pub enum Verb {
     /// Exit with 0 when the program is ready
     Healthcheck(HealthArgs),
     /// Print shell completions
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 }
 
 /// Where a verb works: on a running program, or on the store of a stopped one.
 #[derive(Debug, Clone, Args)]
 pub struct Place {
     /// Address of the running program
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8780", help_heading = "Where")]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8780",
+        help_heading = "Where"
+    )]
     pub url: String,
     /// API token for it
     #[arg(long, value_name = "TOKEN", help_heading = "Where")]
     pub token: Option<String>,
     /// File with the API token
-    #[arg(long, value_name = "FILE", conflicts_with = "token", help_heading = "Where")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "token",
+        help_heading = "Where"
+    )]
     pub token_file: Option<PathBuf>,
     /// Data folder of a stopped program, instead of --url
     #[arg(long, value_name = "DIR", help_heading = "Where")]
@@ -523,9 +531,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn since(text: &str) -> Result<Since, String> {
     match text.parse::<jiff::Timestamp>() {
         Ok(at) => Ok(Since::At(at.as_microsecond())),
-        Err(_) => duration(text).map(Since::Ago).map_err(|error| {
-            format!("{error}; or a moment like `2026-01-31T08:00:00Z`")
-        }),
+        Err(_) => duration(text)
+            .map(Since::Ago)
+            .map_err(|error| format!("{error}; or a moment like `2026-01-31T08:00:00Z`")),
     }
 }
 

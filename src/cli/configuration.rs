@@ -21,14 +21,15 @@ impl Texts {
         for path in paths {
             let name = path.to_string_lossy().into_owned();
             let cannot = |why: String| Failure::Input(format!("{name} cannot be read: {why}"));
-            let length = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
+            let length = std::fs::metadata(path)
+                .map_err(|error| cannot(error.to_string()))?
+                .len();
             if length > SOURCE_BYTES_MAX as u64 {
                 return Err(cannot(format!(
                     "it has {length} bytes, over the limit of {SOURCE_BYTES_MAX}; split it"
                 )));
             }
-            let text =
-                std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+            let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
             texts.push((name, text));
         }
         Ok(Texts(texts))

@@ -46,7 +46,9 @@ impl Remote {
         let token = token
             .map(|token| {
                 let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim()))
-                    .map_err(|_| Failure::Input("--token holds characters a token never has".to_owned()))?;
+                    .map_err(|_| {
+                        Failure::Input("--token holds characters a token never has".to_owned())
+                    })?;
                 value.set_sensitive(true);
                 Ok::<_, Failure>(value)
             })
@@ -62,9 +64,7 @@ impl Remote {
         let mut base = Url::parse(url)
             .ok()
             .filter(|base| matches!(base.scheme(), "http" | "https") && base.has_host())
-            .ok_or_else(|| {
-                Failure::Input(format!("--url {url} is not an address of a program"))
-            })?;
+            .ok_or_else(|| Failure::Input(format!("--url {url} is not an address of a program")))?;
         base.set_query(None);
         base.set_fragment(None);
         Ok(Remote {
@@ -102,7 +102,10 @@ impl Remote {
         }
         let unreachable = |error: reqwest::Error| {
             Failure::caused(
-                format!("{} does not answer; is the program running there?", self.base),
+                format!(
+                    "{} does not answer; is the program running there?",
+                    self.base
+                ),
                 error.without_url(),
             )
         };

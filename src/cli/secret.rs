@@ -18,7 +18,10 @@ pub fn of_file(option: &str, path: &Path) -> Result<Zeroizing<String>, Failure> 
         .file(&path.to_string_lossy())
         .map(Zeroizing::new)
         .map_err(|why| {
-            Failure::Input(format!("{option}: {} cannot be read: {why}", path.display()))
+            Failure::Input(format!(
+                "{option}: {} cannot be read: {why}",
+                path.display()
+            ))
         })?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
@@ -40,7 +43,8 @@ pub fn new_password(file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
         return Ok(Zeroizing::new(password));
     }
     if !io::stdin().is_terminal() {
-        let help = "give the password in a file: --password-file FILE or NOTIFY_BRIDGE_PASSWORD_FILE";
+        let help =
+            "give the password in a file: --password-file FILE or NOTIFY_BRIDGE_PASSWORD_FILE";
         return Err(Failure::Input(help.to_owned()));
     }
     let ask = |prompt: &str| {

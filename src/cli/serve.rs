@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::args::ServeArgs;
 use super::configuration::{Texts, refused};
 use super::failure::Failure;
+use super::passwords;
 use super::printer::{Printer, complain};
 use super::stopped::BY;
 use super::{logging, secret};
@@ -21,7 +22,6 @@ use crate::shell::clock::{Clock, SystemClock};
 use crate::shell::configure::{self, OwnSurroundings};
 use crate::shell::ledger::{LedgerError, Priority};
 use crate::shell::options::{HttpOptions, ServeOptions};
-use super::passwords;
 
 /// How long stopping may take before the process ends all the same.
 const STOP_MAX: Duration = Duration::from_secs(10);
@@ -32,9 +32,10 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     // Files and secrets are read before anything is opened: a fault in them changes nothing.
     let texts = Texts::read(&args.apply)?;
     let admin = match (&args.admin, &args.admin_password_file) {
-        (Some(name), Some(file)) => {
-            Some((name.clone(), secret::of_file("--admin-password-file", file)?))
-        }
+        (Some(name), Some(file)) => Some((
+            name.clone(),
+            secret::of_file("--admin-password-file", file)?,
+        )),
         (_, None) | (None, _) => None,
     };
     let options = ServeOptions {
@@ -201,9 +202,8 @@ pub struct Signals {
 
 impl Signals {
     pub fn new() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Failure::caused("signals cannot be heard", error))
-        };
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::caused("signals cannot be heard", error));
         Ok(Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,

@@ -82,7 +82,9 @@ fn readable(data: &Path) -> Result<Reader<Event>, Failure> {
         .map_err(|error| Failure::Failed(Causes(&error).to_string()))?;
     if let Some(trouble) = reader.trouble() {
         let trouble = Causes(trouble);
-        super::printer::complain(&format!("the store is read as far as it is whole: {trouble}"));
+        super::printer::complain(&format!(
+            "the store is read as far as it is whole: {trouble}"
+        ));
     }
     Ok(reader)
 }

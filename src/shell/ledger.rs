@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -217,7 +218,7 @@ impl Ledger {
         correlation: [u8; 16],
     ) -> Result<Committed, LedgerError> {
         let answer = self.offer(priority, command, beside, correlation)?;
-        answer.await.unwrap_or(Err(LedgerError::Stopping))
+        answer.await.unwrap_or(Err(LedgerError::Failed))
     }
 
     /// As [`Ledger::submit`], for a command with nothing beside it.
@@ -419,9 +420,53 @@ impl Writer {
     }
 
     fn take(&mut self, commands: Vec<Waiting>) {
-        let now = self.clock.now();
         let mut batch = Batch::default();
         let mut pending = Vec::with_capacity(commands.len());
+        // A fault in deciding must not end the writer: everyone in the batch is told that it failed,
+        // nothing is written, and the writer starts again from what is durable.
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            self.decide_all(commands, &mut batch, &mut pending)
+        }));
+        if decided.is_err() {
+            tracing::error!(
+                "deciding a batch failed in a way that must not happen; nothing of it was written"
+            );
+            for Pending { reply, .. } in pending {
+                let _gone = reply.send(Err(LedgerError::Failed));
+            }
+            self.catch_up();
+            return;
+        }
+        match self.log.append(&batch) {
+            Ok(()) => {
+                self.publish(batch.events);
+                for Pending { reply, result } in pending {
+                    // Whoever asked may have gone away; the command happened all the same.
+                    let _gone = reply.send(result);
+                }
+            }
+            Err(error) => {
+                let told = match error {
+                    AppendError::DiskLow { .. } => LedgerError::DiskLow,
+                    _ => LedgerError::Failed,
+                };
+                for Pending { reply, result } in pending {
+                    let refused = matches!(result, Err(LedgerError::Refused(_)));
+                    let _gone = reply.send(if refused { result } else { Err(told.clone()) });
+                }
+                self.recover(&error);
+            }
+        }
+    }
+
+    /// Decides each command against the writer's own state and gathers what the batch writes.
+    fn decide_all(
+        &mut self,
+        commands: Vec<Waiting>,
+        batch: &mut Batch<Event>,
+        pending: &mut Vec<Pending>,
+    ) {
+        let now = self.clock.now();
         let mut rows: Rows = Vec::new();
         for waiting in commands {
             let Waiting {
@@ -441,7 +486,7 @@ impl Writer {
                     let last = first + decided.events.len() as u64;
                     for (index, event) in decided.events.into_iter().enumerate() {
                         let position = first + index as u64;
-                        self.keep_secrets(&event, position, &beside, &mut batch);
+                        self.keep_secrets(&event, position, &beside, batch);
                         self.state.evolve(
                             At {
                                 position,
@@ -479,26 +524,6 @@ impl Writer {
             .map(|(position, row)| (position, row.encode()))
             .collect();
         batch.rows = rows.into_iter().collect();
-        match self.log.append(&batch) {
-            Ok(()) => {
-                self.publish(batch.events);
-                for Pending { reply, result } in pending {
-                    // Whoever asked may have gone away; the command happened all the same.
-                    let _gone = reply.send(result);
-                }
-            }
-            Err(error) => {
-                let told = match error {
-                    AppendError::DiskLow { .. } => LedgerError::DiskLow,
-                    _ => LedgerError::Failed,
-                };
-                for Pending { reply, result } in pending {
-                    let refused = matches!(result, Err(LedgerError::Refused(_)));
-                    let _gone = reply.send(if refused { result } else { Err(told.clone()) });
-                }
-                self.recover(&error);
-            }
-        }
     }
 
     /// Makes durable events visible.

@@ -36,6 +36,10 @@ pub const REDACT_LAYERS_MAX: usize = 4;
 /// How far behind a cut [`Redactor::redact_head`] needs to see at most, in bytes.
 pub const REDACT_REACH_BYTES_MAX: usize = 16 * 1_024;
 
+/// How often a text is gone over: replacing one secret may bring out another, when an escape began
+/// in the first or the mask completes a second one. A text that still holds one is hidden whole.
+pub const REDACT_ROUNDS_MAX: usize = 8;
+
 /// What stands in place of a secret.
 pub const MASK: &str = "***";
 
@@ -50,9 +54,8 @@ pub struct Redactor {
     short: Vec<Vec<u8>>,
     /// A secret looks like an escape, so decoding everything at once might take it apart.
     escape_like: bool,
+    /// A form may have written a secret with plus signs.
     has_space: bool,
-    /// A mask could complete a secret with what stands beside it.
-    has_mask: bool,
 }
 
 impl std::fmt::Debug for Redactor {
@@ -106,14 +109,12 @@ impl Redactor {
                 .build(patterns.iter().map(|pattern| &pattern.bytes))
                 .expect("the patterns of some secrets are fewer than two billion")
         });
-        let has_mask = patterns.iter().any(|pattern| pattern.bytes.contains(&b'*'));
         Redactor {
             search,
             patterns,
             short,
             escape_like,
             has_space,
-            has_mask,
         }
     }
 
@@ -124,20 +125,15 @@ impl Redactor {
 
     /// The bytes without secrets.
     pub fn redact_bytes<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let ranges = self.ranges(bytes);
-        if ranges.is_empty() {
-            return Cow::Borrowed(bytes);
-        }
-        let mut redacted = masked(bytes, &ranges, bytes.len());
-        while self.has_mask {
-            // Each round is shorter than the one before, so this ends.
+        let mut redacted = Cow::Borrowed(bytes);
+        for _ in 0..REDACT_ROUNDS_MAX {
             let ranges = self.ranges(&redacted);
             if ranges.is_empty() {
-                break;
+                return redacted;
             }
-            redacted = masked(&redacted, &ranges, redacted.len());
+            redacted = Cow::Owned(masked(&redacted, &ranges, redacted.len()));
         }
-        Cow::Owned(redacted)
+        Cow::Owned(MASK.as_bytes().to_vec())
     }
 
     /// The text without secrets.
@@ -157,10 +153,7 @@ impl Redactor {
     pub fn redact_head(&self, bytes: &[u8], keep: usize) -> Vec<u8> {
         let keep = keep.min(bytes.len());
         let head = masked(bytes, &self.ranges(bytes), keep);
-        if self.has_mask {
-            return self.redact_bytes(&head).into_owned();
-        }
-        head
+        self.redact_bytes(&head).into_owned()
     }
 
     /// How many bytes behind a cut must be read so that no part of a secret is left before it.

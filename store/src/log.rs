@@ -199,7 +199,7 @@ impl<P: Payload> Log<P> {
     pub fn reopen(&mut self) -> Result<(), OpenError> {
         self.failed = true;
         // Whatever is wrong with it, the next open finds out.
-        drop(self.shared.exchange(Handle::closed()));
+        let _ = self.shared.exchange(Handle::closed()).close();
         let opened = self.source.open::<P>(&self.options, &|_| {})?;
         self.shared.set_next_position(opened.end.next);
         self.adopt(&opened.end, opened.repaired);

@@ -1,7 +1,7 @@
 //! What the writer and its readers have in common: the open database, which may be closed and
 //! opened again under them, and the end of the log.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     _lock: Option<FolderLock>,
 }
 
-/// A database that may be open. Closes it when dropped, without redb's panics on altered files.
+/// A database that may be open. One that is dropped instead of closed writes nothing more.
 pub(crate) struct Handle(Option<Database>);
 
 impl Handle {
@@ -57,9 +57,20 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // Nobody is left to tell; the next open finds what is wrong.
-        let _ = self.close();
+        if let Some(database) = self.0.take() {
+            abandon(database);
+        }
     }
+}
+
+/// Closes a database that was only read, or could not be used, without the transaction that redb
+/// makes while closing: on an altered file that transaction can abort the process. redb makes none
+/// while its thread unwinds, so this unwinds, without any panic message.
+fn abandon(database: Database) {
+    let _ = catch_unwind(AssertUnwindSafe(move || {
+        let _dropped_while_unwinding = database;
+        resume_unwind(Box::new(()));
+    }));
 }
 
 impl std::fmt::Debug for Handle {

@@ -1,4 +1,4 @@
-//! What people read, and what is checked before anything is sent. The network is in `tests/net.rs`.
+//! What people read, and what is checked before anything is sent. The network is in `tests/net/`.
 
 use super::*;
 use crate::shell::clock::ManualClock;
@@ -108,7 +108,14 @@ fn an_excerpt_is_short_and_harmless() {
 }
 
 #[test]
-fn this_machine_is_known() {
-    assert!(is_this_machine(IpAddr::from([127, 0, 0, 1])));
-    assert!(!is_this_machine(IpAddr::from([192, 0, 2, 77])));
+fn a_wildcard_listener_is_every_address_of_this_machine() {
+    let policy = AddressPolicy {
+        own_listeners: vec![([0, 0, 0, 0], 8780).into()],
+        local: is_this_machine,
+        ..AddressPolicy::default()
+    };
+    let reached = |ip: [u8; 4]| policy.judge(IpAddr::from(ip), 8780, true).is_ok();
+    assert!(!reached([127, 0, 0, 1]));
+    // The broadcast address of its network is no machine's own.
+    assert!(reached([10, 255, 255, 255]));
 }

@@ -240,9 +240,14 @@ fn overlapping_secrets_leave_nothing_of_either() {
     ] {
         assert_eq!(redactor.redact_text(text), expected, "{text}");
     }
+    // The first one's last character makes an escape of the second one's beginning.
+    let redactor = Redactor::new(["n% %", "44%%"]);
+    assert_eq!(redactor.redact_text("n% %44%25%25"), "******");
     // The mask must not complete a secret with what stands beside it.
     let redactor = Redactor::new(["***xy", "secret"]);
     assert_eq!(redactor.redact_text("secretxyxy"), "***");
+    let endless = format!("a secret{} b", "xy".repeat(10_000));
+    assert_eq!(redactor.redact_text(&endless), "***");
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! Small servers that say what a test wants.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A server that hands every connection to a function of the test.
+pub async fn serve<F, R>(each: F) -> SocketAddr
+where
+    F: Fn(TcpStream) -> R + Send + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("its address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(each(stream));
+        }
+    });
+    address
+}
+
+/// Reads one request: head and as much body as it announces.
+pub async fn request(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    let mut buffer = [0; 4_096];
+    loop {
+        let whole = String::from_utf8_lossy(&text).into_owned();
+        if let Some((head, body)) = whole.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .and_then(|length| length.parse().ok())
+                .unwrap_or(0);
+            if body.len() >= length {
+                return whole;
+            }
+        }
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return whole,
+            Ok(count) => text.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+/// A server that always says this and closes.
+pub async fn serve_text(text: String) -> SocketAddr {
+    serve(move |mut stream| {
+        let text = text.clone();
+        async move {
+            request(&mut stream).await;
+            let _ = stream.write_all(text.as_bytes()).await;
+        }
+    })
+    .await
+}
+
+/// A port on which nothing listens.
+pub async fn free_port() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("its address")
+}
+
+/// A server that counts who comes and says nothing.
+pub async fn serve_counted() -> (SocketAddr, Arc<AtomicUsize>) {
+    let reached = Arc::new(AtomicUsize::new(0));
+    let counter = reached.clone();
+    let address = serve(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async {}
+    })
+    .await;
+    (address, reached)
+}
+
+pub fn ok(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nretry-after: 7\r\nset-cookie: id=1\r\n\r\n{body}",
+        body.len()
+    )
+}

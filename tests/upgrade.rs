@@ -1,0 +1,382 @@
+//! Bytes that were written stay readable: one golden per event kind and revision, and one small store
+//! per released format that opens and rebuilds to what was recorded.
+//!
+//! A golden that does not match means that written logs would read differently. It is never
+//! corrected: a new revision is added. `BLESS=1` writes goldens that are missing.
+
+use std::path::PathBuf;
+
+use notify_bridge::domain::event::{
+    Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, Planned, PlannedLink,
+    RequestKeys, Role, RowFacts, Token, TokenScope, User,
+};
+use notify_bridge::domain::notice::{
+    Collection, Item, Items, NoticeDraft, Severity, Subject, Transition,
+};
+use notify_bridge::domain::reason::{Routed, What};
+use notify_bridge::domain::spec::{EntityKind, SecretMark, Settings, UnknownPolicy};
+use notify_bridge::targets::{Part, Scope};
+use notify_bridge::wire::{self, KINDS};
+use notify_store::{DecodeError, Payload};
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn key() -> DeliveryKey {
+    DeliveryKey {
+        position: 70_000,
+        ordinal: 3,
+    }
+}
+
+fn answer() -> Answer {
+    Answer {
+        http_status: Some(429),
+        text: "slow down, żółw".into(),
+        duration_ms: 812,
+    }
+}
+
+fn seed() -> IdSeed {
+    IdSeed {
+        millis: 1_795_521_600_123,
+        epoch: 0xBEEF,
+    }
+}
+
+fn plan() -> Plan {
+    Plan {
+        routed: vec![Routed {
+            what: What::FilterSaidNo,
+            tracker: 4,
+            tracker_name: "releases".into(),
+            target_name: "".into(),
+            detail: "notice.labels.branch = 'dev'".into(),
+        }],
+        links: vec![PlannedLink {
+            tracker: 5,
+            tracker_name: "pushes".into(),
+            target: 2,
+            target_name: "ops".into(),
+            link_name: "night".into(),
+            unknown: UnknownPolicy::Park,
+            local: false,
+        }],
+        planned: vec![
+            Planned {
+                receiver: 9,
+                link: 0,
+            },
+            Planned {
+                receiver: 300,
+                link: 0,
+            },
+        ],
+    }
+}
+
+fn notice() -> NoticeDraft {
+    let map = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+    NoticeDraft {
+        kind: "push".into(),
+        collection: Some(Collection {
+            id: "42".into(),
+            name: "team/app".into(),
+        }),
+        subject: Subject {
+            key: "branch:main".into(),
+            label: "main".into(),
+        },
+        transition: Transition::Updates,
+        actor: Some("Ada".into()),
+        title: "Ada pushed 1 commit to main in team/app".into(),
+        text: "2222222 Teach the parrot".into(),
+        url: Some("https://forge.example/team/app".into()),
+        severity: Severity::Warning,
+        labels: map("branch", "main"),
+        before: map("state", "open"),
+        after: map("state", "closed"),
+        items: Items {
+            added: vec![Item {
+                key: "a".into(),
+                kind: "photo".into(),
+                label: "dune".into(),
+            }],
+            removed: vec![],
+            added_total: 12,
+            removed_total: 0,
+        },
+        occurred_at: Some(1_795_521_599_000_000),
+    }
+}
+
+/// One event of every kind, every field set to something a mix-up would show.
+fn samples() -> Vec<Event> {
+    let by = || "ada".to_owned();
+    let spec = serde_json::json!({
+        "entity": "target", "name": "ops", "kind": "telegram", "receivers": [{"name": "team", "to": "-100", "silent": true}],
+    });
+    let marks = [(
+        "token".to_owned(),
+        SecretMark {
+            position: 12,
+            slot: 1,
+            fingerprint: [7; 16],
+        },
+    )]
+    .into();
+    vec![
+        Event::Founded {
+            epoch: 0xBEEF,
+            salt: [5; 32],
+            program: "notify-bridge 0.1.0".into(),
+        },
+        Event::SettingsChanged {
+            settings: Settings {
+                timezone: "Europe/Lisbon".into(),
+                locale: "pt".into(),
+                public_url: None,
+            },
+            by: by(),
+        },
+        Event::EntityPut {
+            id: 8,
+            spec: serde_json::from_value(spec).expect("a spec"),
+            secrets: marks,
+            receivers: vec![9],
+            managed_by: Some("bridge.toml".into()),
+            by: by(),
+        },
+        Event::EntityRemoved {
+            kind: EntityKind::Tracker,
+            id: 4,
+            name: "old".into(),
+            by: by(),
+        },
+        Event::FileApplied {
+            file: "bridge.toml".into(),
+            digest: [9; 32],
+            by: by(),
+        },
+        Event::UserPut {
+            user: User {
+                id: 1,
+                name: by(),
+                role: Role::Owner,
+                password_hash: "$argon2id$…".into(),
+            },
+            by: by(),
+        },
+        Event::UserRemoved { id: 2, by: by() },
+        Event::TokenPut {
+            token: Token {
+                id: 3,
+                name: "ci".into(),
+                hash: [1; 32],
+                scopes: vec![TokenScope::Read, TokenScope::Notify],
+                role: Role::Editor,
+                target: Some("ops".into()),
+                expires_at: Some(1_800_000_000_000_000),
+                created_at: 1_795_521_600_000_000,
+            },
+            by: by(),
+        },
+        Event::TokenRevoked { id: 3, by: by() },
+        Event::Accepted(Box::new(Accepted {
+            seed: seed(),
+            day: 20_781,
+            provider: 1,
+            provider_name: "forge".into(),
+            provider_kind: "gitea".into(),
+            notice: notice(),
+            nth: 0,
+            of: 2,
+            keys: RequestKeys {
+                sender: Some(u128::MAX - 5),
+                body: Some(3),
+            },
+            plan: plan(),
+        })),
+        Event::IntakeUnreadable {
+            seed: seed(),
+            day: -3,
+            provider: 1,
+            provider_name: "forge".into(),
+            why: "the body is not JSON".into(),
+            keys: RequestKeys::default(),
+        },
+        Event::Resent {
+            seed: seed(),
+            notice: 69_000,
+            day: 20_782,
+            provider: 1,
+            row: RowFacts {
+                provider: 1,
+                severity: 2,
+                kind_hash: 11,
+                collection_hash: 12,
+            },
+            subject: 13,
+            plan: plan(),
+            by: by(),
+        },
+        Event::MessageComposed {
+            notice: 69_000,
+            planning: 70_000,
+            hash: 14,
+            parts: vec![Part {
+                kind: "text".into(),
+                text: "<b>hi</b>".into(),
+                payload: "{\"a\":1}".into(),
+            }],
+            faults: vec!["template_failed".into()],
+        },
+        Event::AttemptStarted {
+            delivery: key(),
+            notice: 69_000,
+            attempt: 2,
+            part: 1,
+            composed: 70_001,
+        },
+        Event::PartSent {
+            delivery: key(),
+            notice: 69_000,
+            part: 1,
+            ids: vec!["4711".into()],
+            answer: answer(),
+        },
+        Event::AttemptFailed {
+            delivery: key(),
+            notice: 69_000,
+            part: 1,
+            scope: Scope::Receiver,
+            retry_at: 1_795_521_630_000_000,
+            reason: "asked to wait 30 s".into(),
+            answer: answer(),
+        },
+        Event::FallbackUsed {
+            delivery: key(),
+            notice: 69_000,
+            composed: 70_009,
+            reason: "can't parse".into(),
+            answer: answer(),
+        },
+        Event::ClaimReturned {
+            delivery: key(),
+            notice: 69_000,
+        },
+        Event::DeliverySettled {
+            delivery: key(),
+            notice: 69_000,
+            part: 1,
+            outcome: Outcome::Parked,
+            why: What::TriesUsedUp,
+            detail: "16 tries".into(),
+            ids: vec![],
+            answer: answer(),
+        },
+        Event::OutcomeUnknown {
+            delivery: key(),
+            notice: 69_000,
+            policy: UnknownPolicy::Park,
+        },
+        Event::DeliveryOperated {
+            delivery: key(),
+            notice: 69_000,
+            action: Action::Confirm,
+            by: by(),
+        },
+        Event::ReceiverGone {
+            target: 8,
+            receiver: 9,
+            reason: "blocked".into(),
+        },
+        Event::ReceiverMoved {
+            target: 8,
+            receiver: 9,
+            to: "-100777".into(),
+        },
+        Event::ReceiverRestored {
+            target: 8,
+            receiver: 9,
+            by: by(),
+        },
+        Event::SendingPaused { by: by() },
+        Event::SendingResumed { by: by() },
+        Event::ClockStepped {
+            by_micros: -3_600_000_000,
+        },
+    ]
+}
+
+#[test]
+fn every_kind_and_revision_reads_and_writes_its_golden() {
+    let samples = samples();
+    assert_eq!(samples.len(), KINDS.len(), "one sample a kind");
+    for (event, (kind, revision, name)) in samples.iter().zip(KINDS) {
+        assert_eq!(
+            (event.kind(), event.revision()),
+            (*kind, *revision),
+            "{name}"
+        );
+        let mut bytes = Vec::new();
+        event.encode(&mut bytes);
+        let path = fixtures().join(format!("events/{name}.r{revision}"));
+        let wanted = std::env::var_os("BLESS").is_some() && !path.exists();
+        if wanted {
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder is made");
+            std::fs::write(&path, hex::encode(&bytes)).expect("the golden is written");
+        }
+        let golden = std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let golden = hex::decode(golden.trim()).expect("hex");
+        assert_eq!(
+            hex::encode(&bytes),
+            hex::encode(&golden),
+            "{name} writes other bytes than it did"
+        );
+        assert_eq!(
+            &Event::decode(*kind, *revision, &golden).expect(name),
+            event,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn bytes_are_decoded_exactly() {
+    for event in samples() {
+        let mut bytes = Vec::new();
+        event.encode(&mut bytes);
+        for cut in 0..bytes.len() {
+            assert!(
+                Event::decode(event.kind(), 1, &bytes[..cut]).is_err(),
+                "{cut} bytes of {event:?}"
+            );
+        }
+        bytes.push(0);
+        assert!(matches!(
+            Event::decode(event.kind(), 1, &bytes),
+            Err(DecodeError::Malformed { .. })
+        ));
+    }
+}
+
+#[test]
+fn what_is_not_known_is_named_and_never_skipped() {
+    assert_eq!(
+        Event::decode(999, 1, &[]),
+        Err(DecodeError::UnknownKind { kind: 999 })
+    );
+    assert_eq!(
+        Event::decode(20, 2, &[]),
+        Err(DecodeError::UnknownRevision {
+            kind: 20,
+            revision: 2
+        })
+    );
+    for (kind, _, name) in KINDS {
+        assert_eq!(wire::kind_name(*kind), Some(*name));
+    }
+}
