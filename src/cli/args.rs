@@ -298,9 +298,10 @@ pub enum TokenVerb {
         /// read, notify, operate or admin; may be repeated
         #[arg(long, required = true, value_delimiter = ',', value_parser = scope)]
         scope: Vec<TokenScope>,
-        /// What the token's owner may do at most
-        #[arg(long, default_value = "owner", value_parser = role)]
-        role: Role,
+        /// What its owner may do at most: viewer, editor, admin or owner; not given: what the scopes
+        /// need
+        #[arg(long, value_parser = role)]
+        role: Option<Role>,
         /// The only target it may send to
         #[arg(long)]
         target: Option<String>,

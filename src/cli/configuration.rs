@@ -98,7 +98,7 @@ pub async fn apply(args: &ApplyArgs) -> Result<(), Failure> {
     let printer = Printer::new(args.place.json);
     let texts = Texts::read(&args.files)?;
     let Some(data) = args.place.stopped() else {
-        return super::remote::apply(args, &texts, &printer).await;
+        return apply_over_http(args, &texts, &printer).await;
     };
     let key_file = args.place.secret_key_file.as_deref();
     let store = Writable::open(data, key_file, Missing::Create).await?;
@@ -177,7 +177,7 @@ pub fn agree(removed: usize, yes: bool) -> Result<(), Failure> {
 pub async fn export(args: &ExportArgs) -> Result<(), Failure> {
     let printer = Printer::new(false);
     let Some(data) = args.place.stopped() else {
-        return super::remote::export(args, &printer).await;
+        return export_over_http(args, &printer).await;
     };
     let key_file = args.place.secret_key_file.as_deref();
     let store = Writable::open(data, key_file, Missing::Refuse).await?;

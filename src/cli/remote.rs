@@ -82,12 +82,8 @@ impl Remote {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
-        let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| Failure::Input("--url cannot have a path".to_owned()))?
-            .pop_if_empty()
-            .push("api")
-            .extend(path);
+        let path: Vec<&str> = std::iter::once("api").chain(path.iter().copied()).collect();
+        let mut url = self.url(&path)?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -100,12 +96,42 @@ impl Remote {
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
         }
+        self.answer(request).await
+    }
+
+    /// Where it is, without a slash at the end.
+    pub fn base(&self) -> String {
+        self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// Gives a webhook to the intake, as its sender would.
+    pub async fn hook(
+        &self,
+        provider: &str,
+        headers: &[(&'static str, String)],
+        body: &'static str,
+    ) -> Result<Answer, Failure> {
+        let url = self.url(&["hooks", provider])?;
+        let mut request = self.http.post(url).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        self.answer(request).await
+    }
+
+    fn url(&self, path: &[&str]) -> Result<Url, Failure> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| Failure::Input("--url cannot have a path".to_owned()))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
         let unreachable = |error: reqwest::Error| {
             Failure::caused(
-                format!(
-                    "{} does not answer; is the program running there?",
-                    self.base
-                ),
+                format!("{} does not answer; is the program running there?", self.base()),
                 error.without_url(),
             )
         };
@@ -221,6 +247,10 @@ fn code(status: StatusCode) -> u8 {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the person at the command line chose the address, and answers are shown to nobody else"
+)]
 /// Connections of the person's own: no proxy of the environment, no redirect that would carry the
 /// token elsewhere.
 fn client() -> Result<reqwest::Client, Failure> {
@@ -245,21 +275,4 @@ fn client() -> Result<reqwest::Client, Failure> {
         .user_agent(crate::targets::USER_AGENT)
         .build()
         .map_err(|error| cannot(error.into()))
-}
-
-pub async fn apply(
-    args: &super::args::ApplyArgs,
-    texts: &super::configuration::Texts,
-    printer: &super::printer::Printer,
-) -> Result<(), Failure> {
-    let _ = (args, texts, printer);
-    Err(Failure::Failed("later".into()))
-}
-
-pub async fn export(
-    args: &super::args::ExportArgs,
-    printer: &super::printer::Printer,
-) -> Result<(), Failure> {
-    let _ = (args, printer);
-    Err(Failure::Failed("later".into()))
 }

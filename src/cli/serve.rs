@@ -11,7 +11,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::args::ServeArgs;
 use super::configuration::{Texts, refused};
 use super::failure::Failure;
-use super::passwords;
 use super::printer::{Printer, complain};
 use super::stopped::BY;
 use super::{logging, secret};
@@ -58,9 +57,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::caused("the listener has no address", error))?;
     printer.line(&format!("listening on http://{address}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let starting = app::start(options, Arc::clone(&clock), Some(listener), |routes| {
-        super::routes(routes)
-    });
+    let starting = app::start(options, Arc::clone(&clock), Some(listener), super::routes);
     let running = tokio::select! {
         running = starting => running?,
         // Nothing was written yet that the next start does not find.
@@ -142,7 +139,7 @@ async fn make_admin(app: &App, name: String, password: &str) -> Result<(), Failu
     let put = PutUser {
         name,
         role: Some(Role::Owner),
-        password_hash: Some(passwords::hash(password)),
+        password_hash: Some(secret::hashed(password)?),
         only_if: UserCondition::NoAdmin,
         by: BY.to_owned(),
     };
@@ -176,7 +173,7 @@ async fn listen(options: &ServeOptions) -> Result<TcpListener, Failure> {
 }
 
 /// Drains and ends. A second signal ends at once.
-async fn stop(
+pub async fn stop(
     running: Running,
     clock: &Arc<dyn Clock>,
     signals: &mut Signals,
