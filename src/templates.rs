@@ -25,7 +25,7 @@ use crate::targets::Button;
 use markup::Markup;
 
 pub use expression::{Context, Expression, Filter};
-pub use view::notice_json;
+pub use view::{moment, notice_json};
 pub use words::{Words, check_words, render, render_body};
 
 /// Why a source was refused or a text could not be rendered.

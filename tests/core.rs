@@ -382,6 +382,7 @@ fn take(core: &mut Core, step: &Step) {
         Step::Notify => core.run(Command::Notify(Box::new(Notify {
             notice: draft("", Severity::Critical),
             targets: vec!["t".into()],
+            receiver: None,
             tag: None,
             by: "test".into(),
         }))),

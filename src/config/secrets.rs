@@ -82,7 +82,7 @@ impl SecretField {
 }
 
 /// The process's own environment and disk.
-pub trait Outside {
+pub trait Outside: Sync {
     /// The value of a variable; `None` when it is not set or not text.
     fn env(&self, name: &str) -> Option<String>;
     /// The text of a file, or why it cannot be read.

@@ -108,6 +108,8 @@ pub struct Notify {
     pub notice: NoticeDraft,
     /// Names of targets.
     pub targets: Vec<String>,
+    /// Only this receiver of the one target, for a test.
+    pub receiver: Option<String>,
     pub tag: Option<String>,
     pub by: String,
 }

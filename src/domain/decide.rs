@@ -9,6 +9,7 @@ mod configure;
 mod delivery;
 mod intake;
 
+pub use intake::ONE_OFF;
 pub use delivery::{
     AGE_MAX, FALLBACKS_MAX, RETRY_AFTER_MAX, RETRY_BASE, RETRY_MAX, TRIES_MAX, parts_hash, retry_at,
 };

@@ -23,6 +23,7 @@ use super::http::hooks::{self, BodyRoom};
 use super::keyring::{KeyError, Keyring};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
+use super::passwords::Passwords;
 use super::sources::Sources;
 use super::vault::Vault;
 use crate::domain::command::Command;
@@ -58,6 +59,7 @@ pub struct App {
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
+    pub passwords: Passwords,
     /// Microseconds since 1970.
     pub started_at: i64,
 }
@@ -329,6 +331,7 @@ pub async fn start(
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
         bodies: BodyRoom::default(),
+        passwords: Passwords::default(),
         started_at: clock.now(),
         ledger: ledger.clone(),
         clock: Arc::clone(&clock),

@@ -15,8 +15,11 @@ use tokio::sync::{Semaphore, watch};
 use tower_service::Service;
 
 pub mod address;
+pub mod api;
+pub mod auth;
 pub mod front;
 pub mod hooks;
+pub mod metrics;
 pub mod problem;
 
 /// Connections at a time; further ones wait in the kernel's queue.

@@ -148,7 +148,29 @@ impl Waiting {
 /// A committed batch of events, as followers get it.
 pub type CommittedEvents = Arc<Vec<Recorded<Event>>>;
 
+/// What was committed since the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Transactions.
+    pub commits: u64,
+    /// Events by the number of their kind.
+    pub events: [u64; EVENT_KINDS_MAX],
+}
+
+/// Kinds of events are numbered below this.
+pub const EVENT_KINDS_MAX: usize = 64;
+
+impl Default for Tally {
+    fn default() -> Self {
+        Tally {
+            commits: 0,
+            events: [0; EVENT_KINDS_MAX],
+        }
+    }
+}
+
 struct Shared {
+    tally: Mutex<Tally>,
     queues: Mutex<Queues>,
     wake: Condvar,
     state: RwLock<State>,
@@ -185,6 +207,7 @@ impl Ledger {
     ) -> std::io::Result<(Ledger, LedgerThread)> {
         let reader = log.reader();
         let shared = Arc::new(Shared {
+            tally: Mutex::default(),
             queues: Mutex::new(Queues::default()),
             wake: Condvar::new(),
             state: RwLock::new(state.clone()),
@@ -308,6 +331,11 @@ impl Ledger {
             queues.intake.len(),
             queues.maintenance.len(),
         ]
+    }
+
+    /// What was committed since the start, for metrics.
+    pub fn tally(&self) -> Tally {
+        lock(&self.shared.tally).clone()
     }
 
     /// Whether intake is refused for want of disk space.
@@ -532,10 +560,22 @@ impl Writer {
             return;
         }
         self.apply(&events);
+        self.tally(&events);
         let last = events.last().map_or(0, |event| event.position);
         // No follower is not a fault.
         let _nobody = self.shared.followers.send(Arc::new(events));
         self.shared.committed.send_replace(last);
+    }
+
+    fn tally(&self, events: &[Recorded<Event>]) {
+        let mut tally = lock(&self.shared.tally);
+        tally.commits += 1;
+        for event in events {
+            let kind = usize::from(crate::wire::kind_of(&event.payload));
+            if let Some(count) = tally.events.get_mut(kind) {
+                *count += 1;
+            }
+        }
     }
 
     fn apply(&self, events: &[Recorded<Event>]) {

@@ -243,7 +243,7 @@ pub(super) fn items(items: &[Item], text: AsValue) -> Value {
 }
 
 /// RFC 3339 in UTC with at most microseconds; a time out of range is the nearest one in it.
-pub(super) fn moment(micros: i64) -> String {
+pub fn moment(micros: i64) -> String {
     Timestamp::from_microsecond(micros)
         .unwrap_or(if micros < 0 {
             Timestamp::MIN

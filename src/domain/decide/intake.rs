@@ -171,7 +171,14 @@ pub fn notify(state: &State, notify: Notify, context: &Context) -> Result<Decide
         configuration,
         health: &state.health,
     };
-    let plan = router.address(targets.into_iter());
+    let only = match &notify.receiver {
+        Some(name) => Some(receiver_id(&targets, name)?),
+        None => None,
+    };
+    let mut plan = router.address(targets.into_iter());
+    if let Some(only) = only {
+        plan.planned.retain(|planned| planned.receiver == only);
+    }
     let seed = seed(state, context);
     let event = Accepted {
         seed,
@@ -197,6 +204,22 @@ pub fn notify(state: &State, notify: Notify, context: &Context) -> Result<Decide
             seed,
         },
     })
+}
+
+/// The receiver of this name of the one target that has it.
+fn receiver_id(targets: &[&Target], name: &str) -> Result<u32, Refusal> {
+    let named = |target: &&Target| {
+        let mut ids = target.receivers.iter();
+        ids.find(|id| target.receiver_name(**id) == Some(name))
+            .copied()
+    };
+    targets
+        .iter()
+        .find_map(named)
+        .ok_or_else(|| Refusal::NotFound {
+            what: "receiver",
+            name: name.to_owned(),
+        })
 }
 
 /// Routes a recorded notice over what is configured now, and plans its deliveries anew.

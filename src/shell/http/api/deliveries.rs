@@ -1,0 +1,280 @@
+//! `/deliveries` and `/parked`.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use futures_util::stream::{self, StreamExt as _};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::notices::Nothing;
+use super::{Json, MaybeJson, Name, PageParams, Params, blocking, invalid, page_of};
+use crate::domain::command::Command;
+use crate::domain::event::{Action, DeliveryKey};
+use crate::projections::outbox::Status;
+use crate::shell::app::App;
+use crate::shell::http::auth::{May, Operating, Reading};
+use crate::shell::http::problem::Problem;
+use crate::shell::ledger::{LedgerError, Priority};
+use crate::shell::views::{self, Around, DeliveryFilter};
+
+/// Deliveries that one bulk request changes; what is left over is counted in the answer.
+pub const BULK_MAX: usize = 10_000;
+/// Of those, given to the ledger at a time.
+const BULK_AT_ONCE: usize = 64;
+/// Refusals told one by one; more are counted.
+const REFUSALS_TOLD_MAX: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListParams {
+    /// One, or several with commas.
+    status: Option<String>,
+    target: Option<String>,
+    tracker: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+fn statuses(text: Option<&str>) -> Result<Vec<Status>, Problem> {
+    let words = text.unwrap_or("").split(',').map(str::trim);
+    words
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            Status::parse(word).ok_or_else(|| {
+                let known = Status::ALL.map(Status::as_str).join(", ");
+                invalid("status", format!("is one of {known}, or several with commas"))
+            })
+        })
+        .collect()
+}
+
+pub async fn list(
+    may: May<Reading>,
+    Params(params): Params<ListParams>,
+) -> Result<Response, Problem> {
+    let (limit, cursor) = page_of(params.limit.as_deref(), params.cursor.as_deref())?;
+    let filter = DeliveryFilter {
+        statuses: statuses(params.status.as_deref())?,
+        target: params.target,
+        tracker: params.tracker,
+    };
+    blocking(move || {
+        let ledger = &may.app.ledger;
+        let page = views::deliveries(ledger.reader(), ledger, &filter, cursor, limit)?;
+        Ok(super::json(page.json()))
+    })
+    .await
+}
+
+pub async fn parked(
+    may: May<Reading>,
+    Params(params): Params<PageParams>,
+) -> Result<Response, Problem> {
+    let (limit, cursor) = page_of(params.limit.as_deref(), params.cursor.as_deref())?;
+    let filter = DeliveryFilter {
+        statuses: vec![Status::Parked, Status::Unknown],
+        ..DeliveryFilter::default()
+    };
+    blocking(move || {
+        let ledger = &may.app.ledger;
+        let page = views::deliveries(ledger.reader(), ledger, &filter, cursor, limit)?;
+        let mut shape = page.json();
+        if let (Value::Object(shape), Value::Object(reasons)) =
+            (&mut shape, views::parked_reasons(ledger))
+        {
+            shape.extend(reasons);
+        }
+        Ok(super::json(shape))
+    })
+    .await
+}
+
+async fn shown(app: std::sync::Arc<App>, id: String) -> Result<Response, Problem> {
+    blocking(move || {
+        let ledger = &app.ledger;
+        let (family, key) = views::find_delivery(ledger.reader(), &id)?;
+        let around = Around::of(ledger, &family);
+        let view = family
+            .delivery(key)
+            .ok_or_else(|| Problem::not_found("delivery", &id))?;
+        Ok(super::json(views::delivery(&family, view, &around)))
+    })
+    .await
+}
+
+pub async fn one(may: May<Reading>, Name(id): Name) -> Result<Response, Problem> {
+    shown(may.app, id).await
+}
+
+pub async fn retry(
+    may: May<Operating>,
+    Name(id): Name,
+    MaybeJson(Nothing {}): MaybeJson<Nothing>,
+) -> Result<Response, Problem> {
+    operate(may, id, Action::Retry).await
+}
+
+pub async fn abandon(
+    may: May<Operating>,
+    Name(id): Name,
+    MaybeJson(Nothing {}): MaybeJson<Nothing>,
+) -> Result<Response, Problem> {
+    operate(may, id, Action::Drop).await
+}
+
+pub async fn confirm(
+    may: May<Operating>,
+    Name(id): Name,
+    MaybeJson(Nothing {}): MaybeJson<Nothing>,
+) -> Result<Response, Problem> {
+    operate(may, id, Action::Confirm).await
+}
+
+async fn operate(may: May<Operating>, id: String, action: Action) -> Result<Response, Problem> {
+    let (_, key) = views::find_delivery(may.app.ledger.reader(), &id)?;
+    let by = may.caller.by();
+    act(&may.app, key, action, by).await?;
+    shown(may.app, id).await
+}
+
+async fn act(app: &App, key: DeliveryKey, action: Action, by: String) -> Result<(), LedgerError> {
+    let command = Command::Operate {
+        delivery: key,
+        action,
+        by,
+    };
+    app.ledger.command(Priority::People, command).await.map(|_| ())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bulk {
+    action: String,
+    ids: Option<Vec<String>>,
+    filter: Option<BulkFilter>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BulkFilter {
+    status: Option<String>,
+    target: Option<String>,
+    tracker: Option<String>,
+}
+
+pub async fn bulk(
+    may: May<Operating>,
+    Json(bulk): Json<Bulk>,
+) -> Result<Response, Problem> {
+    let action = match bulk.action.as_str() {
+        "retry" => Action::Retry,
+        "drop" => Action::Drop,
+        "confirm" => Action::Confirm,
+        _ => return Err(invalid("action", "is one of retry, drop, confirm")),
+    };
+    let app = std::sync::Arc::clone(&may.app);
+    let chosen = match (bulk.ids, bulk.filter) {
+        (Some(ids), None) if ids.len() <= BULK_MAX => blocking(move || named(&app, ids)).await?,
+        (Some(_), None) => {
+            return Err(invalid("ids", format!("are more than {BULK_MAX}; send several requests")));
+        }
+        (None, Some(filter)) => {
+            let filter = DeliveryFilter {
+                statuses: statuses(filter.status.as_deref())?,
+                target: filter.target,
+                tracker: filter.tracker,
+            };
+            blocking(move || matching(&app, &filter)).await?
+        }
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(invalid("ids", "give either ids or a filter"));
+        }
+    };
+    let Chosen { keys, left, unknown } = chosen;
+    let matched = keys.len();
+    if bulk.dry_run {
+        return Ok(super::json(json!({
+            "dry_run": true, "matched": matched, "left": left, "not_found": unknown,
+        })));
+    }
+    let by = may.caller.by();
+    let results: Vec<(DeliveryKey, Result<(), LedgerError>)> = stream::iter(keys)
+        .map(|key| {
+            let (app, by) = (&may.app, by.clone());
+            async move { (key, act(app, key, action, by).await) }
+        })
+        .buffer_unordered(BULK_AT_ONCE)
+        .collect()
+        .await;
+    let mut done = 0u64;
+    let mut refused: BTreeMap<String, u64> = BTreeMap::new();
+    for (_, result) in results {
+        match result {
+            Ok(()) => done += 1,
+            Err(LedgerError::Refused(refusal)) => {
+                let why = refusal.to_string();
+                if refused.len() < REFUSALS_TOLD_MAX || refused.contains_key(&why) {
+                    *refused.entry(why).or_default() += 1;
+                } else {
+                    *refused.entry("other reasons".into()).or_default() += 1;
+                }
+            }
+            Err(error) if done == 0 => return Err(error.into()),
+            Err(error) => *refused.entry(error.to_string()).or_default() += 1,
+        }
+    }
+    Ok(super::json(json!({
+        "dry_run": false,
+        "matched": matched,
+        "done": done,
+        "refused": refused.iter().map(|(why, count)| json!({"why": why, "count": count})).collect::<Value>(),
+        "left": left,
+        "not_found": unknown,
+    })))
+}
+
+struct Chosen {
+    keys: Vec<DeliveryKey>,
+    /// Whether more match than one request changes.
+    left: bool,
+    unknown: Vec<String>,
+}
+
+fn named(app: &App, ids: Vec<String>) -> Result<Chosen, Problem> {
+    let mut chosen = Chosen {
+        keys: Vec::with_capacity(ids.len()),
+        left: false,
+        unknown: Vec::new(),
+    };
+    for id in ids {
+        match views::find_delivery(app.ledger.reader(), &id) {
+            Ok((_, key)) => chosen.keys.push(key),
+            Err(error) => {
+                let problem = Problem::from(error);
+                if problem.status != StatusCode::NOT_FOUND {
+                    return Err(problem);
+                }
+                chosen.unknown.push(id);
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+fn matching(app: &App, filter: &DeliveryFilter) -> Result<Chosen, Problem> {
+    let mut keys: Vec<DeliveryKey> = views::open_keys(&app.ledger, filter, BULK_MAX + 1)?
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    let left = keys.len() > BULK_MAX;
+    keys.truncate(BULK_MAX);
+    Ok(Chosen {
+        keys,
+        left,
+        unknown: Vec::new(),
+    })
+}

@@ -1,0 +1,134 @@
+//! What is shown of the log and the state: JSON in the contract's shapes.
+//!
+//! Everything here is a function over what was read; the API uses it on a running program, the
+//! command line on a stopped store. [`Look`] is how either gets at the state.
+//!
+//! **Invariant:** nothing made here holds a secret, a hash of a password or token, or the salt of
+//! the store. Secrets are shown as set, with the moment they were set.
+//!
+//! **Invariant:** the state is only ever looked at to copy at most [`COPIED_ROWS_MAX`] rows.
+
+mod cursor;
+mod deliveries;
+mod entities;
+mod event;
+mod notice;
+mod notices;
+mod numbers;
+mod setup;
+mod why_not;
+
+use notify_store::ReadError;
+use serde_json::{Value, json};
+
+use super::families::FamilyError;
+use super::ledger::Ledger;
+use crate::domain::state::State;
+
+pub use crate::templates::moment;
+pub use cursor::{Cursor, NotACursor};
+pub use deliveries::{DeliveryFilter, deliveries, find_delivery, open_keys, parked_reasons};
+pub use entities::{entity, entity_ids, provider_health, target_health};
+pub use event::{event, log};
+pub use notice::{Around, delivery, notice, reason, reasons};
+pub use notices::{NoticeFilter, find_notice, notice_body, notices, requests};
+pub use numbers::{Day, counts, since_day};
+pub use setup::{hook_address, setup};
+pub use why_not::{Asked, why_not};
+
+/// Rows copied from the state per look at it.
+pub const COPIED_ROWS_MAX: usize = 500;
+/// Entries of one page of a list.
+pub const PAGE_ENTRIES_MAX: usize = 500;
+/// Entries of a page where nobody says how many.
+pub const PAGE_ENTRIES_DEFAULT: usize = 50;
+/// Notices that one page reads to find what matches; the answer says where it stopped.
+pub const SCANNED_NOTICES_MAX: usize = 10_000;
+/// Rows that one page looks through, without reading their notices.
+pub const SCANNED_ROWS_MAX: usize = 200_000;
+
+/// Gets at the state: a running program's, briefly, or that of a stopped store.
+pub trait Look {
+    fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T;
+}
+
+impl Look for Ledger {
+    fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T {
+        see(&self.state())
+    }
+}
+
+impl Look for State {
+    fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T {
+        see(self)
+    }
+}
+
+/// Why something cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ViewError {
+    /// A filter or name that says nothing.
+    #[error("{field}: {message}")]
+    Invalid {
+        field: &'static str,
+        message: String,
+    },
+    #[error("there is no {what} {name}")]
+    NotFound { what: &'static str, name: String },
+    #[error("the log cannot be read")]
+    Read(#[from] ReadError),
+}
+
+impl ViewError {
+    fn not_found(what: &'static str, name: impl Into<String>) -> Self {
+        ViewError::NotFound {
+            what,
+            name: name.into(),
+        }
+    }
+}
+
+impl From<FamilyError> for ViewError {
+    fn from(error: FamilyError) -> Self {
+        match error {
+            FamilyError::Missing(position) => {
+                ViewError::not_found("notice at position", position.to_string())
+            }
+            FamilyError::Read(error) => ViewError::Read(error),
+        }
+    }
+}
+
+/// One page of a list, newest first unless said otherwise.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Page {
+    pub items: Vec<Value>,
+    /// Where the next page goes on; `None` at the end.
+    pub next: Option<Cursor>,
+    /// Set when the page ended because enough was looked through: the position reached.
+    pub scanned_to: Option<u64>,
+}
+
+impl Page {
+    pub fn json(self) -> Value {
+        let mut page = json!({
+            "items": self.items,
+            "next": self.next.map(|cursor| cursor.to_string()),
+        });
+        if let Some(position) = self.scanned_to {
+            page["scanned_to"] = position.into();
+        }
+        page
+    }
+}
+
+/// Adds a field where there is something to say.
+fn add(shape: &mut Value, field: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        shape[field] = value.into();
+    }
+}
+
+fn add_text(shape: &mut Value, field: &str, text: &str) {
+    add(shape, field, Some(text).filter(|text| !text.is_empty()));
+}

@@ -1,0 +1,312 @@
+//! A notice with its reasons and deliveries.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::{COPIED_ROWS_MAX, Look, add, add_text, moment};
+use crate::domain::event::DeliveryKey;
+use crate::domain::family::{AttemptView, DeliveryView, Family, Reason};
+use crate::domain::notice::Notice;
+use crate::domain::reason::{Routed, What};
+use crate::domain::spec::{ReceiverSpec, TargetSpec};
+use crate::domain::state::State;
+use crate::projections::outbox::{NoticeStatus, Status};
+use crate::shell::dispatcher;
+use crate::targets;
+use crate::templates::{Scene, Words, notice_json};
+
+/// What the state adds to a family: names as they are now, what is planned next, and what the words
+/// of an inbox are made of. Empty for a family shown without a state.
+#[derive(Default)]
+pub struct Around {
+    deliveries: BTreeMap<DeliveryKey, Beside>,
+    zone: Option<TimeZone>,
+    /// The notice's own templates and targets, shared by its deliveries.
+    tellings: Vec<Telling>,
+}
+
+struct Beside {
+    receiver: Option<String>,
+    target_kind: Option<String>,
+    due_at: Option<i64>,
+    telling: Option<usize>,
+}
+
+/// How an inbox puts a notice into words.
+struct Telling {
+    link: (u32, u32),
+    target: TargetSpec,
+    receiver: ReceiverSpec,
+    words: Option<Arc<Option<Words>>>,
+    locale: String,
+}
+
+impl Around {
+    /// Copies what is needed, a few rows per look.
+    pub fn of(look: &impl Look, family: &Family) -> Self {
+        let mut around = Around::default();
+        for views in family.deliveries.chunks(COPIED_ROWS_MAX) {
+            look.look(|state| {
+                around.zone = Some(state.configuration.zone().clone());
+                for view in views {
+                    around.add(state, view);
+                }
+            });
+        }
+        around
+    }
+
+    fn add(&mut self, state: &State, view: &DeliveryView) {
+        let configuration = &state.configuration;
+        let target = configuration.targets.get(&view.link.target);
+        let open = state.outbox.deliveries.get(&view.key);
+        let telling = target.filter(|_| view.link.local).map(|target| {
+            let link = (view.link.tracker, view.link.target);
+            if let Some(known) = self.tellings.iter().position(|known| known.link == link) {
+                return known;
+            }
+            let configured = configuration
+                .trackers
+                .get(&view.link.tracker)
+                .and_then(|tracker| {
+                    tracker.entity.spec.links.iter().find(|link| {
+                        link.name.as_deref().unwrap_or("") == view.link.link_name
+                            && (link.target == view.link.target_name
+                                || configuration.target(&link.target).is_some_and(|broadcast| {
+                                    broadcast
+                                        .entity
+                                        .spec
+                                        .targets
+                                        .contains(&view.link.target_name)
+                                }))
+                    })
+                });
+            let template = configured
+                .and_then(|link| link.template.as_deref())
+                .and_then(|name| configuration.template(name));
+            let receiver = target.receiver(view.receiver).unwrap_or_default();
+            self.tellings.push(Telling {
+                link,
+                locale: receiver
+                    .locale
+                    .clone()
+                    .or_else(|| configured.and_then(|link| link.locale.clone()))
+                    .or_else(|| target.entity.spec.locale.clone())
+                    .unwrap_or_else(|| configuration.settings.locale.clone()),
+                target: target.entity.spec.clone(),
+                receiver,
+                words: template.map(|template| {
+                    template
+                        .words
+                        .shared(|| Words::compile(&template.entity.spec).ok())
+                }),
+            });
+            self.tellings.len() - 1
+        });
+        let beside = Beside {
+            receiver: target
+                .and_then(|target| target.receiver_name(view.receiver))
+                .map(str::to_owned),
+            target_kind: target.map(|target| target.entity.spec.kind.clone()),
+            due_at: open.map(|open| open.due_at.max(open.not_before)),
+            telling,
+        };
+        self.deliveries.insert(view.key, beside);
+    }
+
+    fn receiver(&self, key: DeliveryKey) -> Option<&str> {
+        self.deliveries.get(&key)?.receiver.as_deref()
+    }
+
+    /// The words of a delivery that is read here, as the present template says them.
+    fn told(&self, notice: &Notice, view: &DeliveryView) -> Option<String> {
+        let telling = self.tellings.get(self.deliveries.get(&view.key)?.telling?)?;
+        let kind = targets::kind(&telling.target.kind)?;
+        let utc = TimeZone::UTC;
+        let scene = Scene {
+            notice,
+            tracker: Some(view.link.tracker_name.as_str()).filter(|name| !name.is_empty()),
+            link: Some(view.link.link_name.as_str()).filter(|name| !name.is_empty()),
+            target: &telling.target.name,
+            receiver: &telling.receiver.name,
+            locale: &telling.locale,
+            zone: self.zone.as_ref().unwrap_or(&utc),
+            // The moment of the delivery, so that it reads the same whenever it is read.
+            now: Timestamp::from_microsecond(view.created_at).unwrap_or(Timestamp::UNIX_EPOCH),
+        };
+        let words = telling.words.as_deref().and_then(Option::as_ref);
+        let (message, _) = dispatcher::message(&scene, words, kind, &telling.target, &view.id);
+        let parts = kind
+            .compose(&message, &telling.target, &telling.receiver)
+            .ok()?;
+        Some(joined(&parts))
+    }
+}
+
+fn joined(parts: &[targets::Part]) -> String {
+    let texts: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
+    texts.join("\n\n")
+}
+
+/// The status of a notice: that of its worst delivery.
+pub fn status(family: &Family) -> NoticeStatus {
+    let (mut open, mut parked, mut sent, mut dropped) = (0, 0, 0, 0);
+    for view in &family.deliveries {
+        match view.status {
+            Status::Due | Status::Held | Status::Sending | Status::Retrying => open += 1,
+            Status::Parked | Status::Unknown => parked += 1,
+            Status::Sent => sent += 1,
+            Status::Dropped | Status::Merged => dropped += 1,
+        }
+    }
+    NoticeStatus::of(open, parked, sent, dropped)
+}
+
+/// A notice whole: with its reasons and its deliveries.
+pub fn notice(family: &Family, around: &Around) -> Value {
+    let mut shape = notice_json(&family.notice);
+    shape["status"] = status(family).as_str().into();
+    shape["reasons"] = reasons(family, around);
+    shape["deliveries"] = family
+        .deliveries
+        .iter()
+        .map(|view| delivery(family, view, around))
+        .collect();
+    if family.cut_off {
+        shape["cut_off"] = true.into();
+    }
+    shape
+}
+
+/// What was decided about a notice, in order.
+pub fn reasons(family: &Family, around: &Around) -> Value {
+    family
+        .reasons
+        .iter()
+        .map(|reason| one_reason(reason, family, around))
+        .collect()
+}
+
+fn one_reason(reason: &Reason, family: &Family, around: &Around) -> Value {
+    let mut shape = json!({"at": moment(reason.at), "what": reason.what.as_str()});
+    add_text(&mut shape, "tracker", &reason.tracker);
+    if let Some(key) = reason.delivery {
+        let view = family.delivery(key);
+        add_text(
+            &mut shape,
+            "link",
+            view.map_or("", |view| view.link.link_name.as_str()),
+        );
+        add(&mut shape, "delivery", view.map(|view| view.id.as_str()));
+        add(&mut shape, "receiver", around.receiver(key));
+    }
+    add_text(&mut shape, "target", &reason.target);
+    add(&mut shape, "until", reason.until.map(moment));
+    add_text(&mut shape, "detail", &reason.detail);
+    shape
+}
+
+/// A reason that routing gave, at the moment it did.
+pub fn reason(at: i64, routed: &Routed) -> Value {
+    let mut shape = json!({"at": moment(at), "what": routed.what.as_str()});
+    add_text(&mut shape, "tracker", &routed.tracker_name);
+    add_text(&mut shape, "target", &routed.target_name);
+    add_text(&mut shape, "detail", &routed.detail);
+    shape
+}
+
+/// One delivery of a family.
+pub fn delivery(family: &Family, view: &DeliveryView, around: &Around) -> Value {
+    let beside = around.deliveries.get(&view.key);
+    let told = view
+        .link
+        .local
+        .then(|| around.told(&family.notice, view))
+        .flatten();
+    let text = told.clone().unwrap_or_else(|| joined(&view.parts));
+    let parts = match told {
+        Some(_) => vec![json!({"n": 0, "kind": "text", "status": "sent", "message_ids": []})],
+        None => parts(view),
+    };
+    let receiver = beside
+        .and_then(|beside| beside.receiver.clone())
+        .unwrap_or_else(|| format!("#{}", view.receiver));
+    let mut shape = json!({
+        "id": view.id,
+        "notice_ids": [family.notice.id],
+        "target": view.link.target_name,
+        "target_kind": beside.and_then(|beside| beside.target_kind.as_deref()),
+        "receiver": receiver,
+        "status": view.status.as_str(),
+        "created_at": moment(view.created_at),
+        "text": text,
+        "parts": parts,
+        "attempts": view.attempts.iter().map(attempt).collect::<Value>(),
+    });
+    add_text(&mut shape, "tracker", &view.link.tracker_name);
+    add_text(&mut shape, "link", &view.link.link_name);
+    let due_at = beside
+        .and_then(|beside| beside.due_at)
+        .or(view.retry_at)
+        .filter(|_| view.status.waits());
+    add(&mut shape, "due_at", due_at.map(moment));
+    add(&mut shape, "settled_at", view.settled_at.map(moment));
+    if let Some((what, detail)) = &view.reason {
+        shape["reason"] = short_reason(*what, detail);
+    }
+    shape
+}
+
+fn short_reason(what: What, detail: &str) -> Value {
+    let mut shape = json!({"what": what.as_str()});
+    add_text(&mut shape, "detail", detail);
+    shape
+}
+
+fn parts(view: &DeliveryView) -> Vec<Value> {
+    let present = view.attempts.last().map_or(0, |attempt| attempt.part);
+    view.parts
+        .iter()
+        .zip(0u16..)
+        .map(|(part, n)| {
+            let through = view.status == Status::Sent || view.ids.contains_key(&n);
+            let status = match n.cmp(&present) {
+                _ if through => Status::Sent,
+                std::cmp::Ordering::Equal => view.status,
+                std::cmp::Ordering::Less | std::cmp::Ordering::Greater => match view.status {
+                    Status::Dropped => Status::Dropped,
+                    Status::Due
+                    | Status::Held
+                    | Status::Sending
+                    | Status::Retrying
+                    | Status::Sent
+                    | Status::Parked
+                    | Status::Merged
+                    | Status::Unknown => Status::Due,
+                },
+            };
+            json!({
+                "n": n,
+                "kind": part.kind,
+                "status": status.as_str(),
+                "message_ids": view.ids.get(&n).cloned().unwrap_or_default(),
+            })
+        })
+        .collect()
+}
+
+fn attempt(attempt: &AttemptView) -> Value {
+    let mut shape = json!({
+        "at": moment(attempt.at),
+        "part": attempt.part,
+        "outcome": attempt.outcome,
+        "duration_ms": attempt.answer.duration_ms,
+    });
+    add(&mut shape, "http_status", attempt.answer.http_status);
+    add_text(&mut shape, "answer", &attempt.answer.text);
+    shape
+}
