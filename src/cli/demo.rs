@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify_store::CACHE_BYTES;
-use reqwest::Method;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -161,7 +160,10 @@ impl Demo<'_> {
         self.clock.sleep(self.pace.breath()).await;
         show::answer(self.printer, answer.status, &answer.body)?;
         let duplicate = answer.body["duplicate"].as_bool().unwrap_or(false);
-        let ids = answer.body["notices"].as_array().cloned().unwrap_or_default();
+        let ids = answer.body["notices"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         for id in ids.iter().filter_map(Value::as_str) {
             // What a redelivery is a duplicate of was shown already.
             if !duplicate {
@@ -222,10 +224,7 @@ impl Demo<'_> {
 }
 
 /// Waits for the next commit; false when the deadline came first.
-async fn wait(
-    committed: &mut watch::Receiver<u64>,
-    deadline: impl Future<Output = ()>,
-) -> bool {
+async fn wait(committed: &mut watch::Receiver<u64>, deadline: impl Future<Output = ()>) -> bool {
     tokio::select! {
         changed = committed.changed() => changed.is_ok(),
         () = deadline => false,

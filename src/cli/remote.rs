@@ -131,7 +131,10 @@ impl Remote {
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
         let unreachable = |error: reqwest::Error| {
             Failure::caused(
-                format!("{} does not answer; is the program running there?", self.base()),
+                format!(
+                    "{} does not answer; is the program running there?",
+                    self.base()
+                ),
                 error.without_url(),
             )
         };
@@ -146,8 +149,12 @@ impl Remote {
             }
             bytes.extend_from_slice(&chunk);
         }
-        let body = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        };
         Ok(Answer { status, body })
     }
 
@@ -165,6 +172,29 @@ impl Remote {
             return Ok(answer.body);
         }
         Err(refusal(&answer, self.token.is_some()))
+    }
+
+    /// As [`Remote::get`]; `None` when there is no such thing.
+    pub async fn found(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Option<Value>, Failure> {
+        let path: Vec<&str> = std::iter::once("v1").chain(path.iter().copied()).collect();
+        let answer = self.ask(Method::GET, &path, query, None).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(answer.body)),
+            _ => Err(refusal(&answer, self.token.is_some())),
+        }
+    }
+
+    /// An answer that is text and not JSON.
+    pub async fn text(&self, path: &[&str], query: &[(&str, String)]) -> Result<String, Failure> {
+        match self.get(path, query).await? {
+            Value::String(text) => Ok(text),
+            other => Ok(other.to_string()),
+        }
     }
 
     pub async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Failure> {

@@ -63,7 +63,9 @@ pub fn reason(reason: &Value) -> (Look, String) {
         ),
         "target_disabled" => (Look::Faint, format!("Target {target} is switched off")),
         "child_off" => (Look::Faint, format!("Target {target}{because}")),
-        "planned" if tracker.is_empty() => (Look::Plain, format!("Addressed to {target}, {detail}")),
+        "planned" if tracker.is_empty() => {
+            (Look::Plain, format!("Addressed to {target}, {detail}"))
+        }
         "planned" => (
             Look::Plain,
             format!("Tracker {tracker} said yes: to {target}, {detail}"),
@@ -79,7 +81,10 @@ pub fn reason(reason: &Value) -> (Look, String) {
         ),
         "attempt_failed" | "retry_at" => (Look::Waiting, format!("Did not get through{because}")),
         "fallback_used" => (Look::Waiting, format!("Sent in plainer words{because}")),
-        "receiver_gone" => (Look::Bad, format!("The receiver at {target} is gone{because}")),
+        "receiver_gone" => (
+            Look::Bad,
+            format!("The receiver at {target} is gone{because}"),
+        ),
         "unknown_after_restart" => (
             Look::Waiting,
             format!("It was being sent when the program stopped{because}"),
@@ -88,15 +93,27 @@ pub fn reason(reason: &Value) -> (Look, String) {
         "too_old" => (Look::Bad, format!("Too old to be sent{because}")),
         "loop" => (Look::Bad, format!("It goes in circles{because}")),
         "sent" => (Look::Good, format!("Sent{because}")),
-        "rejected" => (Look::Bad, format!("{target} will not take it{because}; parked")),
+        "rejected" => (
+            Look::Bad,
+            format!("{target} will not take it{because}; parked"),
+        ),
         "tries_used_up" => (Look::Bad, format!("Given up for now{because}; parked")),
         "receiver_moved" => (Look::Waiting, format!("The receiver has moved{because}")),
         "retried" => (Look::Plain, format!("A person had it tried again{because}")),
         "dropped" => (Look::Faint, format!("A person dropped it{because}")),
-        "confirmed" => (Look::Good, format!("A person said that it arrived{because}")),
+        "confirmed" => (
+            Look::Good,
+            format!("A person said that it arrived{because}"),
+        ),
         "resent" => (Look::Plain, format!("A person sent it again{because}")),
-        "target_removed" => (Look::Bad, format!("Target {target} does not exist any more{because}")),
-        "too_many_receivers" => (Look::Bad, format!("Target {target} has too many receivers{because}")),
+        "target_removed" => (
+            Look::Bad,
+            format!("Target {target} does not exist any more{because}"),
+        ),
+        "too_many_receivers" => (
+            Look::Bad,
+            format!("Target {target} has too many receivers{because}"),
+        ),
         other => {
             let what = escaped(other).replace('_', " ");
             let place = match (tracker.as_str(), target.as_str()) {
@@ -202,10 +219,17 @@ mod tests {
     #[test]
     fn attempts_and_the_future_read_as_sentences() {
         let failed = json!({"outcome": "retry", "http_status": 500, "duration_ms": 12, "part": 0, "answer": "out of tea\nsorry"});
-        assert_eq!(attempt(2, &failed).1, "Attempt 2 → 500 in 12 ms: out of tea");
+        assert_eq!(
+            attempt(2, &failed).1,
+            "Attempt 2 → 500 in 12 ms: out of tea"
+        );
         let sent = json!({"outcome": "sent", "http_status": 200, "duration_ms": 3, "part": 1, "answer": "ok"});
-        assert_eq!(attempt(3, &sent).1, "Attempt 3, part 2 → 200 in 3 ms, got through");
-        let silent = json!({"outcome": "retry", "duration_ms": 5000, "answer": "not sent: refused"});
+        assert_eq!(
+            attempt(3, &sent).1,
+            "Attempt 3, part 2 → 200 in 3 ms, got through"
+        );
+        let silent =
+            json!({"outcome": "retry", "duration_ms": 5000, "answer": "not sent: refused"});
         assert_eq!(
             attempt(1, &silent).1,
             "Attempt 1 → no answer in 5000 ms: not sent: refused"

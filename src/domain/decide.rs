@@ -9,10 +9,10 @@ mod configure;
 mod delivery;
 mod intake;
 
-pub use intake::ONE_OFF;
 pub use delivery::{
     AGE_MAX, FALLBACKS_MAX, RETRY_AFTER_MAX, RETRY_BASE, RETRY_MAX, TRIES_MAX, parts_hash, retry_at,
 };
+pub use intake::ONE_OFF;
 
 /// What was decided: events to append, and what the one who asked is told once they are durable.
 #[derive(Debug, Clone)]

@@ -25,9 +25,8 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn start() -> Result<Receiver, Failure> {
-        let cannot = |error: std::io::Error| {
-            Failure::caused("the demo's own receiver cannot listen", error)
-        };
+        let cannot =
+            |error: std::io::Error| Failure::caused("the demo's own receiver cannot listen", error);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         let router = Router::new()

@@ -69,7 +69,11 @@ pub fn answer(printer: &Printer, status: StatusCode, body: &Value) -> Result<(),
 pub fn reasons(printer: &Printer, notice: &Value) -> Result<(), Failure> {
     let severity = text(notice, "severity");
     if matches!(severity, "warning" | "critical") {
-        let look = if severity == "critical" { Look::Bad } else { Look::Waiting };
+        let look = if severity == "critical" {
+            Look::Bad
+        } else {
+            Look::Waiting
+        };
         row(printer, "severity", look, severity)?;
     }
     let mut label = "why";
@@ -134,7 +138,9 @@ pub fn is_settled(notice: &Value) -> bool {
 pub fn farewell(printer: &Printer, base: &str, token: &str) -> Result<(), Failure> {
     let faint = |line: &str| printer.line(&printer.dressed(Look::Faint, line));
     printer.line("\nThat was the story. The program goes on until Ctrl-C; look around meanwhile, in another terminal:")?;
-    faint(&format!("  export NOTIFY_BRIDGE_URL={base} NOTIFY_BRIDGE_TOKEN={token}"))?;
+    faint(&format!(
+        "  export NOTIFY_BRIDGE_URL={base} NOTIFY_BRIDGE_TOKEN={token}"
+    ))?;
     faint("  notify-bridge notices")?;
     faint("  notify-bridge explain workshop")?;
     faint("  notify-bridge send inbox 'Hello'")

@@ -12,6 +12,8 @@ mod notices;
 mod numbers;
 mod trying;
 
+pub use messages::draft;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -218,7 +220,10 @@ async fn read(body: RawBody) -> Result<Bytes, Problem> {
         Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "the body broke off")),
         Err(_) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
-            format!("the body did not arrive within {} s", BODY_WAIT_MAX.as_secs()),
+            format!(
+                "the body did not arrive within {} s",
+                BODY_WAIT_MAX.as_secs()
+            ),
         )),
     }
 }
@@ -263,7 +268,11 @@ fn refused_field(path: &str, message: &str) -> Problem {
             None => format!("is not known here; known are {}", known.join(", ")),
         };
         // The path ends in the unknown field itself.
-        let field = if path.is_empty() || path == "." { unknown } else { path };
+        let field = if path.is_empty() || path == "." {
+            unknown
+        } else {
+            path
+        };
         return invalid(field, message);
     }
     let field = match (path, quoted.as_slice()) {
@@ -297,7 +306,9 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<Front>> for Params<T> {
             .map(|Query(params)| Params(params))
             .map_err(|rejection| {
                 let text = rejection.body_text();
-                let message = text.rsplit_once("query string: ").map_or(&*text, |(_, m)| m);
+                let message = text
+                    .rsplit_once("query string: ")
+                    .map_or(&*text, |(_, m)| m);
                 let (path, message) = match message.split_once(": ") {
                     Some((path, message)) if !path.contains(' ') => (path, message),
                     Some(_) | None => ("", message),

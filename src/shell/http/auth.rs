@@ -299,7 +299,10 @@ mod tests {
             check(&[Notify, Read], owner, Some("ops"), Some(Read), viewer),
             "this token may only notify the target ops; take another one"
         );
-        assert_eq!(check(&[Notify], editor, Some("ops"), Some(Notify), editor), "");
+        assert_eq!(
+            check(&[Notify], editor, Some("ops"), Some(Notify), editor),
+            ""
+        );
         assert_eq!(check(&[Notify], editor, Some("ops"), None, viewer), "");
     }
 }

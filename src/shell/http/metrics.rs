@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::extract::State as Shared;
-use axum::http::request::Parts;
 use axum::http::header;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use super::front::Front;
@@ -163,9 +163,18 @@ fn totals(out: &mut Text, app: &App) {
         after = std::ops::Bound::Excluded(last);
     }
     let name = "notify_bridge_notices_total";
-    out.one(name, "counter", "Notices accepted, of all time.", total.notices);
+    out.one(
+        name,
+        "counter",
+        "Notices accepted, of all time.",
+        total.notices,
+    );
     let name = "notify_bridge_deliveries_total";
-    out.family(name, "counter", "Deliveries settled, of all time, by outcome.");
+    out.family(
+        name,
+        "counter",
+        "Deliveries settled, of all time, by outcome.",
+    );
     out.sample(name, &[("outcome", "sent")], total.sent);
     out.sample(name, &[("outcome", "dropped")], total.dropped);
 }
@@ -204,7 +213,11 @@ fn open(out: &mut Text, app: &App) {
         failing.len(),
     );
     let name = "notify_bridge_target_failures_in_a_row";
-    out.family(name, "gauge", "Failures since the last success, of targets that fail.");
+    out.family(
+        name,
+        "gauge",
+        "Failures since the last success, of targets that fail.",
+    );
     for (target, failures) in failing {
         out.sample(name, &[("target", &target)], failures);
     }

@@ -289,10 +289,7 @@ const FIRST: DeliveryKey = DeliveryKey {
 };
 
 /// The family of a delivery's public id, and its key. The whole id has to be right.
-pub fn find_delivery(
-    reader: &Reader<Event>,
-    id: &str,
-) -> Result<(Family, DeliveryKey), ViewError> {
+pub fn find_delivery(reader: &Reader<Event>, id: &str) -> Result<(Family, DeliveryKey), ViewError> {
     let missing = || ViewError::not_found("delivery", id);
     let parsed: PublicId = id.parse().map_err(|_| missing())?;
     let key = DeliveryKey {

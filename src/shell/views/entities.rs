@@ -23,7 +23,12 @@ use crate::shell::sources::Heard;
 pub fn entity_ids(look: &impl Look, kind: EntityKind, before: u64, most: usize) -> Vec<u32> {
     fn back<T>(map: &BTreeMap<u32, T>, before: u64, most: usize) -> Vec<u32> {
         match u32::try_from(before) {
-            Ok(before) => map.range(..before).rev().take(most).map(|(id, _)| *id).collect(),
+            Ok(before) => map
+                .range(..before)
+                .rev()
+                .take(most)
+                .map(|(id, _)| *id)
+                .collect(),
             Err(_) => map.keys().rev().take(most).copied().collect(),
         }
     }

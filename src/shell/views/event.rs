@@ -75,9 +75,20 @@ pub fn event(recorded: &Recorded<Event>) -> Value {
 fn data(recorded: &Recorded<Event>) -> Value {
     match &recorded.payload {
         // The salt stays inside: with it the moments of retries could be foretold.
-        Event::Founded { epoch, program, salt: _ } => json!({"epoch": epoch, "program": program}),
+        Event::Founded {
+            epoch,
+            program,
+            salt: _,
+        } => json!({"epoch": epoch, "program": program}),
         Event::SettingsChanged { settings, by } => json!({"settings": plain(settings), "by": by}),
-        Event::EntityPut { id, spec, secrets, receivers, managed_by, by } => json!({
+        Event::EntityPut {
+            id,
+            spec,
+            secrets,
+            receivers,
+            managed_by,
+            by,
+        } => json!({
             "id": id,
             "entity": spec.kind().as_str(),
             "spec": super::entities::spec(spec),
@@ -90,21 +101,52 @@ fn data(recorded: &Recorded<Event>) -> Value {
             json!({"entity": kind.as_str(), "id": id, "name": name, "by": by})
         }
         // The digest stays inside: secrets may stand in the file it is of.
-        Event::FileApplied { file, digest: _, by } => json!({"file": file, "by": by}),
-        Event::UserPut { user: User { id, name, role, password_hash: _ }, by } => {
+        Event::FileApplied {
+            file,
+            digest: _,
+            by,
+        } => json!({"file": file, "by": by}),
+        Event::UserPut {
+            user:
+                User {
+                    id,
+                    name,
+                    role,
+                    password_hash: _,
+                },
+            by,
+        } => {
             json!({"id": id, "name": name, "role": role.as_str(), "by": by})
         }
-        Event::UserRemoved { id, by } | Event::TokenRevoked { id, by } => json!({"id": id, "by": by}),
+        Event::UserRemoved { id, by } | Event::TokenRevoked { id, by } => {
+            json!({"id": id, "by": by})
+        }
         Event::TokenPut { token, by } => token_put(token, by),
         Event::Accepted(accepted) => accepted_data(recorded, accepted),
-        Event::IntakeUnreadable { seed: _, day, provider, provider_name, why, keys } => json!({
+        Event::IntakeUnreadable {
+            seed: _,
+            day,
+            provider,
+            provider_name,
+            why,
+            keys,
+        } => json!({
             "provider": provider_name,
             "provider_id": provider,
             "day": day,
             "why": why,
             "keyed": keyed(keys),
         }),
-        Event::Resent { seed, notice, day, provider, row, subject: _, plan, by } => {
+        Event::Resent {
+            seed,
+            notice,
+            day,
+            provider,
+            row,
+            subject: _,
+            plan,
+            by,
+        } => {
             let mut shape = json!({
                 "notice": notice,
                 "day": day,
@@ -115,27 +157,53 @@ fn data(recorded: &Recorded<Event>) -> Value {
             add_plan(&mut shape, recorded, *seed, plan);
             shape
         }
-        Event::MessageComposed { notice, planning, hash: _, parts, faults } => json!({
+        Event::MessageComposed {
+            notice,
+            planning,
+            hash: _,
+            parts,
+            faults,
+        } => json!({
             "notice": notice,
             "planning": planning,
             "parts": parts.iter().map(part).collect::<Value>(),
             "faults": faults,
         }),
-        Event::AttemptStarted { delivery, notice, attempt, part, composed } => json!({
+        Event::AttemptStarted {
+            delivery,
+            notice,
+            attempt,
+            part,
+            composed,
+        } => json!({
             "delivery": key(*delivery),
             "notice": notice,
             "attempt": attempt,
             "part": part,
             "composed": composed,
         }),
-        Event::PartSent { delivery, notice, part, ids, answer } => json!({
+        Event::PartSent {
+            delivery,
+            notice,
+            part,
+            ids,
+            answer,
+        } => json!({
             "delivery": key(*delivery),
             "notice": notice,
             "part": part,
             "message_ids": ids,
             "answer": answered(answer),
         }),
-        Event::AttemptFailed { delivery, notice, part, scope, retry_at, reason, answer } => json!({
+        Event::AttemptFailed {
+            delivery,
+            notice,
+            part,
+            scope,
+            retry_at,
+            reason,
+            answer,
+        } => json!({
             "delivery": key(*delivery),
             "notice": notice,
             "part": part,
@@ -144,15 +212,32 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "reason": reason,
             "answer": answered(answer),
         }),
-        Event::FallbackUsed { delivery, notice, composed, reason, answer } => json!({
+        Event::FallbackUsed {
+            delivery,
+            notice,
+            composed,
+            reason,
+            answer,
+        } => json!({
             "delivery": key(*delivery),
             "notice": notice,
             "composed": composed,
             "reason": reason,
             "answer": answered(answer),
         }),
-        Event::ClaimReturned { delivery, notice } => json!({"delivery": key(*delivery), "notice": notice}),
-        Event::DeliverySettled { delivery, notice, part, outcome, why, detail, ids, answer } => json!({
+        Event::ClaimReturned { delivery, notice } => {
+            json!({"delivery": key(*delivery), "notice": notice})
+        }
+        Event::DeliverySettled {
+            delivery,
+            notice,
+            part,
+            outcome,
+            why,
+            detail,
+            ids,
+            answer,
+        } => json!({
             "delivery": key(*delivery),
             "notice": notice,
             "part": part,
@@ -162,22 +247,43 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "message_ids": ids,
             "answer": answered(answer),
         }),
-        Event::OutcomeUnknown { delivery, notice, policy } => {
+        Event::OutcomeUnknown {
+            delivery,
+            notice,
+            policy,
+        } => {
             json!({"delivery": key(*delivery), "notice": notice, "policy": policy_word(*policy)})
         }
-        Event::DeliveryOperated { delivery, notice, action, by } => json!({
+        Event::DeliveryOperated {
+            delivery,
+            notice,
+            action,
+            by,
+        } => json!({
             "delivery": key(*delivery),
             "notice": notice,
             "action": action_word(*action),
             "by": by,
         }),
-        Event::ReceiverGone { target, receiver, reason } => {
+        Event::ReceiverGone {
+            target,
+            receiver,
+            reason,
+        } => {
             json!({"target_id": target, "receiver_id": receiver, "reason": reason})
         }
-        Event::ReceiverMoved { target, receiver, to } => {
+        Event::ReceiverMoved {
+            target,
+            receiver,
+            to,
+        } => {
             json!({"target_id": target, "receiver_id": receiver, "to": to})
         }
-        Event::ReceiverRestored { target, receiver, by } => {
+        Event::ReceiverRestored {
+            target,
+            receiver,
+            by,
+        } => {
             json!({"target_id": target, "receiver_id": receiver, "by": by})
         }
         Event::SendingPaused { by } | Event::SendingResumed { by } => json!({"by": by}),
@@ -191,7 +297,16 @@ fn plain(value: &impl Serialize) -> Value {
 }
 
 fn token_put(token: &Token, by: &str) -> Value {
-    let Token { id, name, hash: _, scopes, role, target, expires_at, created_at } = token;
+    let Token {
+        id,
+        name,
+        hash: _,
+        scopes,
+        role,
+        target,
+        expires_at,
+        created_at,
+    } = token;
     json!({
         "id": id,
         "name": name,

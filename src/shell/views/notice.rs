@@ -124,7 +124,9 @@ impl Around {
 
     /// The words of a delivery that is read here, as the present template says them.
     fn told(&self, notice: &Notice, view: &DeliveryView) -> Option<String> {
-        let telling = self.tellings.get(self.deliveries.get(&view.key)?.telling?)?;
+        let telling = self
+            .tellings
+            .get(self.deliveries.get(&view.key)?.telling?)?;
         let kind = targets::kind(&telling.target.kind)?;
         let utc = TimeZone::UTC;
         let scene = Scene {

@@ -246,10 +246,7 @@ pub fn find_notice(reader: &Reader<Event>, id: &str) -> Result<Family, ViewError
 
 /// What is kept of the request a notice came in: the line about it and its redacted body.
 pub fn notice_body(reader: &Reader<Event>, family: &Family) -> Result<Value, ViewError> {
-    let first = family
-        .notice
-        .position
-        .saturating_sub(u64::from(family.nth));
+    let first = family.notice.position.saturating_sub(u64::from(family.nth));
     let missing = || ViewError::not_found("kept request of notice", family.notice.id.as_str());
     let packed = reader.body(first)?.ok_or_else(missing)?;
     let (mut head, body) = unpacked(&packed).ok_or_else(missing)?;

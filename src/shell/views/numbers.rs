@@ -25,9 +25,7 @@ fn date_of(day: Day) -> Date {
 
 /// The day of a date.
 pub fn since_day(date: Date) -> Day {
-    EPOCH
-        .until(date)
-        .map_or(0, |span| span.get_days())
+    EPOCH.until(date).map_or(0, |span| span.get_days())
 }
 
 /// Counts of notices received on a day or later, and of what became of their deliveries.
@@ -103,7 +101,11 @@ mod tests {
 
     #[test]
     fn a_day_is_counted_from_1970() {
-        for (day, date) in [(0, "1970-01-01"), (20_454, "2026-01-01"), (-1, "1969-12-31")] {
+        for (day, date) in [
+            (0, "1970-01-01"),
+            (20_454, "2026-01-01"),
+            (-1, "1969-12-31"),
+        ] {
             assert_eq!(date_of(day).to_string(), date);
             assert_eq!(since_day(date.parse().unwrap()), day);
         }

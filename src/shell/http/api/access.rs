@@ -52,7 +52,10 @@ fn page<'a, T: 'a>(
         None => u64::MAX,
         Some(Cursor::Before(id)) => id,
         Some(Cursor::After(_) | Cursor::Delivery { .. }) => {
-            return Err(invalid("cursor", crate::shell::views::NotACursor.to_string()));
+            return Err(invalid(
+                "cursor",
+                crate::shell::views::NotACursor.to_string(),
+            ));
         }
     };
     let mut rest = newest_first
@@ -75,9 +78,11 @@ pub async fn users(
     Params(params): Params<PageParams>,
 ) -> Result<Response, Problem> {
     let state = may.app.ledger.state();
-    page(state.access.users.iter().rev(), &params, |user| {
-        json!({"name": user.name, "role": user.role.as_str()})
-    })
+    page(
+        state.access.users.iter().rev(),
+        &params,
+        |user| json!({"name": user.name, "role": user.role.as_str()}),
+    )
 }
 
 #[derive(Deserialize)]
@@ -88,10 +93,7 @@ pub struct NewUser {
     password: Zeroizing<String>,
 }
 
-pub async fn create_user(
-    may: May<Owning>,
-    Json(user): Json<NewUser>,
-) -> Result<Response, Problem> {
+pub async fn create_user(may: May<Owning>, Json(user): Json<NewUser>) -> Result<Response, Problem> {
     let role = user.role.as_deref().map(role).transpose()?;
     let hash = may.app.passwords.hash(user.password).await;
     let password_hash = hash.map_err(|error| match error {

@@ -30,10 +30,7 @@ pub struct Apply {
     dry_run: bool,
 }
 
-pub async fn apply(
-    may: May<Administering>,
-    Json(apply): Json<Apply>,
-) -> Result<Response, Problem> {
+pub async fn apply(may: May<Administering>, Json(apply): Json<Apply>) -> Result<Response, Problem> {
     let file = apply.file.as_deref().unwrap_or(FILE_DEFAULT);
     if file.is_empty() || file.len() > FILE_BYTES_MAX || file.contains(char::is_control) {
         return Err(invalid("file", "is not the name of a file"));
@@ -45,8 +42,16 @@ pub async fn apply(
     let by = may.caller.by();
     let (ledger, vault) = (&may.app.ledger, &may.app.vault);
     // References to variables and files would read this machine's: there are none over HTTP.
-    let applied =
-        configure::apply(ledger, vault, &sources, None, apply.prune, apply.dry_run, &by).await?;
+    let applied = configure::apply(
+        ledger,
+        vault,
+        &sources,
+        None,
+        apply.prune,
+        apply.dry_run,
+        &by,
+    )
+    .await?;
     let plan: Vec<String> = applied
         .plan
         .changes
@@ -98,7 +103,10 @@ pub async fn export(
         None | Some("omit") => false,
         Some("plain") => true,
         Some("sealed") => {
-            return Err(invalid("secrets", "sealed is not available yet; take omit or plain"));
+            return Err(invalid(
+                "secrets",
+                "sealed is not available yet; take omit or plain",
+            ));
         }
         Some(_) => return Err(invalid("secrets", "is one of omit, plain")),
     };

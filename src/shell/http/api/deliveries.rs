@@ -44,7 +44,10 @@ fn statuses(text: Option<&str>) -> Result<Vec<Status>, Problem> {
         .map(|word| {
             Status::parse(word).ok_or_else(|| {
                 let known = Status::ALL.map(Status::as_str).join(", ");
-                invalid("status", format!("is one of {known}, or several with commas"))
+                invalid(
+                    "status",
+                    format!("is one of {known}, or several with commas"),
+                )
             })
         })
         .collect()
@@ -145,7 +148,10 @@ async fn act(app: &App, key: DeliveryKey, action: Action, by: String) -> Result<
         action,
         by,
     };
-    app.ledger.command(Priority::People, command).await.map(|_| ())
+    app.ledger
+        .command(Priority::People, command)
+        .await
+        .map(|_| ())
 }
 
 #[derive(Deserialize)]
@@ -166,10 +172,7 @@ pub struct BulkFilter {
     tracker: Option<String>,
 }
 
-pub async fn bulk(
-    may: May<Operating>,
-    Json(bulk): Json<Bulk>,
-) -> Result<Response, Problem> {
+pub async fn bulk(may: May<Operating>, Json(bulk): Json<Bulk>) -> Result<Response, Problem> {
     let action = match bulk.action.as_str() {
         "retry" => Action::Retry,
         "drop" => Action::Drop,
@@ -180,7 +183,10 @@ pub async fn bulk(
     let chosen = match (bulk.ids, bulk.filter) {
         (Some(ids), None) if ids.len() <= BULK_MAX => blocking(move || named(&app, ids)).await?,
         (Some(_), None) => {
-            return Err(invalid("ids", format!("are more than {BULK_MAX}; send several requests")));
+            return Err(invalid(
+                "ids",
+                format!("are more than {BULK_MAX}; send several requests"),
+            ));
         }
         (None, Some(filter)) => {
             let filter = DeliveryFilter {
@@ -194,7 +200,11 @@ pub async fn bulk(
             return Err(invalid("ids", "give either ids or a filter"));
         }
     };
-    let Chosen { keys, left, unknown } = chosen;
+    let Chosen {
+        keys,
+        left,
+        unknown,
+    } = chosen;
     let matched = keys.len();
     if bulk.dry_run {
         return Ok(super::json(json!({

@@ -10,7 +10,12 @@ use crate::shell::http::auth::{May, Reading};
 use crate::shell::http::problem::Problem;
 use crate::shell::views::{self, Cursor, NotACursor, Page, ViewError};
 
-fn view(app: &App, kind: EntityKind, id: u32, base: &str) -> Result<(serde_json::Value, u64), ViewError> {
+fn view(
+    app: &App,
+    kind: EntityKind,
+    id: u32,
+    base: &str,
+) -> Result<(serde_json::Value, u64), ViewError> {
     let ledger = &app.ledger;
     views::entity(ledger.reader(), ledger, kind, id, base, |name| {
         app.sources.heard(name)

@@ -52,10 +52,16 @@ fn checked(caller: &Caller, message: NotifyBody) -> Result<Notify, Problem> {
         return Err(invalid("body", "is empty, and so is the title"));
     }
     if title.len() > TITLE_BYTES_MAX {
-        return Err(invalid("title", format!("has more than {TITLE_BYTES_MAX} bytes")));
+        return Err(invalid(
+            "title",
+            format!("has more than {TITLE_BYTES_MAX} bytes"),
+        ));
     }
     if message.body.len() > TEXT_BYTES_MAX {
-        return Err(invalid("body", format!("has more than {TEXT_BYTES_MAX} bytes")));
+        return Err(invalid(
+            "body",
+            format!("has more than {TEXT_BYTES_MAX} bytes"),
+        ));
     }
     if let Some(only) = &caller.target
         && (message.tag.is_some() || message.target.as_ref() != Some(only))

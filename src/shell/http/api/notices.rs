@@ -50,7 +50,10 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let (limit, cursor) = page_of(params.limit.as_deref(), params.cursor.as_deref())?;
     if params.q.as_ref().is_some_and(|q| q.len() > QUERY_BYTES_MAX) {
-        return Err(invalid("q", format!("has more than {QUERY_BYTES_MAX} bytes")));
+        return Err(invalid(
+            "q",
+            format!("has more than {QUERY_BYTES_MAX} bytes"),
+        ));
     }
     let now = may.app.clock.now();
     let moment = |field, text: Option<&str>| text.map(|t| moment_of(field, t, now)).transpose();
@@ -152,4 +155,3 @@ pub async fn resend(
         committed.positions.start,
     )?))
 }
-

@@ -30,8 +30,8 @@ pub async fn counts(
         Ok(date) if !text.contains('T') => date,
         Ok(_) | Err(_) => {
             let at = moment_of("since", text, may.app.clock.now())?;
-            let at = Timestamp::from_microsecond(at)
-                .map_err(|_| invalid("since", "is out of range"))?;
+            let at =
+                Timestamp::from_microsecond(at).map_err(|_| invalid("since", "is out of range"))?;
             let zone = may.app.ledger.state().configuration.zone().clone();
             zone.to_datetime(at).date()
         }
@@ -54,7 +54,10 @@ pub async fn log(
     let (limit, cursor) = page_of(params.limit.as_deref(), params.cursor.as_deref())?;
     let from = params
         .from
-        .map(|text| text.parse().map_err(|_| invalid("from", "is a position, a number")))
+        .map(|text| {
+            text.parse()
+                .map_err(|_| invalid("from", "is a position, a number"))
+        })
         .transpose()?;
     blocking(move || {
         let page = views::log(may.app.ledger.reader(), from, cursor, limit)?;

@@ -60,8 +60,8 @@ pub async fn test_provider(
         .configuration
         .provider(&name)
         .ok_or_else(|| Problem::not_found("provider", &name))?;
-    let is_webhook = providers::kind(&provider.spec.kind)
-        .is_some_and(|kind| kind.webhook().is_some());
+    let is_webhook =
+        providers::kind(&provider.spec.kind).is_some_and(|kind| kind.webhook().is_some());
     let last_notice = state.health.last_notice_at.get(&provider.id).copied();
     let last_refused = heard.last_refused_at;
     let (ok, says) = match (heard.last_verified_at, last_refused) {
@@ -130,7 +130,9 @@ pub async fn test_target(
 ) -> Result<Response, Problem> {
     id_of(&may.app, EntityKind::Target, &name)?;
     if params.probe {
-        return Ok(super::json(probe(&may.app, &name, body.receiver.as_deref()).await?));
+        return Ok(super::json(
+            probe(&may.app, &name, body.receiver.as_deref()).await?,
+        ));
     }
     let title = "Test message".to_owned();
     let text = format!("{} asked for it. The target {name} works.", may.caller.by());
@@ -157,9 +159,9 @@ async fn probe(app: &App, name: &str, receiver: Option<&str>) -> Result<Value, P
             None => ids.next(),
             Some(wanted) => ids.find(|id| target.receiver_name(**id) == Some(wanted)),
         };
-        let chosen = chosen.and_then(|id| target.receiver(*id)).ok_or_else(|| {
-            Problem::not_found("receiver", receiver.unwrap_or("of any name"))
-        })?;
+        let chosen = chosen
+            .and_then(|id| target.receiver(*id))
+            .ok_or_else(|| Problem::not_found("receiver", receiver.unwrap_or("of any name")))?;
         let entity = &target.entity;
         (
             entity.spec.clone(),
@@ -171,7 +173,9 @@ async fn probe(app: &App, name: &str, receiver: Option<&str>) -> Result<Value, P
     };
     let unprobed = |says: &str| json!({"probed": false, "says": says});
     let Some(kind) = targets::kind(&spec.kind) else {
-        return Ok(unprobed("this kind makes no calls of its own; test the targets it stands for"));
+        return Ok(unprobed(
+            "this kind makes no calls of its own; test the targets it stands for",
+        ));
     };
     let opened = app
         .vault
@@ -187,7 +191,11 @@ async fn probe(app: &App, name: &str, receiver: Option<&str>) -> Result<Value, P
         now_seconds: app.clock.now().div_euclid(1_000_000),
     };
     let call = match kind.probe(&context) {
-        None => return Ok(unprobed("this kind cannot be asked without a message; send a test")),
+        None => {
+            return Ok(unprobed(
+                "this kind cannot be asked without a message; send a test",
+            ));
+        }
         Some(Err(unsendable)) => {
             return Ok(json!({"probed": true, "ok": false, "says": unsendable.reason}));
         }
