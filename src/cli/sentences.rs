@@ -152,6 +152,7 @@ pub fn attempt(number: usize, attempt: &Value) -> (Look, String) {
         _ => (Look::Bad, ""),
     };
     let took = match attempt["duration_ms"].as_u64() {
+        Some(0) if outcome != "sending" => " in under 1 ms".to_owned(),
         Some(took) if outcome != "sending" => format!(" in {took} ms"),
         Some(_) | None => String::new(),
     };

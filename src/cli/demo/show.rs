@@ -44,7 +44,14 @@ pub fn request(printer: &Printer, number: usize, scene: &Scene) -> Result<(), Fa
         Proof::Gitea | Proof::GitHub | Proof::Bearer => Look::Plain,
     };
     let sentence = format!("POST /hooks/{}, {}", scene.provider, scene.proof_words());
-    row(printer, "came in", proof, &sentence)
+    row(printer, "came in", proof, &sentence)?;
+    if scene.is_quoted
+        && let Ok(body) = serde_json::from_str::<Value>(scene.body)
+    {
+        let message = escaped(text(&body["commits"][0], "message").trim_end());
+        row(printer, "it says", Look::Waiting, &message)?;
+    }
+    Ok(())
 }
 
 pub fn answer(printer: &Printer, status: StatusCode, body: &Value) -> Result<(), Failure> {

@@ -77,6 +77,8 @@ pub struct Scene {
     pub proof: Proof,
     /// Requests with the same number are one delivery of the sender.
     pub delivery: u8,
+    /// Whether the commit message is shown as it came.
+    pub is_quoted: bool,
 }
 
 const ISSUE: &str = include_str!("../../../fixtures/demo/issue.json");
@@ -91,6 +93,7 @@ pub const STORY: &[Scene] = &[
         body: include_str!("../../../fixtures/demo/push.json"),
         proof: Proof::Gitea,
         delivery: 1,
+        is_quoted: false,
     },
     Scene {
         heading: "A release",
@@ -100,6 +103,7 @@ pub const STORY: &[Scene] = &[
         body: RELEASE,
         proof: Proof::Gitea,
         delivery: 2,
+        is_quoted: false,
     },
     Scene {
         heading: "An issue",
@@ -109,6 +113,7 @@ pub const STORY: &[Scene] = &[
         body: ISSUE,
         proof: Proof::Gitea,
         delivery: 3,
+        is_quoted: false,
     },
     Scene {
         heading: "The same issue, delivered again",
@@ -118,6 +123,7 @@ pub const STORY: &[Scene] = &[
         body: ISSUE,
         proof: Proof::Gitea,
         delivery: 3,
+        is_quoted: false,
     },
     Scene {
         heading: "A push to a side branch",
@@ -127,6 +133,7 @@ pub const STORY: &[Scene] = &[
         body: include_str!("../../../fixtures/demo/push-branch.json"),
         proof: Proof::Gitea,
         delivery: 4,
+        is_quoted: false,
     },
     Scene {
         heading: "A forged release",
@@ -136,6 +143,7 @@ pub const STORY: &[Scene] = &[
         body: RELEASE,
         proof: Proof::Forged,
         delivery: 5,
+        is_quoted: false,
     },
     Scene {
         heading: "A hostile commit message",
@@ -145,6 +153,7 @@ pub const STORY: &[Scene] = &[
         body: include_str!("../../../fixtures/demo/push-hostile.json"),
         proof: Proof::Gitea,
         delivery: 6,
+        is_quoted: true,
     },
     Scene {
         heading: "A hot thermometer",
@@ -154,6 +163,7 @@ pub const STORY: &[Scene] = &[
         body: include_str!("../../../fixtures/demo/heat.json"),
         proof: Proof::Bearer,
         delivery: 7,
+        is_quoted: false,
     },
     Scene {
         heading: "A failing run, to a pager that is down",
@@ -163,6 +173,7 @@ pub const STORY: &[Scene] = &[
         body: include_str!("../../../fixtures/demo/run.json"),
         proof: Proof::GitHub,
         delivery: 8,
+        is_quoted: false,
     },
 ];
 
