@@ -1,8 +1,8 @@
 //! The declarative file: read, checked all at once, compared with what exists, and written back.
 //!
 //! [`read`] turns texts into a [`Document`] or lists every problem in them; [`resolve`] puts the
-//! values in the place of references to the environment and to files; [`plan`] says what would
-//! change; [`export`] writes a file that `read` accepts and whose plan is empty.
+//! values in the place of references to the environment and to files; [`plan()`] says what would
+//! change; [`export()`] writes a file that `read` accepts and whose plan is empty.
 //!
 //! **Invariant:** pure. What lies outside enters as an argument: texts, [`Outside`], [`Present`],
 //! and as [`Checks`] what provider and target kinds and the template engine know.

@@ -3,7 +3,7 @@
 //! **Invariant:** pure. A provider gets bytes, its configuration and the time, and gives notices.
 //! A new kind is one file, one line in [`KINDS`], and fixtures under `fixtures/providers/<kind>/`.
 //!
-//! The way of a request: [`verify`] → [`Webhook::document`] (bytes) → [`Webhook::read`] (a value,
+//! The way of a request: [`verify()`] → [`Webhook::document`] (bytes) → [`Webhook::read`] (a value,
 //! within the bounds of [`json`]) → [`Readable::of`] → [`Webhook::notices`].
 
 mod forge;

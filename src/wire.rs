@@ -1,8 +1,8 @@
 //! The bytes of events: frozen payload revisions, and the only user of postcard.
 //!
-//! Every event has a kind number in [`KINDS`], never reused, and a chain of revisions. A struct of
-//! [`r1`] never changes once released; a later revision is a struct of its own with
-//! `From<R1> for R2`, and [`decode`] upcasts. postcard writes no field names, so structs hold only
+//! Every event has a kind number in [`KINDS`], never reused, and a chain of revisions. A struct in
+//! the modules below never changes once released; a later revision is a struct of its own with
+//! `From<R1> for R2`, and decoding upcasts. postcard writes no field names, so structs hold only
 //! integers, bytes, strings, options and vectors, and are decoded exactly.
 
 use notify_store::{DecodeError, Payload, Stream};

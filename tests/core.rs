@@ -311,7 +311,7 @@ enum Step {
     Wait { seconds: u32 },
     Reconfigure { receivers: u8, tracker: bool },
     Remove,
-    StepClock { seconds: i32 },
+    ShiftClock { seconds: i32 },
     Resend { nth: usize },
 }
 
@@ -327,7 +327,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0u32..5_000).prop_map(|seconds| Step::Wait { seconds }),
         1 => (1u8..4, any::<bool>()).prop_map(|(receivers, tracker)| Step::Reconfigure { receivers, tracker }),
         1 => Just(Step::Remove),
-        1 => (-4_000i32..4_000).prop_map(|seconds| Step::StepClock { seconds }),
+        1 => (-4_000i32..4_000).prop_map(|seconds| Step::ShiftClock { seconds }),
         1 => (0usize..8).prop_map(|nth| Step::Resend { nth }),
     ]
 }
@@ -427,7 +427,7 @@ fn take(core: &mut Core, step: &Step) {
             (EntityKind::Target, "t"),
             (EntityKind::Provider, "p"),
         ]),
-        Step::StepClock { seconds } => {
+        Step::ShiftClock { seconds } => {
             let by_micros = i64::from(*seconds) * 1_000_000;
             core.now += by_micros;
             core.run(Command::ClockStepped { by_micros })

@@ -97,6 +97,7 @@ fn message(title: &str) -> Command {
             ..NoticeDraft::default()
         },
         targets: vec!["box".into()],
+        receiver: None,
         tag: None,
         by: "test".into(),
     }))

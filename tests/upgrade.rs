@@ -4,6 +4,11 @@
 //! A golden that does not match means that written logs would read differently. It is never
 //! corrected: a new revision is added. `BLESS=1` writes goldens that are missing.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "BLESS in the environment asks for missing goldens"
+)]
+
 use std::path::PathBuf;
 
 use notify_bridge::domain::event::{

@@ -220,7 +220,8 @@ pub enum Event {
     },
     EntityPut {
         id: u32,
-        spec: EntitySpec,
+        /// Boxed, as specs are large and rare.
+        spec: Box<EntitySpec>,
         secrets: SecretMarks,
         /// For a target: an id for each receiver of the spec (or one for `default`).
         receivers: Vec<u32>,

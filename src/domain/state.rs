@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::event::{Accepted, Action, DeliveryKey, Event, IdSeed, Outcome, Plan, RowFacts};
 use super::notice::{NoticeDraft, Severity};
-use super::spec::{EntityKind, UnknownPolicy};
+use super::spec::{EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
@@ -118,7 +118,7 @@ impl State {
                 self.configuration.put(
                     at.position,
                     *id,
-                    spec.clone(),
+                    EntitySpec::clone(spec),
                     secrets.clone(),
                     receivers.clone(),
                     managed_by.clone(),
@@ -452,19 +452,17 @@ impl State {
     fn forget_observed(
         &mut self,
         target: u32,
-        secrets: &super::spec::SecretMarks,
+        secrets: &SecretMarks,
         receivers: &[u32],
-        spec: &super::spec::EntitySpec,
+        spec: &EntitySpec,
     ) {
         let Some(old) = self.configuration.targets.get(&target) else {
             return;
         };
         let credentials_changed = old.entity.secrets != *secrets;
         let base_changed = match spec {
-            super::spec::EntitySpec::Target(new) => new.api_base != old.entity.spec.api_base,
-            super::spec::EntitySpec::Provider(_)
-            | super::spec::EntitySpec::Tracker(_)
-            | super::spec::EntitySpec::Template(_) => false,
+            EntitySpec::Target(new) => new.api_base != old.entity.spec.api_base,
+            EntitySpec::Provider(_) | EntitySpec::Tracker(_) | EntitySpec::Template(_) => false,
         };
         let old_receivers = old.receivers.clone();
         for receiver in old_receivers {

@@ -222,10 +222,6 @@ impl Configuration {
         found
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "these are the fields of one event"
-    )]
     pub fn put(
         &mut self,
         position: u64,

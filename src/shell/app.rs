@@ -20,7 +20,7 @@ use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::http::front::{self, Front, Phase};
 use super::http::hooks::{self, BodyRoom};
-use super::keyring::{KeyError, Keyring};
+use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
@@ -147,12 +147,38 @@ pub fn open(
             .is_some_and(|marks| !marks.is_empty())
     });
     let path = key_file.map_or_else(|| data.join("secret.key"), Path::to_owned);
-    let keyring = Keyring::open_or_create(&path, has_sealed)?;
+    let keyring = match Keyring::open_or_create(&path, has_sealed) {
+        // The program starts all the same: intake and pages work, and what needs a secret is held.
+        Err(error @ (KeyError::Missing { .. } | KeyError::Malformed { .. })) if has_sealed => {
+            tracing::error!(error = %Causes(&error), "starting without the store's key");
+            Keyring::stand_in()
+        }
+        opened => opened?,
+    };
+    name_what_is_locked(&state, &log.reader(), &keyring);
     Ok(Opened {
         log,
         state,
         keyring,
     })
+}
+
+/// Names every entity whose secrets this key does not open.
+fn name_what_is_locked(state: &State, reader: &Reader<Event>, keyring: &Keyring) {
+    let configuration = &state.configuration;
+    for ((kind, name), id) in &configuration.names {
+        for (field, mark) in configuration.secrets(*kind, *id).into_iter().flatten() {
+            let sealed = reader.secret(mark.position, mark.slot).ok().flatten();
+            if sealed.as_deref().and_then(sealed_with) != Some(keyring.id()) {
+                tracing::error!(
+                    entity.kind = kind.as_str(),
+                    entity.name = name,
+                    field,
+                    "the key at hand does not open this secret; what needs it is held until the key is back or the secret is set anew"
+                );
+            }
+        }
+    }
 }
 
 /// The state as the log says: the newest snapshot, and the tail folded onto it. Reading and decoding
@@ -274,7 +300,12 @@ pub async fn start(
         .layer(axum::middleware::from_fn(front::request_id))
         .with_state(Arc::clone(&front));
     let (stop_listening, stop) = watch::channel(false);
-    let listener = tokio::spawn(super::http::serve(listener, router, stop));
+    let listener = tokio::spawn(super::http::serve(
+        listener,
+        router,
+        Arc::clone(&clock),
+        stop,
+    ));
 
     let opening = {
         let (front, options) = (Arc::clone(&front), options.clone());

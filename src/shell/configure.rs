@@ -12,7 +12,7 @@ use crate::config::{
     self, Change, Checks, Document, Existing, Outside, Plan, Present, Problem, Secret,
     SecretChange, SecretField, SecretStep, Source, TargetShape,
 };
-use crate::domain::command::{Command, Configure, Put};
+use crate::domain::command::{Command, Configure, Put, Refusal};
 use crate::domain::spec::{EntityKind, EntitySpec, MapSpec};
 use crate::domain::state::State;
 use crate::{providers, targets, templates};
@@ -165,6 +165,10 @@ pub async fn apply(
         });
     }
     let (change, beside) = command(&plan, &present, sources, revision, by, &fingerprint);
+    if vault.keyring().is_stand_in() && !beside.secrets.is_empty() {
+        let why = "the store's key is missing, so no secret can be sealed; put the key file back and start again";
+        return Err(LedgerError::from(Refusal::Conflict(why.into())).into());
+    }
     let nothing = change.puts.is_empty() && change.removes.is_empty() && change.settings.is_none();
     let written = if nothing && change.file.is_none() {
         false

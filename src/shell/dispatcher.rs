@@ -140,8 +140,7 @@ impl Dispatch {
         under_way: &mut HashSet<DeliveryKey>,
         mut ends: mpsc::UnboundedReceiver<(DeliveryKey, Step)>,
     ) {
-        let deadline = tokio::time::sleep(DRAIN_MAX);
-        tokio::pin!(deadline);
+        let mut deadline = self.clock.sleep(DRAIN_MAX);
         while !under_way.is_empty() {
             tokio::select! {
                 Some((key, _)) = ends.recv() => { under_way.remove(&key); }

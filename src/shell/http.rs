@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower_service::Service;
 
+use super::clock::Clock;
+
 pub mod address;
 pub mod api;
 pub mod auth;
@@ -29,6 +31,9 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Time for a request's head to arrive.
 pub const HEAD_WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// Wait after a connection could not be accepted.
+const ACCEPT_WAIT: Duration = Duration::from_millis(50);
+
 /// Who is at the other end of the connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer {
@@ -38,7 +43,12 @@ pub struct Peer {
 }
 
 /// Serves until `stop` says so, then lets open requests finish.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    clock: Arc<dyn Clock>,
+    mut stop: watch::Receiver<bool>,
+) {
     let listener_is_loopback = listener
         .local_addr()
         .is_ok_and(|address| address.ip().is_loopback());
@@ -59,7 +69,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             Err(error) => {
                 // Out of file descriptors, or a connection that is gone already: go on in a moment.
                 tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                clock.sleep(ACCEPT_WAIT).await;
                 continue;
             }
         };

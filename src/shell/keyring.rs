@@ -112,6 +112,8 @@ pub struct Keyring {
     sealing: Zeroizing<[u8; KEY_BYTES]>,
     fingerprints: Zeroizing<[u8; KEY_BYTES]>,
     id: KeyId,
+    /// Made up for this run, because the store's own key is not there.
+    stand_in: bool,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -198,6 +200,23 @@ impl Keyring {
         }
     }
 
+    /// A keyring that opens nothing, for a start without the store's key. Nothing may be sealed with
+    /// it: see [`Keyring::is_stand_in`].
+    pub fn stand_in() -> Keyring {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        SystemEntropy.fill(key.as_mut());
+        Keyring {
+            stand_in: true,
+            ..Keyring::of(&key)
+        }
+    }
+
+    /// Whether the store's own key is missing. What is sealed now could never be opened again, so
+    /// secrets are refused until the key is back.
+    pub fn is_stand_in(&self) -> bool {
+        self.stand_in
+    }
+
     fn of(key: &Zeroizing<[u8; KEY_BYTES]>) -> Keyring {
         let sealing = derived(key, SEAL_DOMAIN);
         let fingerprints = derived(key, FINGERPRINT_DOMAIN);
@@ -207,6 +226,7 @@ impl Keyring {
             sealing,
             fingerprints,
             id: KeyId(id),
+            stand_in: false,
         }
     }
 

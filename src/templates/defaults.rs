@@ -2,8 +2,8 @@
 //! button to the thing itself.
 //!
 //! Providers make a title that reads alone, so the words differ by how the text is best read: what a
-//! person wrote is quoted, lists stay lists, messages stay whole. Another language is one more
-//! [`Phrases`].
+//! person wrote is quoted, lists stay lists, messages stay whole. Another language is one more row
+//! of phrases.
 
 use std::collections::BTreeMap;
 

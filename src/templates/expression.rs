@@ -32,7 +32,7 @@ fn compile(
 ) -> Result<(Arc<Compiled>, Wanted), TemplateFault> {
     let dialect = Dialect {
         names,
-        filters: filters::PURE,
+        filters: &[filters::NAMES],
         tests: filters::TESTS,
         loops: false,
     };

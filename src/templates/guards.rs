@@ -1,6 +1,9 @@
 //! What stands for the engine's operators in a guarded source: each has a bound, and pays for its
 //! work before it does it.
 //!
+//! The engine itself charges a filter for the text it works on and for what it gives; what is paid
+//! here is the rest: other arguments, and steps over elements.
+//!
 //! **Invariant:** no function here makes a text longer than [`TEXT_BYTES_MAX`] or a list longer than
 //! [`LIST_ELEMENTS_MAX`], and none walks a list inside a list.
 
@@ -22,9 +25,27 @@ pub(super) struct Faults {
     pub left_out: usize,
 }
 
+impl Faults {
+    /// Notes what is missing, once, and counts what is beyond the bound.
+    pub fn note(&mut self, what: &str) {
+        if self.missing.iter().any(|known| known == what) {
+            return;
+        }
+        if self.missing.len() < FAULTS_MAX {
+            self.missing.push(what.to_owned());
+        } else {
+            self.left_out += 1;
+        }
+    }
+}
+
 pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("_raw", |text: &str| {
         Value::from_safe_string(text.to_owned())
+    });
+    env.add_filter("_kept", |text: &Value| {
+        fits(text.as_str().map_or(0, str::len))?;
+        Ok::<_, Error>(text.clone())
     });
     env.add_filter("_show", show);
     env.add_filter("_have", have);
@@ -33,20 +54,18 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("_number", number);
     env.add_filter("_add", add);
     env.add_filter("_join", join);
-    env.add_filter("_eq", |state: &State, left: &Value, right: &Value| {
-        equal(state, left, right)
+    env.add_filter("_eq", equal);
+    env.add_filter("_lt", |left: &Value, right: &Value| {
+        ordered(left, right, Ordering::is_lt)
     });
-    env.add_filter("_lt", |state: &State, left: &Value, right: &Value| {
-        ordered(state, left, right, Ordering::is_lt)
+    env.add_filter("_le", |left: &Value, right: &Value| {
+        ordered(left, right, Ordering::is_le)
     });
-    env.add_filter("_le", |state: &State, left: &Value, right: &Value| {
-        ordered(state, left, right, Ordering::is_le)
+    env.add_filter("_gt", |left: &Value, right: &Value| {
+        ordered(left, right, Ordering::is_gt)
     });
-    env.add_filter("_gt", |state: &State, left: &Value, right: &Value| {
-        ordered(state, left, right, Ordering::is_gt)
-    });
-    env.add_filter("_ge", |state: &State, left: &Value, right: &Value| {
-        ordered(state, left, right, Ordering::is_ge)
+    env.add_filter("_ge", |left: &Value, right: &Value| {
+        ordered(left, right, Ordering::is_ge)
     });
     env.add_filter("_in", contained);
     env.add_filter("_item", item);
@@ -66,6 +85,14 @@ pub(super) fn refuse(reason: impl Into<Cow<'static, str>>) -> Error {
 /// Pays for reading or making this many bytes.
 pub(super) fn charge(state: &State, bytes: usize) -> Result<(), Error> {
     state.consume_fuel((bytes / BYTES_PER_FUEL) as u64)
+}
+
+/// Pays for comparing two values that the engine does not see.
+pub(super) fn charge_comparison(state: &State, left: &Value, right: &Value) -> Result<(), Error> {
+    match (left.as_str(), right.as_str()) {
+        (Some(left), Some(right)) => charge(state, left.len().min(right.len())),
+        _ => Ok(()),
+    }
 }
 
 /// A text that an expression made, if it is not too long.
@@ -193,15 +220,13 @@ fn add(left: &Value, right: &Value) -> Result<Value, Error> {
     Ok(Value::from(f64::try_from(left)? + f64::try_from(right)?))
 }
 
-fn join(state: &State, first: &Value, rest: &[Value]) -> Result<Value, Error> {
+fn join(first: &Value, rest: &[Value]) -> Result<Value, Error> {
     let mut parts = Vec::with_capacity(rest.len() + 1);
     parts.push(text_of(first)?);
     for part in rest {
         parts.push(text_of(part)?);
     }
-    let length = parts.iter().map(|part| part.len()).sum();
-    fits(length)?;
-    charge(state, length)?;
+    fits(parts.iter().map(|part| part.len()).sum())?;
     Ok(Value::from(parts.concat()))
 }
 
@@ -223,9 +248,8 @@ fn as_number(value: &Value) -> Option<f64> {
     }
 }
 
-pub(super) fn equal(state: &State, left: &Value, right: &Value) -> Result<bool, Error> {
+pub(super) fn equal(left: &Value, right: &Value) -> Result<bool, Error> {
     if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
-        charge(state, left.len().min(right.len()))?;
         return Ok(left == right);
     }
     if left.kind() == ValueKind::Number || right.kind() == ValueKind::Number {
@@ -245,18 +269,12 @@ pub(super) fn equal(state: &State, left: &Value, right: &Value) -> Result<bool, 
 
 /// Order of two numbers or two texts. With anything missing, and between a number and a word, the
 /// answer is no.
-fn ordered(
-    state: &State,
-    left: &Value,
-    right: &Value,
-    holds: fn(Ordering) -> bool,
-) -> Result<bool, Error> {
-    Ok(order(state, left, right)?.is_some_and(holds))
+fn ordered(left: &Value, right: &Value, holds: fn(Ordering) -> bool) -> Result<bool, Error> {
+    Ok(order(left, right)?.is_some_and(holds))
 }
 
-pub(super) fn order(state: &State, left: &Value, right: &Value) -> Result<Option<Ordering>, Error> {
+pub(super) fn order(left: &Value, right: &Value) -> Result<Option<Ordering>, Error> {
     if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
-        charge(state, left.len().min(right.len()))?;
         return Ok(Some(left.cmp(right)));
     }
     if left.is_integer() && right.is_integer() {
@@ -292,7 +310,8 @@ fn contained(state: &State, value: &Value, container: &Value) -> Result<bool, Er
         return Ok(false);
     }
     for element in elements(state, container)? {
-        if is_single(&element) && equal(state, value, &element)? {
+        charge_comparison(state, value, &element)?;
+        if is_single(&element) && equal(value, &element)? {
             return Ok(true);
         }
     }
@@ -357,7 +376,6 @@ fn slice(state: &State, value: &Value, start: &Value, stop: &Value) -> Result<Va
     match value.kind() {
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();
-            charge(state, text.len())?;
             let (start, stop) = span(start, stop, text.chars().count())?;
             Ok(Value::from(
                 text.chars()
@@ -376,7 +394,7 @@ fn slice(state: &State, value: &Value, start: &Value, stop: &Value) -> Result<Va
     }
 }
 
-fn affix(
+pub(super) fn affix(
     state: &State,
     value: &Value,
     affix: &str,
@@ -390,12 +408,7 @@ fn affix(
 fn have(state: &mut State, value: &Value, what: &str) -> Value {
     if value.is_undefined() {
         let faults = state.get_or_insert_extension_with(Faults::default);
-        if faults.missing.iter().any(|known| known == what) {
-        } else if faults.missing.len() < FAULTS_MAX {
-            faults.missing.push(what.to_owned());
-        } else {
-            faults.left_out += 1;
-        }
+        faults.note(what);
     }
     value.clone()
 }

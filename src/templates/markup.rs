@@ -17,6 +17,12 @@ pub use telegram::telegram_html;
 
 /// Deepest nesting of blocks and spans that is kept; what is deeper is read as its content.
 pub const NESTING_MAX: usize = 8;
+/// Most ASCII signs and line ends in a text that is read as Markdown, those of values aside; a text
+/// with more is read as plain text. Keeps the tree of a text within a few megabytes.
+pub const SIGNS_MAX: usize = 20_000;
+
+/// Most line breaks within paragraphs of one text; further ones become spaces. No target shows more.
+pub const LINES_MAX: usize = 4_000;
 
 /// A sequence of blocks. Empty when there is nothing to say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,9 +67,7 @@ impl Markup {
 
     /// One paragraph of plain text, where nothing is read as Markdown.
     pub fn text(text: &str) -> Self {
-        let mut spans = Vec::new();
-        parse::push_text(&mut spans, text);
-        let spans = parse::trimmed(spans);
+        let spans = parse::paragraph(text);
         Markup {
             blocks: if spans.is_empty() {
                 Vec::new()

@@ -30,6 +30,11 @@ impl Object for Place {
     }
 }
 
+/// The filters of this module.
+pub(super) const NAMES: &[&str] = &[
+    "datetime", "date", "time", "ago", "duration", "number", "plural",
+];
+
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
 
-use super::bounds::{FAULTS_MAX, OUTPUT_BYTES_MAX, RECURSION_MAX, TEXT_FUEL};
+use super::bounds::{OUTPUT_BYTES_MAX, RECURSION_MAX, TEXT_FUEL};
 use super::coding::{decode, write_coded};
 use super::guards::{Faults, text_of};
 use super::language::{self, Dialect, fault, fault_of};
@@ -35,7 +35,7 @@ const DIALECT: Dialect = Dialect {
     names: &[
         "notice", "items", "count", "more", "link", "receiver", "now",
     ],
-    filters: filters::OF_TEXTS,
+    filters: &[filters::NAMES, moments::NAMES],
     tests: filters::TESTS,
     loops: true,
 };
@@ -344,12 +344,7 @@ impl Renderer<'_> {
             .map_err(|error| failed(fault_of(&error)))?;
         if let Some(found) = captured.state().get_extension::<Faults>() {
             for what in &found.missing {
-                if self.missing.missing.contains(what) {
-                } else if self.missing.missing.len() < FAULTS_MAX {
-                    self.missing.missing.push(what.clone());
-                } else {
-                    self.missing.left_out += 1;
-                }
+                self.missing.note(what);
             }
             self.missing.left_out += found.left_out;
         }

@@ -277,7 +277,7 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                 managed_by,
                 by,
             } = take(bytes)?;
-            let spec: EntitySpec =
+            let spec: Box<EntitySpec> =
                 serde_json::from_str(spec_json).map_err(|error| error.to_string())?;
             let secrets = secrets
                 .into_iter()

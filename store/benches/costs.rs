@@ -4,6 +4,8 @@
 //! small events a second, a clean opening in a few milliseconds. Run with
 //! `cargo bench -p notify-store`; the number of events may be given after `--`.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,11 @@
 //! The program end to end, in one process: real listener, real store, real calls to servers that the
 //! test runs. Time is a manual clock; a test waits for commits and calls, never for time to pass.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test is the outside world: it makes its own clients"
+)]
+
 mod delivery;
 mod harness;
 mod intake;

@@ -53,3 +53,60 @@ async fn a_restart_from_a_snapshot_equals_one_from_the_log() {
     let folded = app::rebuild(&bridge.folder.path().join("data"), reader, &|_, _, _| {}).unwrap();
     assert_eq!(folded, before);
 }
+
+#[tokio::test]
+async fn without_its_key_the_program_starts_and_holds_what_needs_it() {
+    let place = Place::telegram().await;
+    let bridge = TestBridge::start(&forge_to_telegram(&place)).await;
+    bridge
+        .command(notify_bridge::domain::command::Command::Pause { by: "me".into() })
+        .await;
+    bridge.push("1", "held").await;
+    let key = bridge.folder.path().join("data/secret.key");
+    let kept = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let bridge = bridge.restart().await;
+    assert!(!key.exists(), "no new key is made over sealed secrets");
+    assert_eq!(bridge.push("2", "cannot be verified").await.0, 503);
+    let sources = [notify_bridge::config::Source {
+        file: "test.toml",
+        text: &forge_to_telegram(&place),
+    }];
+    let refused = notify_bridge::shell::configure::apply(
+        &bridge.app.ledger,
+        &bridge.app.vault,
+        &sources,
+        None,
+        false,
+        false,
+        "test",
+    )
+    .await;
+    assert!(refused.unwrap_err().to_string().contains("key is missing"));
+    bridge
+        .command(notify_bridge::domain::command::Command::Resume { by: "me".into() })
+        .await;
+    std::fs::write(&key, kept).unwrap();
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let bridge = bridge.restart().await;
+    bridge.settled().await;
+    assert_eq!(place.received().len(), 1);
+}
+
+#[tokio::test]
+async fn intake_stops_before_the_disk_is_full() {
+    let place = Place::telegram().await;
+    let bridge = TestBridge::start(&forge_to_telegram(&place)).await;
+    bridge.app.ledger.set_disk_low(true);
+    let (status, problem) = bridge.push("1", "no room").await;
+    assert_eq!(status, 503);
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("disk is nearly full"),
+        "{problem}"
+    );
+    bridge.app.ledger.set_disk_low(false);
+    assert_eq!(bridge.push("1", "room again").await.0, 202);
+}

@@ -138,7 +138,7 @@ impl Giving {
         if !unchanged {
             self.events.push(Event::EntityPut {
                 id,
-                spec: put.spec,
+                spec: Box::new(put.spec),
                 secrets,
                 receivers,
                 managed_by: put.managed_by,
@@ -290,9 +290,9 @@ fn drop_without_receiver(state: &State, events: &[Event]) -> Result<Vec<Event>, 
             Event::EntityPut {
                 id,
                 receivers,
-                spec: EntitySpec::Target(_),
+                spec,
                 ..
-            } => {
+            } if spec.kind() == EntityKind::Target => {
                 if let Some(target) = state.configuration.targets.get(id) {
                     gone.extend(
                         target

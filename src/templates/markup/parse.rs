@@ -5,15 +5,23 @@
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
-use super::{Block, Markup, NESTING_MAX, Span};
+use super::{Block, LINES_MAX, Markup, NESTING_MAX, SIGNS_MAX, Span};
 use crate::domain::notice::is_http_url;
 use crate::templates::coding::decode;
 
 /// Reads small Markdown. A line end in a paragraph stays a line end.
 pub fn parse(text: &str) -> Markup {
+    let signs = text
+        .bytes()
+        .filter(|b| b.is_ascii_punctuation() || *b == b'\n')
+        .count();
+    if signs > SIGNS_MAX {
+        return Markup::text(&decode(text));
+    }
     let mut builder = Builder {
         frames: vec![Frame::new(Kind::Root)],
         framed: Vec::new(),
+        lines_left: LINES_MAX,
     };
     for event in Parser::new_ext(text, Options::empty()) {
         builder.take(event);
@@ -75,12 +83,19 @@ struct Builder {
     frames: Vec<Frame>,
     /// For each open tag, whether it has a frame.
     framed: Vec<bool>,
+    /// How many more breaks there may be.
+    lines_left: usize,
 }
 
 impl Builder {
     fn top(&mut self) -> &mut Frame {
         let last = self.frames.len() - 1;
         &mut self.frames[last]
+    }
+
+    fn text(&mut self, text: &str) {
+        let last = self.frames.len() - 1;
+        push_text(&mut self.frames[last].spans, text, &mut self.lines_left);
     }
 
     fn take(&mut self, event: Event<'_>) {
@@ -92,7 +107,7 @@ impl Builder {
                 let top = self.top();
                 match top.kind {
                     Kind::Code { .. } => top.text.push_str(&text),
-                    _ => push_text(&mut top.spans, &text),
+                    _ => self.text(&text),
                 }
             }
             Event::Code(text) => {
@@ -101,12 +116,11 @@ impl Builder {
                     self.top().spans.push(Span::Code(text));
                 }
             }
-            Event::SoftBreak | Event::HardBreak => self.top().spans.push(Span::Break),
+            Event::SoftBreak | Event::HardBreak => self.text("\n"),
             Event::Rule => self.top().flush(),
             // Not read without their options.
             Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => {
-                let text = decode(&text).into_owned();
-                push_text(&mut self.top().spans, &text);
+                self.text(&decode(&text));
             }
             Event::TaskListMarker(_) => {}
         }
@@ -177,7 +191,7 @@ impl Builder {
             Kind::Code { language, fenced } => {
                 let text = frame.text.trim_end_matches('\n');
                 if !fenced {
-                    push_text(&mut parent.spans, text);
+                    self.text(text);
                 } else if !text.is_empty() {
                     parent.blocks.push(Block::Code {
                         language,
@@ -220,25 +234,44 @@ fn is_block(end: &TagEnd) -> bool {
     )
 }
 
-/// Adds plain text; newlines become breaks.
-pub(super) fn push_text(spans: &mut Vec<Span>, text: &str) {
+/// Adds plain text; newlines become breaks while there are lines left, then spaces.
+fn push_text(spans: &mut Vec<Span>, text: &str, lines_left: &mut usize) {
     for (index, line) in text.split('\n').enumerate() {
-        if index > 0 {
-            spans.push(Span::Break);
+        if index > 0 && !push_break(spans, lines_left) {
+            push_line(spans, " ");
         }
-        if line.is_empty() {
-            continue;
-        }
-        if let Some(Span::Text(last)) = spans.last_mut() {
-            last.push_str(line);
-        } else {
-            spans.push(Span::Text(line.to_owned()));
+        if !line.is_empty() {
+            push_line(spans, line);
         }
     }
 }
 
+fn push_break(spans: &mut Vec<Span>, lines_left: &mut usize) -> bool {
+    if *lines_left == 0 {
+        return false;
+    }
+    *lines_left -= 1;
+    spans.push(Span::Break);
+    true
+}
+
+fn push_line(spans: &mut Vec<Span>, line: &str) {
+    if let Some(Span::Text(last)) = spans.last_mut() {
+        last.push_str(line);
+    } else {
+        spans.push(Span::Text(line.to_owned()));
+    }
+}
+
+/// One paragraph of plain text.
+pub(super) fn paragraph(text: &str) -> Vec<Span> {
+    let mut spans = Vec::new();
+    push_text(&mut spans, text, &mut LINES_MAX.clone());
+    trimmed(spans)
+}
+
 /// Spans without breaks at either end; nothing when only white space is left.
-pub(super) fn trimmed(mut spans: Vec<Span>) -> Vec<Span> {
+fn trimmed(mut spans: Vec<Span>) -> Vec<Span> {
     if super::words(&spans).trim().is_empty() {
         return Vec::new();
     }

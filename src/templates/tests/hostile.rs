@@ -349,8 +349,8 @@ proptest! {
 
     #[test]
     fn any_value_reads_back_from_discord(value in hostile()) {
-        prop_assume!(!value.contains("://"));
-        let value = clean(&value).into_owned();
+        // Addresses are written in their own way.
+        let value = clean(&value).replace("://", ":");
         let markup = Markup::text(&value);
         let mut read = String::new();
         let written = markup::discord(&markup).replace('\u{200B}', "");

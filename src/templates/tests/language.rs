@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::templates::check_words;
+use proptest::prelude::*;
 
 #[test]
 fn texts_say_what_they_should() {
@@ -216,4 +217,91 @@ fn a_missing_value_is_reported_once_and_many_are_counted() {
     assert_eq!(rendered.faults.len(), 9);
     assert_eq!(rendered.faults[8], "missing: 13 more values");
     assert!(!rendered.fell_back);
+}
+
+/// Expressions whose meaning has to be the engine's own, whatever stands for their operators.
+fn expressions() -> impl Strategy<Value = String> {
+    let number = prop_oneof![
+        (0u8..20).prop_map(|n| n.to_string()),
+        Just("2.5".to_owned()),
+        Just("'abc'|length".to_owned()),
+    ];
+    let number = number.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            (
+                inner.clone(),
+                proptest::sample::select(vec!["+", "-", "*", "//", "%", "/"]),
+                inner.clone()
+            )
+                .prop_map(|(a, op, b)| format!("{a} {op} {b}")),
+            inner.clone().prop_map(|a| format!("({a})")),
+            inner.clone().prop_map(|a| format!("-{a}")),
+            inner.clone().prop_map(|a| format!("({a})|abs")),
+            (inner.clone(), inner.clone(), inner)
+                .prop_map(|(a, b, c)| format!("({a} if {b} else {c})")),
+        ]
+    });
+    let text = proptest::sample::select(vec!["'a'", "'bc'", "''", "word", "record.key"])
+        .prop_map(str::to_owned);
+    let text = (text.clone(), number.clone(), text).prop_flat_map(|(a, n, b)| {
+        proptest::sample::select(vec![
+            a.clone(),
+            format!("{a} ~ {n} ~ {b}"),
+            format!("{a} ~ {b}|upper"),
+            format!("({a} ~ {b})|upper"),
+            format!("({a} ~ {b})[1:]"),
+            format!("({a} ~ {b})[:-1]"),
+            format!("['x', {a}, {b}]|join('-')"),
+            format!("{{'a': {b}}}[{a}]|default('')"),
+        ])
+    });
+    let truth = (number.clone(), number, text.clone(), text).prop_flat_map(|(m, n, a, b)| {
+        proptest::sample::select(vec![
+            m.clone(),
+            a.clone(),
+            format!("{m} == {n}"),
+            format!("{m} != {n}"),
+            format!("{m} < {n}"),
+            format!("{m} >= {n}"),
+            format!("{a} == {b}"),
+            format!("{a} != {b}"),
+            format!("{a} > {b}"),
+            format!("{a} <= 'b'"),
+            format!("{a} in {b}"),
+            format!("{a} not in {b}"),
+            format!("{a} in ['a', {b}]"),
+            format!("{a} is defined"),
+        ])
+    });
+    truth.prop_recursive(3, 16, 3, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a} and {b}")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a} or {b}")),
+            inner.clone().prop_map(|a| format!("not {a}")),
+            inner.prop_map(|a| format!("({a})")),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn guarded_expressions_mean_what_they_mean_to_the_engine(source in expressions()) {
+        let text = format!(
+            "{{% set word = 'bc' %}}{{% with record = {{'key': 'a'}} %}}{{{{ {source} }}}}{{% endwith %}}"
+        );
+        let plain = minijinja::Environment::new().render_str(&text, ());
+        let found = rendered(Some(&words(&text)), "plain", &push());
+        match plain {
+            Ok(expected) => {
+                prop_assert!(!found.fell_back, "{text}: {:?}", found.faults);
+                prop_assert_eq!(
+                    markup::plain(&found.text).to_lowercase(),
+                    expected.to_lowercase(),
+                    "{}", text
+                );
+            }
+            // Division by zero and the like.
+            Err(_) => prop_assert!(found.fell_back, "{text}"),
+        }
+    }
 }

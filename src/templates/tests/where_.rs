@@ -43,6 +43,7 @@ fn filters_say_yes_or_no() {
         ("notice.labels.nope in ['x']", false),
         ("notice.occurred_at > '2025'", false),
         ("notice.before.title", false),
+        ("notice.labels.nope != 'x'", true),
         ("notice.labels.branch > 5", false),
     ] {
         let filter = Filter::compile(source).unwrap_or_else(|fault| panic!("{source}: {fault}"));

@@ -1,5 +1,10 @@
 //! Tests of the store through its public API, in one binary.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests talk to their child processes through the environment"
+)]
+
 mod crash;
 mod folder;
 mod frames;
