@@ -136,7 +136,7 @@ pub async fn confirm(
 }
 
 async fn operate(may: May<Operating>, id: String, action: Action) -> Result<Response, Problem> {
-    let (_, key) = views::find_delivery(may.app.ledger.reader(), &id)?;
+    let (key, _) = views::delivery_key(may.app.ledger.reader(), &id)?;
     let by = may.caller.by();
     act(&may.app, key, action, by).await?;
     shown(may.app, id).await
@@ -261,8 +261,8 @@ fn named(app: &App, ids: Vec<String>) -> Result<Chosen, Problem> {
         unknown: Vec::new(),
     };
     for id in ids {
-        match views::find_delivery(app.ledger.reader(), &id) {
-            Ok((_, key)) => chosen.keys.push(key),
+        match views::delivery_key(app.ledger.reader(), &id) {
+            Ok((key, _)) => chosen.keys.push(key),
             Err(error) => {
                 let problem = Problem::from(error);
                 if problem.status != StatusCode::NOT_FOUND {
