@@ -145,7 +145,7 @@ fn check_lists_all_problems_with_their_places() {
     for expected in [
         ":2:12: settings.timezone: ",
         ":6:8: ",
-        "did you mean gitea",
+        "did you mean `gitea`",
         "knids",
         "nowhere",
     ] {
@@ -161,6 +161,12 @@ fn check_lists_all_problems_with_their_places() {
     let good = fixture("bridge.toml");
     expect(&run(&["check", good.to_str().unwrap()]), 0);
     expect(&run(&["check", "/nowhere/at/all.toml"]), 2);
+    // An unset variable is a problem and never an empty secret.
+    let unset = program(&["check", good.to_str().unwrap()])
+        .env_remove("CLI_TEST_SECRET")
+        .output()
+        .unwrap();
+    assert!(expect(&unset, 2).contains("CLI_TEST_SECRET is not set"));
 }
 
 #[test]
@@ -203,6 +209,31 @@ fn a_token_is_made_in_a_store_that_does_not_exist_yet() {
     expect(&place.on_data("token create ci --scope read"), 1);
     expect(&place.on_data("token revoke ci"), 0);
     assert_eq!(expect(&place.on_data("token list"), 0), "");
+}
+
+#[test]
+fn the_command_line_goes_before_the_environment() {
+    let place = Place::new();
+    expect(&place.on_data("token create ci --scope read"), 0);
+    let data = place.data();
+    let both = |words: &[&str]| {
+        program(words)
+            .env("NOTIFY_BRIDGE_DATA", &data)
+            // Nothing listens there.
+            .env("NOTIFY_BRIDGE_URL", "http://127.0.0.1:1")
+            .output()
+            .unwrap()
+    };
+    // A container may set both; a program that runs is the more likely one.
+    let unreachable = both(&["token", "list"]);
+    expect(&unreachable, 1);
+    assert!(err(&unreachable).contains("does not answer"));
+    assert!(expect(&both(&["token", "list", "--data", &data]), 0).contains("ci"));
+    let only_data = program(&["token", "list"])
+        .env("NOTIFY_BRIDGE_DATA", &data)
+        .output()
+        .unwrap();
+    assert!(expect(&only_data, 0).contains("ci"));
 }
 
 #[test]

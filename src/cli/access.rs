@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::printer::Printer;
 use super::remote::Remote;
 use super::secret;
+use super::sentences::text;
 use super::stopped::{BY, Missing, Readable, Writable};
 use crate::domain::command::{Command, PutToken, PutUser, UserCondition};
 use crate::domain::event::{Role, Token, TokenScope, User};
@@ -85,7 +86,7 @@ pub async fn user(verb: UserVerb) -> Result<(), Failure> {
                 None => all(&Remote::new(&place)?, "users").await?,
             };
             list(&printer, &users, |user| {
-                vec![text(user, "name"), text(user, "role")]
+                vec![text(user, "name").to_owned(), text(user, "role").to_owned()]
             })
         }
     }
@@ -139,9 +140,10 @@ async fn put(
                 .await?;
         }
         UserCondition::Present => {
-            remote
-                .call(Method::PATCH, &["users", &name], &[], Some(&body))
-                .await?;
+            return Err(Failure::Failed(
+                "a running program does not change users over its API yet; stop it and use --data DIR"
+                    .to_owned(),
+            ));
         }
     }
     Ok(())
@@ -216,9 +218,9 @@ pub async fn token(verb: TokenVerb) -> Result<(), Failure> {
                     None => "until revoked".to_owned(),
                 };
                 vec![
-                    text(token, "name"),
+                    text(token, "name").to_owned(),
                     scopes.join(","),
-                    text(token, "role"),
+                    text(token, "role").to_owned(),
                     target,
                     until,
                 ]
@@ -286,10 +288,6 @@ fn list(
         return items.iter().try_for_each(|item| printer.object(item));
     }
     printer.table(&items.iter().map(row).collect::<Vec<_>>())
-}
-
-pub fn text(value: &Value, field: &str) -> String {
-    value[field].as_str().unwrap_or("").to_owned()
 }
 
 fn user_json(user: &User) -> Value {

@@ -83,8 +83,8 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
             let entities = document.entities.len();
             if !args.json {
                 printer.line(&format!(
-                    "{}: no problem",
-                    super::serve::counted(entities, "entry").replace("entrys", "entries")
+                    "{}, no problem",
+                    super::serve::counted(entities, "definition")
                 ))?;
             }
             Ok(())
@@ -161,7 +161,7 @@ pub fn agree(removed: usize, yes: bool) -> Result<(), Failure> {
     if removed == 0 || yes {
         return Ok(());
     }
-    let what = format!("this removes {}", super::serve::counted(removed, "thing"));
+    let what = format!("this removes {removed} of what is configured");
     if !io::stdin().is_terminal() {
         return Err(Failure::Input(format!("{what}; say --yes to go on")));
     }

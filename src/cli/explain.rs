@@ -185,7 +185,7 @@ fn branch(printer: &Printer, notice: &Value, delivery: &Value) -> Result<(), Fai
         });
     // An attempt stands at its beginning, so it comes before what came of it.
     let mut lines: Vec<(&str, Look, String)> = attempts.chain(reasons).collect();
-    lines.sort_by(|a, b| moment_of(a.0).cmp(&moment_of(b.0)));
+    lines.sort_by_key(|(at, _, _)| moment_of(at));
     for (at, look, sentence) in lines {
         line(printer, at, look, &sentence)?;
     }

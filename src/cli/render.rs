@@ -45,7 +45,11 @@ pub fn run(args: &RenderArgs) -> Result<(), Failure> {
         let help = "name a template of the store, or give a file with --template";
         return Err(Failure::Input(help.to_owned()));
     }
-    let store = args.data.as_deref().map(Readable::open).transpose()?;
+    // A program may be running on the folder that the environment names: it is left alone when
+    // nothing of it is asked for.
+    let wants_store = args.template.is_none() || args.notice.is_some() || args.all;
+    let data = args.data.as_deref().filter(|_| wants_store);
+    let store = data.map(Readable::open).transpose()?;
     let templates = templates(args, store.as_ref())?;
     if args.all {
         let store = needed(store.as_ref(), "--all")?;

@@ -55,7 +55,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let address = listener
         .local_addr()
         .map_err(|error| Failure::caused("the listener has no address", error))?;
-    printer.line(&format!("listening on http://{address}"))?;
+    say(&printer, &format!("listening on http://{address}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let starting = app::start(options, Arc::clone(&clock), Some(listener), super::routes);
     let running = tokio::select! {
@@ -63,7 +63,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         // Nothing was written yet that the next start does not find.
         () = signals.any() => return Ok(()),
     };
-    let prepared = prepare(&running.app, &args, &texts, admin, &printer).await;
+    let prepared = prepare(&running, &args, &texts, admin, &printer).await;
     match prepared {
         Ok(()) => signals.any().await,
         Err(_) => tracing::error!("the start is given up; what was there before is unchanged"),
@@ -73,12 +73,13 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
 }
 
 async fn prepare(
-    app: &App,
+    running: &Running,
     args: &ServeArgs,
     texts: &Texts,
     admin: Option<(String, zeroize::Zeroizing<String>)>,
     printer: &Printer,
 ) -> Result<(), Failure> {
+    let app = &running.app;
     if let Some((name, password)) = admin {
         make_admin(app, name, &password).await?;
     }
@@ -115,15 +116,26 @@ async fn prepare(
         (line, state.access.has_admin())
     };
     if !has_admin {
-        if !args.listen.ip().is_loopback() {
+        if !running.address.ip().is_loopback() {
             tracing::warn!(
-                listen = %args.listen,
+                listen = %running.address,
                 "this listens beyond this machine and has no admin yet; make one with --admin NAME --admin-password-file FILE"
             );
         }
-        printer.line("no admin yet: start with --admin NAME --admin-password-file FILE, or stop and run `notify-bridge user add NAME --role admin --data DIR`")?;
+        say(
+            printer,
+            "no admin yet: start with --admin NAME --admin-password-file FILE, or stop and run `notify-bridge user add NAME --role admin --data DIR`",
+        )?;
     }
-    printer.line(&line)
+    say(printer, &line)
+}
+
+/// What is said at the start. The program goes on when nobody reads it.
+fn say(printer: &Printer, text: &str) -> Result<(), Failure> {
+    match printer.line(text) {
+        Err(Failure::OutputClosed) => Ok(()),
+        said => said,
+    }
 }
 
 pub fn counted(count: usize, what: &str) -> String {
