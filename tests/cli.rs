@@ -166,7 +166,7 @@ fn check_lists_all_problems_with_their_places() {
         .env_remove("CLI_TEST_SECRET")
         .output()
         .unwrap();
-    assert!(expect(&unset, 2).contains("CLI_TEST_SECRET is not set"));
+    assert!(expect(&unset, 2).contains("`CLI_TEST_SECRET` is not set"));
 }
 
 #[test]
