@@ -25,6 +25,9 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (7, 1, "user_removed"),
     (8, 1, "token_put"),
     (9, 1, "token_revoked"),
+    (10, 1, "session_began"),
+    (11, 1, "session_seen"),
+    (12, 1, "session_ended"),
     (20, 1, "notice_accepted"),
     (21, 1, "intake_unreadable"),
     (22, 1, "notice_resent"),
@@ -57,6 +60,9 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::UserRemoved { .. } => 7,
         Event::TokenPut { .. } => 8,
         Event::TokenRevoked { .. } => 9,
+        Event::SessionBegan { .. } => 10,
+        Event::SessionSeen { .. } => 11,
+        Event::SessionEnded { .. } => 12,
         Event::Accepted(_) => 20,
         Event::IntakeUnreadable { .. } => 21,
         Event::Resent { .. } => 22,
@@ -106,6 +112,9 @@ impl Payload for Event {
             | Event::UserRemoved { .. }
             | Event::TokenPut { .. }
             | Event::TokenRevoked { .. }
+            | Event::SessionBegan { .. }
+            | Event::SessionSeen { .. }
+            | Event::SessionEnded { .. }
             | Event::SendingPaused { .. }
             | Event::SendingResumed { .. }
             | Event::ClockStepped { .. } => configuration::encode(self, out),
@@ -135,7 +144,7 @@ impl Payload for Event {
             return Err(DecodeError::UnknownRevision { kind, revision });
         }
         let decoded = match kind {
-            1..=9 | 50..=52 => configuration::decode(kind, bytes),
+            1..=12 | 50..=52 => configuration::decode(kind, bytes),
             20..=22 => intake::decode(kind, bytes),
             _ => delivery::decode(kind, bytes),
         };
@@ -168,6 +177,9 @@ impl Payload for Event {
             | Event::UserRemoved { .. }
             | Event::TokenPut { .. }
             | Event::TokenRevoked { .. }
+            | Event::SessionBegan { .. }
+            | Event::SessionSeen { .. }
+            | Event::SessionEnded { .. }
             | Event::ReceiverGone { .. }
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. }

@@ -245,11 +245,26 @@ async fn users_are_kept_without_their_passwords() {
     )
     .await
     .expect(201);
+    for (body, status) in [
+        (json!({"role": "editor"}), 200),
+        (json!({"password": "yet another one"}), 200),
+        (json!({"password": "short"}), 422),
+        (json!({"rolle": "editor"}), 422),
+    ] {
+        let answer = api
+            .send(Method::PATCH, "/users/ada", &api.owner, body)
+            .await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+    }
+    let nobody = api
+        .send(Method::PATCH, "/users/nobody", &api.owner, json!({}))
+        .await;
+    assert_eq!(nobody.status, 404);
     let listed = api.get("/users").await;
     assert!(!listed.text.contains("argon2"));
     assert_eq!(
         listed.json()["items"],
-        json!([{"name": "ada", "role": "viewer"}, {"name": "wren", "role": "owner"}])
+        json!([{"name": "ada", "role": "editor"}, {"name": "wren", "role": "owner"}])
     );
     let log = api.get("/log").await;
     assert!(!log.text.contains("argon2") && !log.text.contains("long one"));

@@ -36,6 +36,14 @@ async fn a_parked_delivery_is_retried_dropped_or_confirmed() {
     let ids = park(&api, 3).await;
     let parked = api.get("/parked").await.expect(200);
     assert_eq!(parked["total"], 3);
+    for (query, count) in [
+        ("target=ops", 3),
+        ("target=desk", 0),
+        ("tracker=main&limit=2", 2),
+    ] {
+        let some = api.get(&format!("/parked?{query}")).await.expect(200);
+        assert_eq!(some["items"].as_array().unwrap().len(), count, "{query}");
+    }
     assert_eq!(parked["by_reason"][0]["count"], 3);
     assert!(
         parked["items"][0]["reason"]["detail"]

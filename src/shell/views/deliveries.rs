@@ -237,20 +237,17 @@ fn walked_page(
         }
         for (position, bytes) in rows {
             if read >= SCANNED_NOTICES_MAX || rows_seen >= SCANNED_ROWS_MAX {
-                page.next = Some(last.unwrap_or(Cursor::Delivery {
+                // All of that notice was looked through.
+                page.next = Some(Cursor::Delivery {
                     notice: at,
                     key: FIRST,
-                }));
+                });
                 page.scanned_to = Some(at);
                 return Ok(page);
             }
             at = position;
             rows_seen += 1;
             if Row::decode(&bytes).is_some_and(|row| !wanted.row(&row)) {
-                last = Some(Cursor::Delivery {
-                    notice: position,
-                    key: FIRST,
-                });
                 continue;
             }
             read += 1;
