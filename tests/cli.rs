@@ -166,7 +166,7 @@ fn check_lists_all_problems_with_their_places() {
         .env_remove("CLI_TEST_SECRET")
         .output()
         .unwrap();
-    assert!(expect(&unset, 2).contains("CLI_TEST_SECRET is not set"));
+    assert!(expect(&unset, 2).contains("`CLI_TEST_SECRET` is not set"));
 }
 
 #[test]
@@ -347,6 +347,21 @@ fn a_running_program_is_asked_and_told_over_its_address() {
     assert_eq!(expect(&on_url(&["apply", file]), 0), "nothing to do\n");
     assert!(expect(&on_url(&["export"]), 0).contains("[[tracker]]"));
     assert_eq!(expect(&on_url(&["user", "list"]), 0), "ada  owner\n");
+    let add = [
+        "user",
+        "add",
+        "bo",
+        "--role",
+        "editor",
+        "--password-file",
+        &password,
+    ];
+    expect(&on_url(&add), 0);
+    expect(&on_url(&["user", "role", "bo", "viewer"]), 0);
+    let passwd = ["user", "passwd", "bo", "--password-file", &password];
+    expect(&on_url(&passwd), 0);
+    assert!(expect(&on_url(&["user", "list"]), 0).contains("bo   viewer"));
+    expect(&on_url(&["user", "remove", "bo"]), 0);
 
     let sent = expect(&on_url(&["send", "inbox", "Hello\u{1b}[31m", "--json"]), 0);
     let sent: serde_json::Value = serde_json::from_str(&sent).unwrap();

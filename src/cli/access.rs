@@ -140,10 +140,8 @@ async fn put(
                 .await?;
         }
         UserCondition::Present => {
-            return Err(Failure::Failed(
-                "a running program does not change users over its API yet; stop it and use --data DIR"
-                    .to_owned(),
-            ));
+            let path = ["users", name.as_str()];
+            remote.call(Method::PATCH, &path, &[], Some(&body)).await?;
         }
     }
     Ok(())

@@ -171,6 +171,15 @@ fn branch(printer: &Printer, notice: &Value, delivery: &Value) -> Result<(), Fai
     let id = text(delivery, "id");
     printer.line(&format!("delivery {}", escaped(id)))?;
     let attempts = list(delivery, "attempts");
+    if attempts.is_empty() && status == "sent" {
+        let at = text(delivery, "settled_at");
+        line(
+            printer,
+            at,
+            Look::Good,
+            "Stored here together with the notice",
+        )?;
+    }
     let attempts = attempts.iter().enumerate().map(|(index, attempt)| {
         let (look, sentence) = sentences::attempt(index + 1, attempt);
         (text(attempt, "at"), look, sentence)
