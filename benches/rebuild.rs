@@ -37,10 +37,7 @@ fn main() {
     }
     let events = arguments::argument("events").unwrap_or(EVENTS);
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let options = Options {
-        cache_bytes: log::CACHE_BYTES,
-        ..Options::default()
-    };
+    let options = Options::default();
     let mut log = Log::open(folder.path(), &options, &|_| {}).expect("a store");
     let (mut world, configured) = log::world();
     log::fill(&mut log, &mut world, configured, events);
