@@ -59,10 +59,7 @@ fn main() {
         .open(folder.path().join("bridge.redb"))
         .expect("a file");
     let file = Counting::new(FileBackend::new(file).expect("a backend"));
-    let options = Options {
-        cache_bytes: log::CACHE_BYTES,
-        ..Options::default()
-    };
+    let options = Options::default();
     let mut log = Log::open_with_backend(file.clone(), &options, &|_| {}).expect("a store");
     let (mut world, configured) = log::world();
     log::fill(&mut log, &mut world, configured, events);

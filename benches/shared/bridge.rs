@@ -14,8 +14,8 @@ use notify_bridge::shell::options::{HttpOptions, ServeOptions};
 
 use super::child;
 
-/// redb's page cache, in bytes.
-pub const CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// redb's page cache, as the program has it.
+pub use notify_store::CACHE_BYTES;
 
 /// Serves a data folder, configured by the file `bench.toml` in it, until the bench ends. With
 /// `paused`, nothing is sent.
