@@ -185,7 +185,7 @@ pub(crate) fn page(frame: &Frame, sheet: &Sheet<'_>, body: Markup) -> Markup {
                     @if let Some(paused) = &frame.paused {
                         (paused_banner(frame, paused))
                     }
-                    @if let Some(place) = place {
+                    @if let Some(place) = place.filter(|_| sheet.crumbs.is_empty()) {
                         (siblings(frame, place, sheet.spot))
                     }
                     (head(frame, sheet))

@@ -6,6 +6,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::address::is_web;
+use crate::view::laid_bare;
 
 mod discord;
 mod telegram;
@@ -51,7 +52,7 @@ pub struct Message {
     pub ids: Vec<String>,
 }
 
-/// The box of one part. `severity` colours the edge of an embed.
+/// The box of one part, without direction marks that would turn it round. `severity` colours the edge of an embed.
 pub fn message(message: &Message, severity: crate::Severity) -> Markup {
     let text = words(message, &message.text);
     html! {
@@ -64,7 +65,7 @@ pub fn message(message: &Message, severity: crate::Severity) -> Markup {
             },
             PlaceKind::Webhook => pre.msg.json dir="ltr" tabindex="0" { (pretty(&message.text)) },
             PlaceKind::Inbox | PlaceKind::Other => div.msg dir="auto" {
-                @if !message.title.is_empty() { p.msg-title { (message.title) } }
+                @if !message.title.is_empty() { p.msg-title { (words(message, &message.title)) } }
                 (text)
                 (buttons(message))
             },
@@ -73,6 +74,7 @@ pub fn message(message: &Message, severity: crate::Severity) -> Markup {
 }
 
 fn words(message: &Message, text: &str) -> Markup {
+    let text = &*laid_bare(text);
     match message.place {
         PlaceKind::Telegram if message.marked_up => telegram::read(text),
         PlaceKind::Discord if message.marked_up => discord::read(text),
@@ -166,7 +168,8 @@ pub fn pretty(json: &str) -> String {
         out.push('\n');
         out.extend(std::iter::repeat_n("  ", depth.min(NESTING_MAX)));
     };
-    let mut signs = json.trim().chars().peekable();
+    let json = laid_bare(json.trim());
+    let mut signs = json.chars().peekable();
     while let Some(sign) = signs.next() {
         if quoted {
             out.push(sign);

@@ -1,5 +1,7 @@
 //! The words and moments that views are made of.
 
+use std::borrow::Cow;
+
 use crate::icon::Icon;
 
 /// A moment as a person reads it, formatted by the one who knows the time and the zone.
@@ -253,6 +255,24 @@ impl Severity {
     }
 }
 
+/// Text with its invisible direction marks spelled out, for what is shown exactly as it was received:
+/// they would make it read as something else.
+pub fn laid_bare(text: &str) -> Cow<'_, str> {
+    let turns = |c: char| matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(turns) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if turns(c) {
+            out.push_str(&format!("[U+{:04X}]", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// "1 delivery", "3 deliveries", with thin groups of thousands.
 pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(count), if count == 1 { one } else { many })
@@ -300,6 +320,7 @@ mod tests {
         assert_eq!(number(7), "7");
         assert_eq!(number(49_500), "49\u{202F}500");
         assert_eq!(number(1_234_567), "1\u{202F}234\u{202F}567");
+        assert_eq!(laid_bare("a\u{202E}b"), "a[U+202E]b");
         assert_eq!(counted(1, "delivery", "deliveries"), "1 delivery");
         for status in Status::ALL {
             assert_eq!(Status::parse(status.as_str()), Some(status));

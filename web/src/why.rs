@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use crate::icon::Icon;
 use crate::parts;
-use crate::view::{Moment, Status, number};
+use crate::view::{Moment, Status, laid_bare, number};
 
 /// A reason of the contract.
 #[derive(Debug, Clone, Default)]
@@ -38,8 +38,6 @@ pub struct Attempt {
     /// What the place answered, redacted.
     pub answer: String,
     pub duration_ms: u32,
-    /// When it is tried again.
-    pub until: Option<Moment>,
     /// Ids the place gave the message.
     pub ids: Vec<String>,
 }
@@ -137,7 +135,7 @@ pub fn reason(reason: &Reason) -> Line {
         ),
         "filter_failed" => line(
             Sign::Fault,
-            html! { "The filter of " (tracker) " could not decide, so it let the notice pass" (because) },
+            html! { "The filter of tracker " (name(&reason.tracker)) " could not decide, so it let the notice pass" (because) },
         ),
         "tracker_disabled" => line(Sign::No, html! { (tracker) " is switched off" (because) }),
         "link_disabled" => line(
@@ -275,13 +273,12 @@ pub fn attempt(attempt: &Attempt) -> Line {
                     Some(status) => b.tab { (status) },
                     None => "no answer",
                 }
-                @if !attempt.answer.is_empty() { ", " span.value dir="auto" { (attempt.answer) } }
+                @if !attempt.answer.is_empty() { ", " span.value dir="auto" { (laid_bare(&attempt.answer)) } }
                 @if attempt.outcome == "fallback" { ", put in another way" }
                 @if attempt.outcome == "parked" { ", parked" }
             }
         }
         @if attempt.duration_ms > 0 { span.dim { " in " (number(attempt.duration_ms.into())) " ms" } }
-        @if let Some(until) = &attempt.until { ". Tried again " (parts::moment_ahead(until)) }
     };
     line(sign, words)
 }

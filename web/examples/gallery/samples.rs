@@ -11,7 +11,7 @@ use notify_web::why::{Attempt, Reason};
 use notify_web::{Flash, Frame, Moment, NoticeStatus, Paused, Severity, Status, Tone};
 
 /// 2026-08-29T10:15:00Z, when all samples are looked at.
-const NOW: i64 = 1_788_000_900;
+const NOW: i64 = 1_787_998_500;
 
 /// What a stranger may send: markup, an attribute's end, a direction mark, no place to break.
 pub const HOSTILE: &str =
@@ -361,7 +361,6 @@ fn attempt(
         http_status: status,
         answer: answer.into(),
         duration_ms: 184,
-        until: None,
         ids: if outcome == "sent" {
             vec!["4711".into()]
         } else {
@@ -416,16 +415,13 @@ fn notice_view() -> notice::NoticeView {
         "Open".into(),
         "https://git.example.org/acme/array-tools/releases/v2.4.0".into(),
     )];
-    let mut retry = attempt(
+    let retry = attempt(
         1,
         230,
         "retry",
         Some(429),
         "Too Many Requests: retry after 30",
     );
-    if let notice::Step::Attempt(attempt) = &mut retry {
-        attempt.until = Some(at(-200));
-    }
     notice::NoticeView {
         id: "01K3ZP7Q0W8M4T2V6X9Y000019".into(),
         title: "Release v2.4.0 of array-tools published".into(),
@@ -539,7 +535,6 @@ fn hostile_notice() -> notice::NoticeView {
             let mut story = attempt(1, 5, "retry", Some(500), HOSTILE);
             if let notice::Step::Attempt(attempt) = &mut story {
                 attempt.parts = 3;
-                attempt.until = Some(at(95));
             }
             let mut delivery = delivery(n, HOSTILE, kind, UNBROKEN, Status::Unknown, vec![part], vec![story]);
             delivery.id = HOSTILE.into();

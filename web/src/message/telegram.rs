@@ -35,7 +35,12 @@ pub(super) fn read(text: &str) -> Markup {
             rest = &rest[1..];
             continue;
         };
+        let ended_block = matches!(&rest[..end + 1], "</blockquote>" | "</pre>");
         rest = &rest[end + 1..];
+        // A block ends its line by itself.
+        if ended_block {
+            rest = rest.strip_prefix('\n').unwrap_or(rest);
+        }
     }
     writer.text(&unescaped(rest));
     writer.finish()

@@ -156,8 +156,8 @@ pub fn standing(frame: &Frame, view: &DashboardView) -> Markup {
 fn wrong_line(frame: &Frame, wrong: &Wrong) -> Markup {
     let (place, word, does) = match wrong.kind {
         WrongKind::Target => ("targets", "Target", "is failing"),
-        WrongKind::Receiver => ("targets", "Receiver in", "is gone"),
-        WrongKind::Provider => ("providers", "Provider", "is refused"),
+        WrongKind::Receiver => ("targets", "A receiver of target", "is gone"),
+        WrongKind::Provider => ("providers", "What provider", "sends is refused"),
     };
     html! {
         li {
@@ -166,7 +166,7 @@ fn wrong_line(frame: &Frame, wrong: &Wrong) -> Markup {
                 p {
                     (word) " "
                     a href=(frame.href(&format!("/{place}/{}", segment(&wrong.name)))) { b dir="auto" { (wrong.name) } }
-                    " " (does) ", it began " (parts::moment(&wrong.since))
+                    " " (does) "; it began " (parts::moment(&wrong.since))
                     @if wrong.waiting > 0 { ". " (counted(wrong.waiting, "delivery waits", "deliveries wait")) }
                     "."
                 }

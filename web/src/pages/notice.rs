@@ -8,7 +8,7 @@ use crate::icon::{Icon, icon};
 use crate::layout::{Sheet, Spot, page};
 use crate::message::{Message, message, pretty};
 use crate::parts;
-use crate::view::{Moment, NoticeStatus, Severity, Status, counted};
+use crate::view::{Moment, NoticeStatus, Severity, Status, counted, laid_bare};
 use crate::why::{self, Attempt, Line, Reason};
 
 /// Deliveries of a notice that are spelled out; the rest is a count with a link to their list.
@@ -147,7 +147,11 @@ pub fn why_card(frame: &Frame, view: &NoticeView) -> Markup {
                     }
                     (parts::moment(&view.received))
                 }
-                @for reason in &view.reasons { (line(&why::reason(reason), &reason.at)) }
+                // What was decided at one moment says so once.
+                @for (index, reason) in view.reasons.iter().enumerate() {
+                    @let before = index.checked_sub(1).map_or(&view.received, |before| &view.reasons[before].at);
+                    (line(&why::reason(reason), (*before != reason.at).then_some(&reason.at)))
+                }
                 @for delivery in view.deliveries.iter().take(DELIVERIES_MAX) { (branch(frame, view, delivery)) }
                 @if view.deliveries.len() > DELIVERIES_MAX {
                     li.step.s-wait {
@@ -184,12 +188,12 @@ fn summary(view: &NoticeView) -> String {
         .join(", ")
 }
 
-fn line(line: &Line, at: &Moment) -> Markup {
+fn line(line: &Line, at: Option<&Moment>) -> Markup {
     html! {
         li class=(line.sign.class()) {
             span.dot { (icon(line.sign.icon())) }
             p { (line.words) }
-            (parts::moment(at))
+            @if let Some(at) = at { (parts::moment(at)) }
         }
     }
 }
@@ -218,8 +222,8 @@ fn branch(frame: &Frame, view: &NoticeView, delivery: &DeliveryView) -> Markup {
                 ol.timeline.inner {
                     @for step in &delivery.story {
                         @match step {
-                            Step::Reason(reason) => (line(&why::reason(reason), &reason.at)),
-                            Step::Attempt(attempt) => (line(&why::attempt(attempt), &attempt.at)),
+                            Step::Reason(reason) => (line(&why::reason(reason), Some(&reason.at))),
+                            Step::Attempt(attempt) => (line(&why::attempt(attempt), Some(&attempt.at))),
                         }
                     }
                     @if let Some(next) = next {
@@ -293,13 +297,13 @@ fn raw(raw: &Raw) -> Markup {
                             thead { tr { th scope="col" { "Header" } th scope="col" { "Value" } } }
                             tbody {
                                 @for (name, value) in &request.headers {
-                                    tr { th.code scope="row" { (name) } td.code { (value) } }
+                                    tr { th.code scope="row" { (laid_bare(name)) } td.code { (laid_bare(value)) } }
                                 }
                             }
                         }
                     }
                     pre.body dir="ltr" tabindex="0" {
-                        @if request.content_type.contains("json") { (pretty(&request.body)) } @else { (request.body) }
+                        @if request.content_type.contains("json") { (pretty(&request.body)) } @else { (laid_bare(&request.body)) }
                     }
                     @if request.cut { p.dim { "The rest of the body is not shown." } }
                     p.dim { "Secrets are replaced where they were known." }

@@ -73,7 +73,7 @@ fn group_of(frame: &Frame, index: usize, group: &Group) -> Markup {
     html! {
         section.group aria-labelledby=(id) {
             header.group-head {
-                h2 id=(id) { span.figure { (number(group.count)) } " " span dir="auto" { (group.reason) } }
+                h2 id=(id) { span.figure { (number(group.count)) " × " } span dir="auto" { (group.reason) } }
                 @if !group.advice.is_empty() { p.dim { (group.advice) } }
             }
             form method="get" action=(frame.href("/parked/ask")) {
@@ -94,17 +94,28 @@ fn group_of(frame: &Frame, index: usize, group: &Group) -> Markup {
                     }
                 }
                 @if frame.can_operate {
-                    div.actions {
-                        button.small name="action" value="retry" { "Retry chosen" }
-                        button.small.danger name="action" value="drop" { "Drop chosen" }
-                        span.grow {}
-                        (parts::asking(frame, &all("retry"), "small", &format!("Retry all {}", number(group.count))))
-                        (parts::asking(frame, &all("drop"), "small danger", &format!("Drop all {}", number(group.count))))
+                    div.actions.by-two {
+                        @if group.count > 1 {
+                            button.small name="action" value="retry" { "Retry chosen" }
+                            button.small.danger name="action" value="drop" { "Drop chosen" }
+                            span.grow {}
+                        }
+                        (parts::asking(frame, &all("retry"), "small", &whole("Retry", group.count)))
+                        (parts::asking(frame, &all("drop"), "small danger", &whole("Drop", group.count)))
                     }
                 }
             }
             @if group.count > shown { p.dim.under { (number(group.count - shown)) " older ones are not listed; retry all and drop all concern them too." } }
         }
+    }
+}
+
+/// What a button for the whole group says.
+fn whole(verb: &str, count: u64) -> String {
+    if count == 1 {
+        format!("{verb} it")
+    } else {
+        format!("{verb} all {}", number(count))
     }
 }
 

@@ -249,14 +249,14 @@ fn requests(frame: &Frame, view: &ProviderView) -> Markup {
                 div.rows-box { table.rows role="table" {
                     caption.sr { "Verified requests, newest first" }
                     thead role="rowgroup" { tr role="row" {
-                        th.c-status scope="col" role="columnheader" { "Outcome" }
+                        th.c-status.wider scope="col" role="columnheader" { "Outcome" }
                         th.c-title scope="col" role="columnheader" { "What it said" }
                         th.c-num scope="col" role="columnheader" { "Position" }
                         th.c-when scope="col" role="columnheader" { "Received" }
                     } }
                     tbody role="rowgroup" { @for request in &view.requests {
                         tr.plain role="row" {
-                            td.c-status role="cell" { @match &request.outcome {
+                            td.c-status.wider role="cell" { @match &request.outcome {
                                 RequestOutcome::Notices(_) => (parts::state(Tone::Good, "Accepted")),
                                 RequestOutcome::Unreadable(_) => (parts::state(Tone::Bad, "Unreadable")),
                             } }
