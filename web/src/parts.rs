@@ -146,7 +146,7 @@ pub fn section_head(id: &str, words: &str, end: Markup) -> Markup {
 pub fn copyable(label: &str, value: &str) -> Markup {
     html! {
         div.copyable {
-            code dir="ltr" { (value) }
+            code dir="ltr" { @for piece in value.split_inclusive('/') { (piece) wbr; } }
             button.small type="button" hidden data-copy=(value) aria-label={ "Copy " (label) } { "Copy" }
         }
     }

@@ -46,7 +46,7 @@ pub struct DeliveryRow {
     pub receiver: String,
     pub tracker: String,
     pub created: Moment,
-    /// When it goes next, for what waits.
+    /// When it goes next, for what waits; shown instead of when it was planned.
     pub next: Option<Moment>,
     pub reason: String,
 }
@@ -129,8 +129,8 @@ fn table(frame: &Frame, rows: &[DeliveryRow]) -> Markup {
                         th.c-title scope="col" role="columnheader" { "Notice" }
                         th.c-from.first scope="col" role="columnheader" { "Target" }
                         th.c-where scope="col" role="columnheader" { "Receiver" }
-                        th.c-reason scope="col" role="columnheader" { "Next, or why" }
-                        th.c-when scope="col" role="columnheader" { "Planned" }
+                        th.c-reason scope="col" role="columnheader" { "Why" }
+                        th.c-when scope="col" role="columnheader" { "When" }
                     }
                 }
                 tbody role="rowgroup" {
@@ -142,11 +142,8 @@ fn table(frame: &Frame, rows: &[DeliveryRow]) -> Markup {
                             }
                             td.c-from.first role="cell" { bdi { (row.target) } }
                             td.c-where role="cell" { @if row.receiver != "default" { bdi { (row.receiver) } } }
-                            td.c-reason role="cell" {
-                                @if let Some(next) = &row.next { (parts::moment(next)) @if !row.reason.is_empty() { ": " } }
-                                bdi title=(row.reason) { (row.reason) }
-                            }
-                            td.c-when role="cell" { (parts::moment(&row.created)) }
+                            td.c-reason role="cell" { bdi title=(row.reason) { (row.reason) } }
+                            td.c-when role="cell" { (parts::moment(row.next.as_ref().unwrap_or(&row.created))) }
                         }
                     }
                 }

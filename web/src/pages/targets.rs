@@ -175,8 +175,7 @@ fn health(frame: &Frame, view: &TargetView) -> Markup {
             ul.health {
                 @if let Some(since) = &view.failing_since {
                     li.bad {
-                        "Failing, it began " (parts::moment(since)) ": "
-                        (counted(view.failures, "failure", "failures")) " in a row. The last one: "
+                        "Failing: " (counted(view.failures, "failure", "failures")) " in a row, the first " (parts::moment(since)) ". The last one: "
                         span.value dir="auto" { (view.last_error) } "."
                     }
                 }
