@@ -28,15 +28,15 @@ pub fn relative(now: i64, then: i64) -> String {
     if seconds < NOW_SECONDS_MAX {
         return if ahead { "in a moment" } else { "just now" }.into();
     }
-    let length = match seconds {
-        ..MINUTE => format!("{seconds} s"),
-        ..HOUR => format!("{} min", seconds / MINUTE),
-        ..DAY if ahead && seconds % HOUR >= MINUTE => {
-            format!("{} h {} min", seconds / HOUR, seconds % HOUR / MINUTE)
-        }
-        ..DAY => format!("{} h", seconds / HOUR),
-        _ if seconds < 2 * DAY => "1 day".into(),
-        _ => format!("{} days", seconds / DAY),
+    let (minutes, hours, days) = (seconds / MINUTE, seconds / HOUR, seconds / DAY);
+    let beyond = seconds % HOUR / MINUTE;
+    let length = match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) if ahead && beyond > 0 => format!("{hours} h {beyond} min"),
+        (0, _, _) => format!("{hours} h"),
+        (1, _, _) => "1 day".into(),
+        (_, _, _) => format!("{days} days"),
     };
     if ahead {
         format!("in {length}")
@@ -283,7 +283,7 @@ pub fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             // Narrow and unbreakable.
             out.push('\u{202F}');
         }
