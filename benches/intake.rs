@@ -7,6 +7,15 @@
 //!
 //! Budget: at least 60 % of the bare handler's rate.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a bench is the outside world: it reads the clock and makes its own connections"
+)]
+
+// As the program does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[path = "shared/arguments.rs"]
 mod arguments;
 #[path = "intake/bare.rs"]

@@ -22,9 +22,3 @@ pub mod shell;
 pub mod targets;
 pub mod templates;
 pub mod wire;
-
-/// Notices are small strings that one thread makes and another lets go of, which the system's
-/// allocator (musl's above all) does several times slower. Here rather than in `main`, so that tests
-/// and benches run with what people run.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
