@@ -5,6 +5,11 @@
 //!
 //! Budget: at least 100 000 a second.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures with the real clock, and connects to this machine only"
+)]
+
 #[path = "shared/hook.rs"]
 mod hook;
 #[path = "shared/median.rs"]

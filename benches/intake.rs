@@ -7,6 +7,11 @@
 //!
 //! Budget: at least 60 % of the bare handler's rate.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures with the real clock, and connects to this machine only"
+)]
+
 #[path = "shared/arguments.rs"]
 mod arguments;
 #[path = "intake/bare.rs"]

@@ -6,6 +6,11 @@
 //!
 //! Budget: under 160 KiB for the three commits together.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures with the real clock, and connects to this machine only"
+)]
+
 #[path = "shared/arguments.rs"]
 mod arguments;
 #[path = "shared/hook.rs"]

@@ -5,6 +5,11 @@
 //!
 //! Budget: at least 1 000 000 events a second.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures with the real clock, and connects to this machine only"
+)]
+
 #[path = "shared/arguments.rs"]
 mod arguments;
 #[path = "shared/hook.rs"]
