@@ -1,11 +1,6 @@
 //! Questions: what does a tracker's `where` cost for each notice (budget: 3 µs), and what does it
 //! cost to put a notice into words for one receiver (budget: 200 µs)?
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a bench measures with the real clock, and connects to this machine only"
-)]
-
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
