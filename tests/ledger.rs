@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use notify_bridge::domain::command::{Command, Notify};
-use notify_bridge::domain::event::Event;
+use notify_bridge::domain::command::{Accept, Command, Notify, Refusal};
+use notify_bridge::domain::event::{Event, RequestKeys};
 use notify_bridge::domain::notice::NoticeDraft;
 use notify_bridge::domain::state::{At, Rows, State};
 use notify_bridge::shell::app::found;
@@ -59,7 +59,16 @@ fn start(disk: &Disk) -> Written {
     }
 }
 
-const INBOX: &str = "[[target]]\nname = \"box\"\nkind = \"inbox\"\n";
+const INBOX: &str = r#"
+[[target]]
+name = "box"
+kind = "inbox"
+
+[[provider]]
+name = "p"
+kind = "webhook"
+verify = "none"
+"#;
 
 async fn configured(disk: &Disk) -> Written {
     let written = start(disk);
@@ -211,4 +220,59 @@ async fn commands_given_at_once_share_a_commit_and_keep_their_order() {
     let syncs = disk.counters().syncs - before;
     assert!(syncs < 200, "{syncs} syncs for 200 commands");
     assert_eq!(titles(&disk.crashed(Unsynced::Lost)), titles_given);
+}
+
+fn request(ledger: &Ledger, notices: usize, text: &str) -> Command {
+    let provider = ledger
+        .state()
+        .configuration
+        .provider("p")
+        .map_or(0, |provider| provider.id);
+    let value = &text[..2_000.min(text.len())];
+    let labels: std::collections::BTreeMap<String, String> =
+        (0..7).map(|n| (n.to_string(), value.into())).collect();
+    let notice = NoticeDraft {
+        title: "many".into(),
+        text: text.into(),
+        labels: labels.clone(),
+        before: labels.clone(),
+        after: labels,
+        ..NoticeDraft::default()
+    };
+    Command::Accept(Box::new(Accept {
+        provider,
+        notices: vec![notice; notices],
+        keys: RequestKeys::default(),
+        hops: 0,
+    }))
+}
+
+/// Twenty requests that give a thousand notices each are more than one transaction takes, and a
+/// request that alone is more fails alone.
+#[tokio::test]
+async fn a_batch_that_is_full_closes_and_what_is_too_large_fails_alone() {
+    let disk = Disk::new();
+    let written = configured(&disk).await;
+    let ledger = &written.ledger;
+    let text = "x".repeat(32 * 1_024);
+    let requests: Vec<Command> = (0..20)
+        .map(|n| match n {
+            7 => request(ledger, 1_000, &text),
+            _ => request(ledger, 1_000, ""),
+        })
+        .chain([message("someone else")])
+        .collect();
+    let waiting = requests
+        .into_iter()
+        .map(|request| ledger.command(Priority::Intake, request));
+    let results = futures_util::future::join_all(waiting).await;
+    for (n, result) in results.into_iter().enumerate() {
+        match result {
+            Ok(_) => assert_ne!(n, 7),
+            Err(LedgerError::Refused(Refusal::Invalid { field, .. })) => {
+                assert_eq!((n, field.as_str()), (7, "size"));
+            }
+            Err(other) => panic!("request {n}: {other}"),
+        }
+    }
 }

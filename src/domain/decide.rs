@@ -10,7 +10,8 @@ mod delivery;
 mod intake;
 
 pub use delivery::{
-    AGE_MAX, FALLBACKS_MAX, RETRY_AFTER_MAX, RETRY_BASE, RETRY_MAX, TRIES_MAX, parts_hash, retry_at,
+    AGE_MAX, FALLBACKS_MAX, MESSAGE_BYTES_MAX, RETRY_AFTER_MAX, RETRY_BASE, RETRY_MAX, TRIES_MAX,
+    parts_hash, retry_at,
 };
 pub use intake::ONE_OFF;
 

@@ -12,6 +12,14 @@ pub const TEXT_BYTES_MAX: usize = 32 * 1_024;
 pub const LABELS_MAX: usize = 64;
 /// Longest label value kept, in bytes.
 pub const LABEL_BYTES_MAX: usize = 2_048;
+/// Bytes of all labels of a notice, names and values, that are kept; the rest is left out and counted.
+pub const LABELS_BYTES_MAX: usize = 32 * 1_024;
+/// As [`LABELS_BYTES_MAX`], for each of `before` and `after`.
+pub const CHANGES_BYTES_MAX: usize = 16 * 1_024;
+/// Most items added, and most removed, that are kept one by one; the totals count all.
+pub const ITEMS_MAX: usize = 500;
+/// Bytes of those items in each direction.
+pub const ITEMS_BYTES_MAX: usize = 12 * 1_024;
 /// Longest short field (kind, collection, subject, actor, url) kept, in bytes.
 pub const FIELD_BYTES_MAX: usize = 2_048;
 
@@ -176,10 +184,44 @@ impl NoticeDraft {
             .filter(|url| url.len() <= FIELD_BYTES_MAX && is_http_url(url));
         clean_line(&mut self.title, TITLE_BYTES_MAX);
         clean_text(&mut self.text, TEXT_BYTES_MAX);
-        bound_map(&mut self.labels);
-        bound_map(&mut self.before);
-        bound_map(&mut self.after);
+        bound_map(&mut self.labels, LABELS_BYTES_MAX);
+        bound_map(&mut self.before, CHANGES_BYTES_MAX);
+        bound_map(&mut self.after, CHANGES_BYTES_MAX);
+        let items = &mut self.items;
+        bound_items(&mut items.added, &mut items.added_total);
+        bound_items(&mut items.removed, &mut items.removed_total);
         self
+    }
+}
+
+impl NoticeDraft {
+    /// Bytes of all its texts, and of what they take besides.
+    pub fn weight(&self) -> usize {
+        let map = |map: &BTreeMap<String, String>| -> usize {
+            map.iter()
+                .map(|(key, value)| key.len() + value.len() + ENTRY_BYTES_MAX)
+                .sum()
+        };
+        let items = |items: &[Item]| -> usize {
+            items
+                .iter()
+                .map(|item| item.key.len() + item.kind.len() + item.label.len() + ENTRY_BYTES_MAX)
+                .sum()
+        };
+        let collection = self.collection.as_ref();
+        self.kind.len()
+            + collection.map_or(0, |place| place.id.len() + place.name.len())
+            + self.subject.key.len()
+            + self.subject.label.len()
+            + self.actor.as_ref().map_or(0, String::len)
+            + self.title.len()
+            + self.text.len()
+            + self.url.as_ref().map_or(0, String::len)
+            + map(&self.labels)
+            + map(&self.before)
+            + map(&self.after)
+            + items(&self.items.added)
+            + items(&self.items.removed)
     }
 }
 
@@ -199,19 +241,62 @@ pub struct Notice {
     pub draft: NoticeDraft,
 }
 
-fn bound_map(map: &mut BTreeMap<String, String>) {
+const LEFT_OUT: &str = "labels_left_out";
+
+/// What an entry of a map or list takes besides its texts, at most.
+const ENTRY_BYTES_MAX: usize = 12;
+
+fn bound_map(map: &mut BTreeMap<String, String>, bytes_max: usize) {
     for value in map.values_mut() {
         clean_text(value, LABEL_BYTES_MAX);
     }
-    if map.len() > LABELS_MAX || map.keys().any(|key| key.len() > FIELD_BYTES_MAX) {
-        let before = map.len();
-        map.retain(|key, _| key.len() <= FIELD_BYTES_MAX);
-        while map.len() >= LABELS_MAX {
-            map.pop_last();
-        }
-        let left_out = before - map.len();
-        map.insert("labels_left_out".into(), left_out.to_string());
+    let size = |key: &str, value: &str| key.len() + value.len() + ENTRY_BYTES_MAX;
+    let fits = map.len() <= LABELS_MAX
+        && map.keys().all(|key| is_fit_key(key))
+        && map
+            .iter()
+            .map(|(key, value)| size(key, value))
+            .sum::<usize>()
+            <= bytes_max;
+    if fits {
+        return;
     }
+    let before = map.len();
+    let mut room = bytes_max - size(LEFT_OUT, "") - usize::MAX.ilog10() as usize - 1;
+    let mut kept = BTreeMap::new();
+    for (key, value) in std::mem::take(map) {
+        let bytes = size(&key, &value);
+        if is_fit_key(&key) && kept.len() + 1 < LABELS_MAX && bytes <= room {
+            room -= bytes;
+            kept.insert(key, value);
+        }
+    }
+    kept.insert(LEFT_OUT.into(), (before - kept.len()).to_string());
+    *map = kept;
+}
+
+/// A name that is longer, or has signs that are not shown, is not shortened or cleaned: it could
+/// become another one's.
+fn is_fit_key(key: &str) -> bool {
+    key.len() <= FIELD_BYTES_MAX && !key.chars().any(|c| c.is_control() || is_bidi_control(c))
+}
+
+fn bound_items(items: &mut Vec<Item>, total: &mut u64) {
+    *total = (*total).max(items.len() as u64);
+    let mut room = ITEMS_BYTES_MAX;
+    let mut kept = 0;
+    for item in items.iter_mut().take(ITEMS_MAX) {
+        for field in [&mut item.key, &mut item.kind, &mut item.label] {
+            clean_line(field, LABEL_BYTES_MAX);
+        }
+        let bytes = item.key.len() + item.kind.len() + item.label.len() + ENTRY_BYTES_MAX;
+        let Some(left) = room.checked_sub(bytes) else {
+            break;
+        };
+        room = left;
+        kept += 1;
+    }
+    items.truncate(kept);
 }
 
 /// True for an absolute http or https address without spaces, control or invisible direction marks.

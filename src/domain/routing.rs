@@ -3,6 +3,8 @@
 //! Gates stand in a fixed order: provider's trackers, enabled, kind, collection, filter, link, target,
 //! receiver. The first that says no is the reason.
 
+use std::collections::BTreeSet;
+
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::event::{Plan, Planned, PlannedLink};
@@ -18,6 +20,26 @@ use crate::templates::Filter;
 const DETAIL_BYTES_MAX: usize = 256;
 /// Reasons kept per notice; more trackers than that looked at it in vain.
 pub const ROUTED_MAX: usize = 256;
+/// Bytes of those reasons with their names, as far as they are kept.
+pub const ROUTED_BYTES_MAX: usize = 40 * 1_024;
+/// Bytes of the names of links over which deliveries are planned. A link for which there is no room
+/// is not taken, and the reason says so.
+pub const LINKS_BYTES_MAX: usize = 40 * 1_024;
+/// What a reason or link takes besides its texts, at most.
+const ENTRY_BYTES_MAX: usize = 32;
+/// What one planned delivery takes at most.
+const PLANNED_BYTES_MAX: usize = 8;
+/// What a plan takes at most.
+pub const PLAN_BYTES_MAX: usize =
+    ROUTED_BYTES_MAX + LINKS_BYTES_MAX + ORDINAL_MAX as usize * PLANNED_BYTES_MAX + ENTRY_BYTES_MAX;
+
+/// A plan in the making, with the room it has taken.
+#[derive(Default)]
+struct Planning {
+    plan: Plan,
+    routed_bytes: usize,
+    links_bytes: usize,
+}
 
 /// A tracker's patterns and filter, made ready once per configuration.
 pub struct CompiledTracker {
@@ -110,7 +132,7 @@ pub struct Router<'a> {
 impl Router<'_> {
     /// Routes a notice of a provider over its trackers.
     pub fn route(&self, provider: u32, notice: &Notice) -> Plan {
-        let mut plan = Plan::default();
+        let mut plan = Planning::default();
         let trackers = self
             .configuration
             .by_provider
@@ -131,12 +153,13 @@ impl Router<'_> {
                 format!("no tracker watches {}", notice.provider),
             );
         }
-        plan
+        plan.plan
     }
 
-    /// Plans deliveries to targets directly, without a tracker.
+    /// Plans deliveries to targets directly, without a tracker. However often a receiver is reached, it
+    /// hears once.
     pub fn address<'t>(&self, targets: impl Iterator<Item = &'t Target>) -> Plan {
-        let mut plan = Plan::default();
+        let mut plan = Planning::default();
         for target in targets {
             let link = LinkSpec {
                 target: target.entity.spec.name.clone(),
@@ -148,10 +171,14 @@ impl Router<'_> {
             };
             self.plan_target(0, "", &link, target, &mut plan);
         }
+        let mut plan = plan.plan;
+        let mut reached = BTreeSet::new();
+        plan.planned
+            .retain(|planned| reached.insert(planned.receiver));
         plan
     }
 
-    fn offer(&self, id: u32, tracker: &Tracker, notice: &Notice, plan: &mut Plan) {
+    fn offer(&self, id: u32, tracker: &Tracker, notice: &Notice, plan: &mut Planning) {
         let spec = &tracker.entity.spec;
         let name = spec.name.as_str();
         if !spec.enabled {
@@ -231,7 +258,7 @@ impl Router<'_> {
         name: &str,
         link: &LinkSpec,
         target: &Target,
-        plan: &mut Plan,
+        plan: &mut Planning,
     ) {
         let spec = &target.entity.spec;
         if !spec.enabled {
@@ -277,8 +304,23 @@ impl Router<'_> {
             }
             return;
         }
-        let index = plan.links.len() as u16;
-        let before = plan.planned.len();
+        let taken = PlannedLink {
+            tracker,
+            tracker_name: name.to_owned(),
+            target: target.entity.id,
+            target_name: spec.name.clone(),
+            link_name: link.name.clone().unwrap_or_default(),
+            unknown: link.unknown,
+            local: spec.kind == "inbox",
+        };
+        let bytes = taken.tracker_name.len()
+            + taken.target_name.len()
+            + taken.link_name.len()
+            + ENTRY_BYTES_MAX;
+        let has_room = plan.links_bytes + bytes <= LINKS_BYTES_MAX;
+        // Entries take more than a byte each, so their count fits.
+        let index = plan.plan.links.len() as u16;
+        let before = plan.plan.planned.len();
         let mut left_out = 0usize;
         for (position, receiver) in target.receivers.iter().enumerate() {
             let configured = spec.receivers.get(position);
@@ -297,18 +339,19 @@ impl Router<'_> {
                 );
                 continue;
             }
-            if plan.planned.len() >= usize::from(ORDINAL_MAX) {
+            if plan.plan.planned.len() >= usize::from(ORDINAL_MAX) || !has_room {
                 left_out += 1;
                 continue;
             }
-            plan.planned.push(Planned {
+            plan.plan.planned.push(Planned {
                 receiver: *receiver,
                 link: index,
             });
         }
         if left_out > 0 {
-            let detail =
-                format!("{left_out} receivers are beyond the {ORDINAL_MAX} a notice can have");
+            let detail = format!(
+                "{left_out} receivers are beyond the {ORDINAL_MAX} of a notice, or its links are too many"
+            );
             note(
                 plan,
                 What::TooManyReceivers,
@@ -318,7 +361,7 @@ impl Router<'_> {
                 detail,
             );
         }
-        let count = plan.planned.len() - before;
+        let count = plan.plan.planned.len() - before;
         if count > 0 {
             note(
                 plan,
@@ -328,16 +371,9 @@ impl Router<'_> {
                 &spec.name,
                 format!("{count} receiver{}", plural(count)),
             );
+            plan.links_bytes += bytes;
+            plan.plan.links.push(taken);
         }
-        plan.links.push(PlannedLink {
-            tracker,
-            tracker_name: name.to_owned(),
-            target: target.entity.id,
-            target_name: spec.name.clone(),
-            link_name: link.name.clone().unwrap_or_default(),
-            unknown: link.unknown,
-            local: spec.kind == "inbox",
-        });
     }
 }
 
@@ -346,18 +382,20 @@ fn plural(count: usize) -> &'static str {
 }
 
 fn note(
-    plan: &mut Plan,
+    plan: &mut Planning,
     what: What,
     tracker: u32,
     tracker_name: &str,
     target_name: &str,
     mut detail: String,
 ) {
-    if plan.routed.len() >= ROUTED_MAX {
+    super::notice::cut(&mut detail, DETAIL_BYTES_MAX);
+    let bytes = detail.len() + tracker_name.len() + target_name.len() + ENTRY_BYTES_MAX;
+    if plan.plan.routed.len() >= ROUTED_MAX || plan.routed_bytes + bytes > ROUTED_BYTES_MAX {
         return;
     }
-    super::notice::cut(&mut detail, DETAIL_BYTES_MAX);
-    plan.routed.push(Routed {
+    plan.routed_bytes += bytes;
+    plan.plan.routed.push(Routed {
         what,
         tracker,
         tracker_name: tracker_name.to_owned(),

@@ -212,7 +212,11 @@ impl State {
                 ..
             } => {
                 self.failed(at, *delivery, reason);
-                if let Some((target, receiver)) = self.place(*delivery) {
+                // What is not configured any more leaves nothing behind that nobody would clear.
+                if let Some((target, receiver)) = self
+                    .place(*delivery)
+                    .filter(|(_, receiver)| self.configuration.receivers.contains_key(receiver))
+                {
                     match scope {
                         crate::targets::Scope::Message => {}
                         crate::targets::Scope::Receiver => {
@@ -275,14 +279,18 @@ impl State {
                 receiver,
                 reason,
             } => {
-                self.health.receivers.entry(*receiver).or_default().gone = Some(short(reason));
+                if self.configuration.receivers.contains_key(receiver) {
+                    self.health.receivers.entry(*receiver).or_default().gone = Some(short(reason));
+                }
             }
             Event::ReceiverMoved {
                 target: _,
                 receiver,
                 to,
             } => {
-                self.health.receivers.entry(*receiver).or_default().moved_to = Some(to.clone());
+                if self.configuration.receivers.contains_key(receiver) {
+                    self.health.receivers.entry(*receiver).or_default().moved_to = Some(to.clone());
+                }
             }
             Event::ReceiverRestored {
                 target: _,
@@ -311,7 +319,11 @@ impl State {
         }
         let count = self.counts.of(provider, accepted.day);
         count.notices += 1;
-        count.items += accepted.notice.items.added_total + accepted.notice.items.removed_total;
+        let items = &accepted.notice.items;
+        count.items = count
+            .items
+            .saturating_add(items.added_total)
+            .saturating_add(items.removed_total);
         self.health.last_notice_at.insert(provider, at.recorded_at);
         let subject = subject_hash(provider, &accepted.notice.subject.key, at.position);
         let facts = row_facts(provider, &accepted.notice);
@@ -443,7 +455,10 @@ impl State {
         let Some((target, receiver)) = self.place(key) else {
             return;
         };
-        self.outbox.lift_pauses(target, receiver);
+        self.outbox.lift_pauses(target, receiver, at.recorded_at);
+        if !self.configuration.targets.contains_key(&target) {
+            return;
+        }
         let health = self.health.targets.entry(target).or_default();
         health.failures_in_a_row = 0;
         health.failing_since = None;
@@ -451,7 +466,10 @@ impl State {
     }
 
     fn failed(&mut self, at: At, key: DeliveryKey, reason: &str) {
-        let Some((target, _)) = self.place(key) else {
+        let Some((target, _)) = self
+            .place(key)
+            .filter(|(target, _)| self.configuration.targets.contains_key(target))
+        else {
             return;
         };
         let health = self.health.targets.entry(target).or_default();
@@ -480,6 +498,7 @@ impl State {
         for receiver in old_receivers {
             if credentials_changed || base_changed || !receivers.contains(&receiver) {
                 self.health.receivers.remove(&receiver);
+                self.outbox.forget_pause(receiver);
             }
         }
         if credentials_changed || base_changed {

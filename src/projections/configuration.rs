@@ -46,26 +46,28 @@ pub struct Target {
 impl Target {
     /// The configured receivers with their ids; a kind without any has `default`.
     pub fn receiver(&self, id: u32) -> Option<ReceiverSpec> {
+        self.receiver_spec(id)
+            .map(|spec| spec.cloned().unwrap_or_else(default_receiver))
+    }
+
+    /// The options of a receiver as they stand in the file; `Some(None)` for the one receiver of a
+    /// kind that has none to configure, `None` for a receiver that is not this target's.
+    pub fn receiver_spec(&self, id: u32) -> Option<Option<&ReceiverSpec>> {
         let index = self.receivers.iter().position(|known| *known == id)?;
-        Some(
-            self.entity
-                .spec
-                .receivers
-                .get(index)
-                .cloned()
-                .unwrap_or_else(default_receiver),
-        )
+        Some(self.entity.spec.receivers.get(index))
     }
 
     pub fn receiver_name(&self, id: u32) -> Option<&str> {
-        let index = self.receivers.iter().position(|known| *known == id)?;
-        Some(
-            self.entity
-                .spec
-                .receivers
-                .get(index)
-                .map_or("default", |receiver| receiver.name.as_str()),
-        )
+        self.receiver_spec(id)
+            .map(|spec| spec.map_or("default", |receiver| receiver.name.as_str()))
+    }
+
+    /// Whether this receiver may be sent to, as it is configured.
+    pub fn sends_to(&self, id: u32) -> bool {
+        self.entity.spec.enabled
+            && self
+                .receiver_spec(id)
+                .is_some_and(|spec| spec.is_none_or(|receiver| receiver.enabled))
     }
 }
 

@@ -13,9 +13,12 @@ use crate::domain::spec::UnknownPolicy;
 mod lane;
 mod row;
 
-pub use lane::{Due, LANE_SCAN_MAX, Lane, TARGET_IN_FLIGHT_MAX};
+pub use lane::{Asked, Due, LANE_SCAN_MAX, Lane, TARGET_IN_FLIGHT_MAX, waits_until};
 pub use row::{NoticeStatus, ROW_TRACKERS_MAX, Row};
 
+/// Longest wait of a delivery, lane or target, in microseconds: what a service may ask for, and the
+/// jitter on top.
+pub const WAIT_MAX_MICROS: i64 = (6 * 3_600 + 2) * 1_000_000;
 /// Different words remembered per notice, so that equal ones are stored once.
 pub const COMPOSED_PER_NOTICE_MAX: usize = 16;
 
@@ -95,9 +98,9 @@ pub struct Delivery {
     pub status: Status,
     /// Changes with every event about it.
     pub revision: u32,
-    /// Microseconds since 1970.
+    /// Microseconds since 1970: from here its age counts.
     pub planned_at: i64,
-    /// Its place in the lane.
+    /// Its place in the lane; never before that of an earlier one, whatever the clock did.
     pub due_at: i64,
     /// Not before this moment (retry).
     pub not_before: i64,
@@ -167,6 +170,9 @@ pub struct Outbox {
     pub sending: BTreeMap<u32, u16>,
     /// Parked and unknown ones: what a person has to look at.
     pub parked: BTreeSet<DeliveryKey>,
+    /// The latest place in a lane among those that are open. Order is position's, so a clock that goes back must
+    /// not put what comes later first.
+    pub newest_due_at: i64,
 }
 
 /// What an outbox change means to the rows and counts.
@@ -195,6 +201,7 @@ impl Outbox {
         planned: impl ExactSizeIterator<Item = NewDelivery>,
     ) -> (Row, Settled) {
         let count = planned.len() as u16;
+        let due_at = now.max(self.newest_due_at);
         let critical = facts.severity >= 3;
         let mut trackers: Vec<u32> = Vec::new();
         let mut local = 0u16;
@@ -225,7 +232,7 @@ impl Outbox {
                 status: Status::Due,
                 revision: 0,
                 planned_at: now,
-                due_at: now,
+                due_at,
                 not_before: 0,
                 attempts: 0,
                 failures: 0,
@@ -239,6 +246,7 @@ impl Outbox {
                 .or_default()
                 .enter(key, &delivery);
             self.deliveries.insert(key, delivery);
+            self.newest_due_at = due_at;
         }
         let row = Row {
             facts,
@@ -457,6 +465,9 @@ impl Outbox {
         self.parked.remove(&key);
         self.tidy(key);
         self.deliveries.remove(&key);
+        if self.deliveries.is_empty() {
+            self.newest_due_at = 0;
+        }
         if let Some(notice) = self.notices.get_mut(&key.position) {
             notice.open = notice.open.saturating_sub(1);
             if was_parked {
@@ -519,10 +530,23 @@ impl Outbox {
         lane.paused_until = lane.paused_until.max(until);
     }
 
-    /// Something got through: whoever said wait is answering again.
-    pub fn lift_pauses(&mut self, target: u32, receiver: u32) {
-        self.pauses.remove(&target);
-        self.forget_pause(receiver);
+    /// Something got through: pauses that are over by now are forgotten. One that is not stands, as
+    /// what got through was under way before somebody said wait.
+    pub fn lift_pauses(&mut self, target: u32, receiver: u32, now: i64) {
+        if self
+            .pauses
+            .get(&target)
+            .is_some_and(|until| !waits_until(*until, now))
+        {
+            self.pauses.remove(&target);
+        }
+        if self
+            .lanes
+            .get(&receiver)
+            .is_some_and(|lane| !waits_until(lane.paused_until, now))
+        {
+            self.forget_pause(receiver);
+        }
     }
 
     /// The receiver goes; so does what it asked for.
@@ -537,17 +561,17 @@ impl Outbox {
 
     /// Shifts relative waits by a step of the wall clock; their length is what was meant.
     pub fn shift_waits(&mut self, by_micros: i64) {
-        for until in self.pauses.values_mut() {
-            *until += by_micros;
-        }
+        let shift = |moment: &mut i64| *moment = moment.saturating_add(by_micros);
+        self.pauses.values_mut().for_each(shift);
         for lane in self.lanes.values_mut() {
-            if lane.paused_until > 0 {
-                lane.paused_until += by_micros;
+            if lane.paused_until != 0 {
+                shift(&mut lane.paused_until);
             }
         }
         for delivery in self.deliveries.values_mut() {
-            if delivery.not_before > 0 {
-                delivery.not_before += by_micros;
+            shift(&mut delivery.planned_at);
+            if delivery.not_before != 0 {
+                shift(&mut delivery.not_before);
             }
         }
     }

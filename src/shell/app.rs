@@ -42,6 +42,8 @@ const DISK_LOOK: Duration = Duration::from_secs(5);
 const CLOCK_LOOK: Duration = Duration::from_secs(5);
 /// A difference of the two that counts as a step of the wall clock.
 pub const CLOCK_STEP_MIN: Duration = Duration::from_secs(5);
+/// How long stopping waits for requests that are being answered.
+const ANSWERS_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Snapshots kept.
 const SNAPSHOTS_KEPT: usize = 3;
 /// Decoded events between the reading and the folding thread, in pages.
@@ -411,19 +413,23 @@ impl Running {
         self.front.progress(Phase::Stopping, 0, 0);
         self.stop_sending.send_replace(true);
         self.stop_listening.send_replace(true);
-        if tokio::time::timeout(
+        let dispatcher = tokio::time::timeout(
             super::dispatcher::DRAIN_MAX + Duration::from_secs(1),
             self.dispatcher,
-        )
-        .await
-        .is_err()
-        {
+        );
+        // Who is being answered is answered: a sender that is cut off may never come again.
+        let mut listener = self.listener;
+        let answered = tokio::time::timeout(ANSWERS_WAIT_MAX, &mut listener);
+        let (sent, answered) = tokio::join!(dispatcher, answered);
+        if answered.is_err() {
+            listener.abort();
+        }
+        if sent.is_err() {
             tracing::warn!("the dispatcher did not stop in time");
         }
         for watch in self.watches {
             watch.abort();
         }
-        self.listener.abort();
         let data = self.app.data.clone();
         drop(self.app);
         let ledger = self.ledger;

@@ -4,35 +4,40 @@
 //! before the delivery can be claimed again.
 
 use std::collections::{BTreeMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use futures_util::FutureExt;
+use notify_store::ReadError;
 use tokio::sync::{mpsc, watch};
 
 use super::client::{Client, Took};
 use super::clock::Clock;
-use super::families::{Origin, origin};
-use super::ledger::{Ledger, LedgerError, Priority};
+use super::families::{FamilyError, origin};
+use super::ledger::{Causes, Ledger, LedgerError, Priority};
 use super::vault::Vault;
-use crate::domain::command::{Attempted, Claim, Command, Composed, Report, Told};
-use crate::domain::decide::{RETRY_BASE, parts_hash};
+use crate::domain::command::{Attempted, Claim, Command, Report, Told};
+use crate::domain::decide::RETRY_BASE;
 use crate::domain::event::{ANSWER_BYTES_MAX, Answer, DeliveryKey, Event};
-
 use crate::domain::notice::cut;
-use crate::domain::spec::{EntityKind, ReceiverSpec, SecretMarks, TargetSpec};
-use crate::projections::outbox::{Delivery, Due};
-use crate::targets::{self, CallContext, Message, Part, Reply, Verdict};
-use crate::templates::{Rendered, Scene, Words, render, render_body};
+use crate::domain::spec::EntityKind;
+use crate::projections::outbox::{Asked, Due};
+use crate::targets::{self, CallContext, Part, Reply, Verdict};
+
+mod prepare;
+
+pub use prepare::message;
 
 /// Deliveries under way at a time, all targets together. One target has at most
 /// [`crate::projections::outbox::TARGET_IN_FLIGHT_MAX`] of them.
 pub const IN_FLIGHT_MAX: usize = 512;
 /// How long SIGTERM waits for calls that are under way.
 pub const DRAIN_MAX: Duration = Duration::from_secs(8);
-/// How long a delivery that could not be prepared is left alone.
-const UNPREPARED_WAIT: Duration = Duration::from_secs(5);
+/// How long a delivery rests whose secrets or store could not be read; its lane rests with it.
+const UNPREPARED_WAIT_MICROS: i64 = 5_000_000;
+/// Longest wait between attempts to write an outcome.
+const REPORT_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// What the dispatcher works with.
 #[derive(Clone)]
@@ -41,20 +46,6 @@ pub struct Dispatch {
     pub vault: Arc<Vault>,
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
-}
-
-/// One delivery, ready to be put into words and sent.
-struct Prepared {
-    delivery: Delivery,
-    config_revision: u64,
-    target: TargetSpec,
-    target_revision: u64,
-    marks: SecretMarks,
-    receiver: ReceiverSpec,
-    zone: TimeZone,
-    words: Option<Arc<Option<Words>>>,
-    locale: String,
-    tracker: Option<String>,
 }
 
 enum Step {
@@ -76,27 +67,26 @@ impl Dispatch {
         while !*stop.borrow() {
             committed.borrow_and_update();
             let now = self.clock.now();
-            resting.retain(|_, until| *until > now);
-            let due = self.due(now, first_lane);
-            let mut next_at = due.next_at;
+            // A clock that went back must not make a rest longer.
+            resting.retain(|_, until| {
+                *until > now && until.saturating_sub(now) <= UNPREPARED_WAIT_MICROS
+            });
+            let room = IN_FLIGHT_MAX.saturating_sub(under_way.len());
+            let due = self.due(now, room, first_lane, |key| {
+                under_way.contains(key) || resting.contains_key(key)
+            });
             for key in due.ready {
-                if under_way.len() >= IN_FLIGHT_MAX {
-                    break;
-                }
-                if let Some(until) = resting.get(&key) {
-                    next_at = Some(next_at.map_or(*until, |at| at.min(*until)));
-                    continue;
-                }
-                if under_way.insert(key) {
-                    let (dispatch, finished) = (self.clone(), finished.clone());
-                    tokio::spawn(async move {
-                        let step = dispatch.deliver(key).await;
-                        // The dispatcher outlives its deliveries, or is draining and does not listen.
-                        let _gone = finished.send((key, step));
-                    });
-                }
+                under_way.insert(key);
+                let (dispatch, finished) = (self.clone(), finished.clone());
+                tokio::spawn(async move {
+                    let step = dispatch.deliver(key).await;
+                    // The dispatcher outlives its deliveries, or is draining and does not listen.
+                    let _gone = finished.send((key, step));
+                });
             }
-            first_lane = first_lane.wrapping_add(1);
+            first_lane = due.next_lane.unwrap_or(first_lane);
+            let next_at = due.next_at.into_iter().chain(resting.values().copied());
+            let next_at = next_at.min();
             let sleep = async {
                 match next_at {
                     Some(at) => self.clock.sleep_until(at).await,
@@ -129,8 +119,8 @@ impl Dispatch {
         match step {
             Step::Again => {}
             Step::Later => {
-                let wait = i64::try_from(UNPREPARED_WAIT.as_micros()).unwrap_or(i64::MAX);
-                resting.insert(key, self.clock.now().saturating_add(wait));
+                let until = self.clock.now().saturating_add(UNPREPARED_WAIT_MICROS);
+                resting.insert(key, until);
             }
         }
     }
@@ -152,49 +142,87 @@ impl Dispatch {
         }
     }
 
-    fn due(&self, now: i64, first_lane: u32) -> Due {
+    fn due(
+        &self,
+        now: i64,
+        most: usize,
+        first_lane: u32,
+        taken: impl Fn(&DeliveryKey) -> bool,
+    ) -> Due {
         let state = self.ledger.state();
         let targets = &state.configuration.targets;
-        state.outbox.due(now, IN_FLIGHT_MAX, first_lane, |target| {
-            // A target that is gone is claimed all the same, so that its deliveries are parked and told.
-            let Some(target) = targets.get(&target) else {
+        let depth = |target: u32, receiver: u32| {
+            // What is gone is claimed all the same, so that its deliveries are parked and told.
+            let Some(target) = targets
+                .get(&target)
+                .filter(|target| target.receivers.contains(&receiver))
+            else {
                 return 1;
             };
-            if !target.entity.spec.enabled {
+            if !target.sends_to(receiver) {
                 return 0;
             }
             targets::kind(&target.entity.spec.kind).map_or(1, targets::Target::lane_depth)
-        })
+        };
+        state
+            .outbox
+            .due(now, most, first_lane, &Asked { depth, taken })
     }
 
+    /// One attempt, whatever happens in it: a delivery that is never reported back would be in hand
+    /// for ever.
     async fn deliver(&self, key: DeliveryKey) -> Step {
-        match self.attempt(key).await {
-            Ok(step) => step,
+        match AssertUnwindSafe(self.attempt(key)).catch_unwind().await {
+            Ok(Ok(step)) => step,
             // Somebody was faster, or the configuration has just changed: it is looked at again.
-            Err(LedgerError::Refused(refusal)) => {
+            Ok(Err(LedgerError::Refused(refusal))) => {
                 tracing::debug!(delivery.position = key.position, delivery.ordinal = key.ordinal, %refusal, "not sent now");
                 Step::Again
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::warn!(delivery.position = key.position, delivery.ordinal = key.ordinal, %error, "a delivery was left for later");
+                // The claim may be durable although its answer was lost. Nothing was sent over it.
+                self.insist(Command::Return { delivery: key }).await;
                 Step::Later
+            }
+            Err(_panic) => {
+                tracing::error!(
+                    delivery.position = key.position,
+                    delivery.ordinal = key.ordinal,
+                    "an attempt failed in a way that must not happen; its delivery is parked"
+                );
+                let reason = "a fault of this program while it was being sent; whether it arrived is not known";
+                self.insist(unsendable(key, reason.into())).await;
+                Step::Again
             }
         }
     }
 
     /// One attempt at one part: compose, claim, call, judge, report.
     async fn attempt(&self, key: DeliveryKey) -> Result<Step, LedgerError> {
-        let Some(prepared) = self.prepare(key) else {
+        let Some(notice) = self.notice_of(key) else {
+            return Ok(Step::Again);
+        };
+        let origin = match origin(self.ledger.reader(), key, notice) {
+            Ok(origin) => origin,
+            Err(FamilyError::Read(error @ (ReadError::Closed | ReadError::Storage(_)))) => {
+                tracing::error!(delivery.position = key.position, error = %Causes(&error), "the notice of a delivery cannot be read now");
+                return Ok(Step::Later);
+            }
+            Err(error) => {
+                let reason = format!("its notice cannot be read: {}", Causes(&error));
+                self.command(unsendable(key, reason)).await?;
+                return Ok(Step::Again);
+            }
+        };
+        let Some(prepared) = self.prepare(key, &origin) else {
             // Its target or receiver is not configured any more: the claim says what that means.
             self.claim_bare(key).await?;
             return Ok(Step::Again);
         };
         let Some(kind) = targets::kind(&prepared.target.kind) else {
-            self.unsendable(
-                key,
-                format!("this version has no target kind {}", prepared.target.kind),
-            )
-            .await?;
+            let reason = format!("this version has no target kind {}", prepared.target.kind);
+            self.command(unsendable(key, reason)).await?;
             return Ok(Step::Again);
         };
         let opened = match self.vault.open(
@@ -209,63 +237,50 @@ impl Dispatch {
                 return Ok(Step::Later);
             }
         };
-        let origin = match origin(self.ledger.reader(), key, prepared.delivery.notice) {
-            Ok(origin) => origin,
-            Err(error) => {
-                tracing::error!(delivery.position = key.position, error = %super::ledger::Causes(&error), "the notice of a delivery cannot be read");
-                return Ok(Step::Later);
-            }
-        };
         let delivery_id = origin.seed.id(key.position, key.ordinal).to_string();
-        let composed = match prepared.delivery.composed {
-            Some(_) => None,
+        // Before the claim: words that cannot be read must not cost one each time.
+        let (composed, parts) = match prepared.delivery.composed {
+            Some(at) => match self.words(at) {
+                Ok(Some(parts)) => (None, parts),
+                Err(error @ (ReadError::Closed | ReadError::Storage(_))) => {
+                    tracing::error!(delivery.id = delivery_id, error = %Causes(&error), "the words of a delivery cannot be read now");
+                    return Ok(Step::Later);
+                }
+                Ok(None) | Err(_) => {
+                    let reason = format!("its words, stored at position {at}, cannot be read");
+                    self.command(unsendable(key, reason)).await?;
+                    return Ok(Step::Again);
+                }
+            },
             None => match self.compose(&prepared, kind, &origin, &delivery_id) {
-                Ok(composed) => Some(composed),
-                Err(unsendable) => {
-                    self.unsendable(key, unsendable.reason).await?;
+                Ok(composed) => {
+                    let parts = composed.parts.clone();
+                    (Some(composed), parts)
+                }
+                Err(refused) => {
+                    self.command(unsendable(key, refused.reason)).await?;
                     return Ok(Step::Again);
                 }
             },
         };
-        let words = composed.as_ref().map(|composed| composed.parts.clone());
         let claim = Claim {
             delivery: key,
             revision: prepared.delivery.revision,
             config_revision: prepared.config_revision,
             composed,
         };
-        let committed = self
-            .ledger
-            .command(Priority::Outcome, Command::Claim(Box::new(claim)))
-            .await?;
         let Told::Claimed {
             attempt,
             part: number,
-            composed: at,
-        } = committed.told
+            composed: _,
+        } = self.command(Command::Claim(Box::new(claim))).await?
         else {
             // The claim parked it instead; that is settled.
             return Ok(Step::Again);
         };
-        let parts = match words {
-            Some(parts) => parts,
-            None => match self.words(at) {
-                Some(parts) => parts,
-                None => {
-                    tracing::error!(
-                        delivery.id = delivery_id,
-                        "its words cannot be read; the claim is given back"
-                    );
-                    self.ledger
-                        .command(Priority::Outcome, Command::Return { delivery: key })
-                        .await?;
-                    return Ok(Step::Later);
-                }
-            },
-        };
         let Some(part) = parts.get(usize::from(number)) else {
-            self.unsendable(key, format!("there is no part {number}"))
-                .await?;
+            let reason = format!("there is no part {number}");
+            self.insist(unsendable(key, reason)).await;
             return Ok(Step::Again);
         };
         let earlier_ids = if number == 0 {
@@ -324,42 +339,40 @@ impl Dispatch {
             result,
             answer,
         };
-        self.report(report).await;
+        self.insist(Command::Report(Box::new(report))).await;
         Ok(Step::Again)
     }
 
-    /// Reports until it is durable: an outcome that is known must not be forgotten over a full disk.
-    async fn report(&self, report: Report) {
+    async fn command(&self, command: Command) -> Result<Told, LedgerError> {
+        let committed = self.ledger.command(Priority::Outcome, command).await?;
+        Ok(committed.told)
+    }
+
+    /// Gives a command until it is durable or refused: an outcome that is known must not be forgotten
+    /// over a full disk.
+    async fn insist(&self, command: Command) {
         let mut wait = RETRY_BASE;
         loop {
-            let command = Command::Report(Box::new(report.clone()));
-            match self.ledger.command(Priority::Outcome, command).await {
-                Ok(_) | Err(LedgerError::Refused(_)) | Err(LedgerError::Stopping) => return,
-                Err(error) => {
+            match self.command(command.clone()).await {
+                Ok(_) | Err(LedgerError::Refused(_) | LedgerError::Stopping) => return,
+                Err(
+                    error @ (LedgerError::Saturated | LedgerError::DiskLow | LedgerError::Failed),
+                ) => {
                     tracing::error!(%error, "an outcome could not be written yet");
-                    let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
-                    self.clock
-                        .sleep_until(self.clock.now().saturating_add(micros))
-                        .await;
-                    wait = (wait * 2).min(Duration::from_secs(30));
+                    self.clock.sleep(wait).await;
+                    wait = (wait * 2).min(REPORT_WAIT_MAX);
                 }
             }
         }
     }
 
-    async fn unsendable(&self, key: DeliveryKey, reason: String) -> Result<(), LedgerError> {
-        let report = Report {
-            delivery: key,
-            attempt: 0,
-            part: 0,
-            parts: 0,
-            result: Attempted::Unsendable(reason),
-            answer: Answer::default(),
-        };
-        self.ledger
-            .command(Priority::Outcome, Command::Report(Box::new(report)))
-            .await
-            .map(|_| ())
+    fn notice_of(&self, key: DeliveryKey) -> Option<u64> {
+        let state = self.ledger.state();
+        state
+            .outbox
+            .deliveries
+            .get(&key)
+            .map(|delivery| delivery.notice)
     }
 
     async fn claim_bare(&self, key: DeliveryKey) -> Result<(), LedgerError> {
@@ -376,101 +389,17 @@ impl Dispatch {
             config_revision,
             composed: None,
         };
-        self.ledger
-            .command(Priority::Outcome, Command::Claim(Box::new(claim)))
+        self.command(Command::Claim(Box::new(claim)))
             .await
             .map(|_| ())
     }
 
-    fn prepare(&self, key: DeliveryKey) -> Option<Prepared> {
-        let state = self.ledger.state();
-        let configuration = &state.configuration;
-        let delivery = state.outbox.deliveries.get(&key)?.clone();
-        let target = configuration.targets.get(&delivery.target)?;
-        let mut receiver = target.receiver(delivery.receiver)?;
-        if let Some(moved) = state
-            .health
-            .receivers
-            .get(&delivery.receiver)
-            .and_then(|health| health.moved_to.clone())
-        {
-            receiver.to = moved;
-        }
-        let spec = target.entity.spec.clone();
-        let tracker = configuration.trackers.get(&delivery.tracker);
-        let link = tracker.and_then(|tracker| {
-            tracker.entity.spec.links.iter().find(|link| {
-                link.target == spec.name
-                    || configuration
-                        .target(&link.target)
-                        .is_some_and(|broadcast| broadcast.entity.spec.targets.contains(&spec.name))
-            })
-        });
-        let template = link
-            .and_then(|link| link.template.as_deref())
-            .and_then(|name| configuration.template(name));
-        let words = template.map(|template| {
-            template
-                .words
-                .shared(|| Words::compile(&template.entity.spec).ok())
-        });
-        let locale = receiver
-            .locale
-            .clone()
-            .or_else(|| link.and_then(|link| link.locale.clone()))
-            .or_else(|| spec.locale.clone())
-            .unwrap_or_else(|| configuration.settings.locale.clone());
-        Some(Prepared {
-            config_revision: configuration.revision,
-            target_revision: target.entity.revision,
-            marks: target.entity.secrets.clone(),
-            tracker: tracker.map(|tracker| tracker.entity.spec.name.clone()),
-            zone: configuration.zone().clone(),
-            target: spec,
-            receiver,
-            words,
-            locale,
-            delivery,
-        })
-    }
-
-    fn compose(
-        &self,
-        prepared: &Prepared,
-        kind: &dyn targets::Target,
-        origin: &Origin,
-        delivery_id: &str,
-    ) -> Result<Composed, targets::Unsendable> {
-        let now = Timestamp::from_microsecond(self.clock.now()).unwrap_or(Timestamp::UNIX_EPOCH);
-        let scene = Scene {
-            notice: &origin.notice,
-            tracker: prepared.tracker.as_deref(),
-            link: None,
-            target: &prepared.target.name,
-            receiver: &prepared.receiver.name,
-            locale: &prepared.locale,
-            zone: &prepared.zone,
-            now,
-        };
-        let words = prepared.words.as_deref().and_then(Option::as_ref);
-        let (message, mut faults) = message(&scene, words, kind, &prepared.target, delivery_id);
-        let parts = kind.compose(&message, &prepared.target, &prepared.receiver)?;
-        faults.truncate(8);
-        Ok(Composed {
-            hash: parts_hash(&parts),
-            parts,
-            faults,
-        })
-    }
-
-    fn words(&self, at: u64) -> Option<Vec<Part>> {
-        match self.ledger.reader().get(at) {
-            Ok(Some(recorded)) => match recorded.payload {
-                Event::MessageComposed { parts, .. } => Some(parts),
-                _ => None,
-            },
-            Ok(None) | Err(_) => None,
-        }
+    fn words(&self, at: u64) -> Result<Option<Vec<Part>>, ReadError> {
+        let recorded = self.ledger.reader().get(at)?;
+        Ok(recorded.and_then(|recorded| match recorded.payload {
+            Event::MessageComposed { parts, .. } => Some(parts),
+            _another => None,
+        }))
     }
 
     fn earlier_ids(&self, key: DeliveryKey, notice: u64) -> Vec<String> {
@@ -483,63 +412,23 @@ impl Dispatch {
             .into_iter()
             .filter_map(|recorded| match recorded.payload {
                 Event::PartSent { delivery, ids, .. } if delivery == key => Some(ids),
-                _ => None,
+                _another => None,
             })
             .flatten()
             .collect()
     }
 }
 
-/// Puts a notice into words for a target. What it says about itself when something went wrong comes
-/// as faults.
-pub fn message(
-    scene: &Scene<'_>,
-    words: Option<&Words>,
-    kind: &dyn targets::Target,
-    target: &TargetSpec,
-    delivery_id: &str,
-) -> (Message, Vec<String>) {
-    let Rendered {
-        title,
-        text,
-        buttons,
-        mut faults,
-        fell_back: _,
-    } = render(words, kind.format(), scene);
-    let body = target
-        .body
-        .as_deref()
-        .and_then(|source| match render_body(source, scene) {
-            Ok(body) => Some(body),
-            Err(fault) => {
-                faults.push(format!(
-                    "the body template failed, so the default body was sent: {fault}"
-                ));
-                None
-            }
-        });
-    let notice = scene.notice;
-    let message = Message {
-        delivery_id: delivery_id.to_owned(),
-        title,
-        text,
-        buttons,
-        severity: notice.draft.severity,
-        url: notice.draft.url.clone(),
-        notice: crate::templates::notice_json(notice),
-        kind: notice.draft.kind.clone(),
-        received_at: Timestamp::from_microsecond(notice.received_at)
-            .unwrap_or(Timestamp::UNIX_EPOCH)
-            .to_string(),
-        body,
-        hops: notice
-            .draft
-            .labels
-            .get("hops")
-            .and_then(|hops| hops.parse().ok())
-            .unwrap_or(0),
-    };
-    (message, faults)
+/// The report that a delivery cannot be sent at all.
+fn unsendable(delivery: DeliveryKey, reason: String) -> Command {
+    Command::Report(Box::new(Report {
+        delivery,
+        attempt: 0,
+        part: 0,
+        parts: 0,
+        result: Attempted::Unsendable(reason),
+        answer: Answer::default(),
+    }))
 }
 
 /// What is kept of a reply for people.

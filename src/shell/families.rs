@@ -2,15 +2,16 @@
 
 use notify_store::{PAGE_FRAMES_MAX, ReadError, Reader};
 
-use crate::domain::event::{DeliveryKey, Event, IdSeed};
+use crate::domain::event::{DeliveryKey, Event, IdSeed, PlannedLink};
 use crate::domain::family::{FAMILY_EVENTS_MAX, Family, notice_of};
 use crate::domain::notice::Notice;
 
-/// What a delivery is composed from: its notice, and the seed of its ids.
+/// What a delivery is composed from: its notice, the seed of its ids, and the links of its plan.
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub notice: Notice,
     pub seed: IdSeed,
+    pub links: Vec<PlannedLink>,
 }
 
 /// Why a family cannot be shown.
@@ -32,11 +33,11 @@ pub fn origin(
     let Event::Accepted(accepted) = &founding.payload else {
         return Err(FamilyError::Missing(notice));
     };
-    let seed = if key.position == notice {
-        accepted.seed
+    let (seed, links) = if key.position == notice {
+        (accepted.seed, accepted.plan.links.clone())
     } else {
         match reader.get(key.position)?.map(|planning| planning.payload) {
-            Some(Event::Resent { seed, .. }) => seed,
+            Some(Event::Resent { seed, plan, .. }) => (seed, plan.links),
             Some(_) | None => return Err(FamilyError::Missing(key.position)),
         }
     };
@@ -46,7 +47,11 @@ pub fn origin(
         &founding.correlation,
         accepted,
     );
-    Ok(Origin { notice, seed })
+    Ok(Origin {
+        notice,
+        seed,
+        links,
+    })
 }
 
 /// Reads and folds a family.

@@ -10,21 +10,24 @@
 //! **Invariant:** a failed commit is told to everyone in the batch. The store is opened again, the
 //! shared state takes what the log turned out to hold, and the writer's copy is made anew from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use notify_store::{AppendError, Batch, Log, Reader, Recorded, SecretChange};
+use notify_store::{
+    AppendError, BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, Batch, Log, PAYLOAD_BYTES_MAX,
+    Reader, Recorded, SecretChange,
+};
 use tokio::sync::{broadcast, oneshot, watch};
 use zeroize::Zeroizing;
 
 use super::clock::Clock;
 use super::keyring::{Aad, Keyring};
 use crate::domain::command::{Command, Context, Refusal, Told};
-use crate::domain::decide::decide;
+use crate::domain::decide::{Decided, decide};
 use crate::domain::event::Event;
 use crate::domain::spec::{EntityKind, SecretMarks};
 use crate::domain::state::{At, Rows, State};
@@ -41,6 +44,17 @@ pub const INTAKE_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const PEOPLE_COMMANDS_MAX: usize = 256;
 /// Commands of maintenance waiting; one more is refused.
 pub const MAINTENANCE_COMMANDS_MAX: usize = 64;
+/// Events after which a batch takes no further command. With those of one command it is still within
+/// what the log takes in one transaction.
+const BATCH_EVENTS_CLOSE: usize = 4_096;
+/// Bytes of events and bodies after which a batch takes no further command.
+const BATCH_BYTES_CLOSE: usize = 32 * 1024 * 1024;
+/// Most events one command may lead to; one that leads to more is refused.
+pub const COMMAND_EVENTS_MAX: usize = BATCH_EVENTS_MAX - BATCH_EVENTS_CLOSE;
+/// Most bytes of the events one command may lead to; one that leads to more is refused.
+pub const COMMAND_BYTES_MAX: usize = BATCH_BYTES_MAX - BATCH_BYTES_CLOSE - BODY_BYTES_MAX;
+
+const _: () = assert!(COMMAND_BYTES_MAX >= 4 * PAYLOAD_BYTES_MAX);
 /// Events applied to the shared state per hold of its lock.
 const APPLY_EVENTS_MAX: usize = 1_024;
 /// How long the log is quiet before it is settled.
@@ -105,11 +119,11 @@ struct Waiting {
 
 #[derive(Default)]
 struct Queues {
-    outcomes: std::collections::VecDeque<Waiting>,
-    people: std::collections::VecDeque<Waiting>,
-    intake: std::collections::VecDeque<Waiting>,
+    outcomes: VecDeque<Waiting>,
+    people: VecDeque<Waiting>,
+    intake: VecDeque<Waiting>,
     intake_bytes: usize,
-    maintenance: std::collections::VecDeque<Waiting>,
+    maintenance: VecDeque<Waiting>,
     stopping: bool,
 }
 
@@ -121,10 +135,10 @@ impl Queues {
             && self.maintenance.is_empty()
     }
 
-    fn take(&mut self) -> Vec<Waiting> {
+    fn take(&mut self) -> VecDeque<Waiting> {
         let waiting =
             self.outcomes.len() + self.people.len() + self.intake.len() + self.maintenance.len();
-        let mut batch = Vec::with_capacity(waiting.min(BATCH_COMMANDS_MAX));
+        let mut batch = VecDeque::with_capacity(waiting.min(BATCH_COMMANDS_MAX));
         let others = waiting - self.outcomes.len();
         let reserved = others.min(BATCH_RESERVED);
         let outcomes = self.outcomes.len().min(BATCH_COMMANDS_MAX - reserved);
@@ -221,6 +235,7 @@ impl Ledger {
             keyring,
             clock,
             shared: Arc::clone(&shared),
+            left: VecDeque::new(),
         };
         let thread = std::thread::Builder::new()
             .name("ledger".into())
@@ -352,11 +367,7 @@ impl Ledger {
     }
 }
 
-fn push(
-    queue: &mut std::collections::VecDeque<Waiting>,
-    waiting: Waiting,
-    most: usize,
-) -> Result<(), LedgerError> {
+fn push(queue: &mut VecDeque<Waiting>, waiting: Waiting, most: usize) -> Result<(), LedgerError> {
     if queue.len() >= most {
         return Err(LedgerError::Saturated);
     }
@@ -387,6 +398,9 @@ struct Writer {
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
+    /// Taken from the queues, but not into the last batch, which was full. At most
+    /// [`BATCH_COMMANDS_MAX`].
+    left: VecDeque<Waiting>,
 }
 
 /// A decided command that waits for its commit.
@@ -412,7 +426,10 @@ impl Writer {
     }
 
     /// Waits for commands. An empty batch means that a burst is over; `None` that all is done.
-    fn next_batch(&mut self) -> Option<Vec<Waiting>> {
+    fn next_batch(&mut self) -> Option<VecDeque<Waiting>> {
+        if !self.left.is_empty() {
+            return Some(std::mem::take(&mut self.left));
+        }
         let mut queues = lock(&self.shared.queues);
         loop {
             if !queues.is_empty() {
@@ -435,7 +452,7 @@ impl Writer {
                     .unwrap_or_else(PoisonError::into_inner);
                 queues = next;
                 if timeout.timed_out() && queues.is_empty() {
-                    return Some(Vec::new());
+                    return Some(VecDeque::new());
                 }
             }
         }
@@ -447,17 +464,17 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, commands: Vec<Waiting>) {
+    fn take(&mut self, commands: VecDeque<Waiting>) {
         let mut batch = Batch::default();
         let mut pending = Vec::with_capacity(commands.len());
-        // A fault in deciding must not end the writer: everyone in the batch is told that it failed,
+        // A fault in folding must not end the writer: everyone in the batch is told that it failed,
         // nothing is written, and the writer starts again from what is durable.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             self.decide_all(commands, &mut batch, &mut pending)
         }));
         if decided.is_err() {
             tracing::error!(
-                "deciding a batch failed in a way that must not happen; nothing of it was written"
+                "folding a batch failed in a way that must not happen; nothing of it was written"
             );
             for Pending { reply, .. } in pending {
                 let _gone = reply.send(Err(LedgerError::Failed));
@@ -490,13 +507,14 @@ impl Writer {
     /// Decides each command against the writer's own state and gathers what the batch writes.
     fn decide_all(
         &mut self,
-        commands: Vec<Waiting>,
+        mut commands: VecDeque<Waiting>,
         batch: &mut Batch<Event>,
         pending: &mut Vec<Pending>,
     ) {
         let now = self.clock.now();
         let mut rows: Rows = Vec::new();
-        for waiting in commands {
+        let mut bytes = 0usize;
+        while let Some(waiting) = commands.pop_front() {
             let Waiting {
                 command,
                 beside,
@@ -508,9 +526,10 @@ impl Writer {
                 now,
                 first_position: first,
             };
-            let result = match decide(&self.state, command, &context) {
-                Err(refusal) => Err(LedgerError::Refused(refusal)),
-                Ok(decided) => {
+            let result = match self.decide(command, &context) {
+                Err(refused) => Err(refused),
+                Ok((decided, weight)) => {
+                    bytes += weight;
                     let last = first + decided.events.len() as u64;
                     for (index, event) in decided.events.into_iter().enumerate() {
                         let position = first + index as u64;
@@ -535,6 +554,7 @@ impl Writer {
                     if let Some(body) = beside.body
                         && last > first
                     {
+                        bytes += body.len();
                         batch.bodies.push((first, body));
                     }
                     Ok(Committed {
@@ -545,13 +565,41 @@ impl Writer {
                 }
             };
             pending.push(Pending { reply, result });
+            if batch.events.len() >= BATCH_EVENTS_CLOSE || bytes >= BATCH_BYTES_CLOSE {
+                break;
+            }
         }
+        self.left = commands;
         // Of several rows of one notice in a batch the last one stands.
         let rows: BTreeMap<u64, Vec<u8>> = rows
             .into_iter()
             .map(|(position, row)| (position, row.encode()))
             .collect();
         batch.rows = rows.into_iter().collect();
+    }
+
+    /// Decides one command and weighs what it leads to. What cannot be written, or cannot even be
+    /// decided, fails alone and not with everyone else in its batch.
+    fn decide(&self, command: Command, context: &Context) -> Result<(Decided, usize), LedgerError> {
+        let decided = catch_unwind(AssertUnwindSafe(|| decide(&self.state, command, context)))
+            .map_err(|_panic| {
+            tracing::error!("deciding a command failed in a way that must not happen");
+            LedgerError::Failed
+        })??;
+        let weights = decided.events.iter().map(crate::wire::weight);
+        let (largest, all) = weights.fold((0, 0), |(largest, all): (usize, usize), weight| {
+            (largest.max(weight), all + weight)
+        });
+        let count = decided.events.len();
+        if largest > PAYLOAD_BYTES_MAX || all > COMMAND_BYTES_MAX || count > COMMAND_EVENTS_MAX {
+            return Err(LedgerError::Refused(Refusal::Invalid {
+                field: "size".into(),
+                message: format!(
+                    "it would write {count} events with {all} bytes, the largest {largest}; at most {COMMAND_EVENTS_MAX} with {COMMAND_BYTES_MAX} and {PAYLOAD_BYTES_MAX} each are written at once"
+                ),
+            }));
+        }
+        Ok((decided, all))
     }
 
     /// Makes durable events visible.
@@ -669,9 +717,9 @@ impl Writer {
     }
 
     /// While nothing can be written, nobody is kept waiting.
-    fn refuse_waiting(&self) {
+    fn refuse_waiting(&mut self) {
         let batch = lock(&self.shared.queues).take();
-        for waiting in batch {
+        for waiting in self.left.drain(..).chain(batch) {
             let _gone = waiting.reply.send(Err(LedgerError::Failed));
         }
     }

@@ -246,7 +246,8 @@ impl Redactor {
         };
         // What was not found in the bytes, however they are escaped, is in none of the strings they
         // say; unless it is too short to be searched for, or looks like an escape itself.
-        let searched = matches!(bytes, Cow::Borrowed(_)) && self.short.is_empty() && !self.escape_like;
+        let searched =
+            matches!(bytes, Cow::Borrowed(_)) && self.short.is_empty() && !self.escape_like;
         let changed = !searched && self.redact_json(&mut value);
         if !changed && !broken {
             return Document {

@@ -213,12 +213,13 @@ impl Sources {
     /// Whether an address has been refused too often lately; says how long until it may ask again.
     pub fn address_may_ask(&self, address: IpAddr, now: Duration) -> Result<(), Duration> {
         lock(&self.addresses)
-            .get(&address)
+            .get(&household(address))
             .map_or(Ok(()), |bucket| bucket.would_take(unverified_rate(), now))
     }
 
     /// Notes that a request of this address was not verified.
     pub fn address_refused(&self, address: IpAddr, now: Duration) {
+        let address = household(address);
         let mut addresses = lock(&self.addresses);
         if addresses.len() >= ADDRESSES_MAX && !addresses.contains_key(&address) {
             let quiet = addresses
@@ -232,6 +233,16 @@ impl Sources {
             .entry(address)
             .or_default()
             .take(unverified_rate(), now);
+    }
+}
+
+/// The address under which a client is known here: one client has a whole IPv6 network of 64 bits.
+fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            IpAddr::V6(std::net::Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
+        }
     }
 }
 
@@ -263,5 +274,19 @@ mod tests {
         assert!(bucket.take(rate, at(119)).is_err());
         assert_eq!(bucket.take(rate, at(121)), Ok(()));
         assert!(bucket.take(rate, at(121)).is_err());
+    }
+
+    #[test]
+    fn one_household_has_one_bucket() {
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        for (one, other, same) in [
+            ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true),
+            ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+        ] {
+            let known_as = |text| household(address(text));
+            assert_eq!(known_as(one) == known_as(other), same, "{one} {other}");
+        }
     }
 }

@@ -98,6 +98,31 @@ impl Flat {
         })
     }
 
+    /// The same with `mark` behind every character that `chosen` says, outside code. It is told the
+    /// whole visible text and where the character begins.
+    #[must_use]
+    pub fn marked(&self, mark: char, chosen: impl Fn(&str, usize) -> bool) -> Flat {
+        let mut marked = Flat {
+            visible: String::with_capacity(self.visible.len()),
+            runs: Vec::with_capacity(self.runs.len()),
+        };
+        let mut start = 0;
+        for run in &self.runs {
+            for (at, c) in self.visible[start..run.end].char_indices() {
+                marked.visible.push(c);
+                if !is_code(&run.style) && chosen(&self.visible, start + at) {
+                    marked.visible.push(mark);
+                }
+            }
+            start = run.end;
+            marked.runs.push(Run {
+                end: marked.visible.len(),
+                style: run.style.clone(),
+            });
+        }
+        marked
+    }
+
     /// The clusters of the visible text. Addresses longer than `address_units_max` UTF-16 units are
     /// not kept whole.
     pub fn cells(&self, address_units_max: usize) -> Vec<Cell<'_>> {

@@ -39,6 +39,8 @@ pub struct Place<'a> {
     pub verbatim: bool,
     /// The character written just before.
     pub before: Option<char>,
+    /// Whether nothing to read stands before it in its piece.
+    pub first: bool,
 }
 
 /// A service's markup.
@@ -192,6 +194,7 @@ struct Writer<'a> {
     /// How many of the open tags reach over the waiting white space.
     reach: usize,
     head: Head,
+    has_words: bool,
     scratch: String,
 }
 
@@ -205,6 +208,7 @@ impl<'a> Writer<'a> {
             waiting: String::new(),
             reach: usize::MAX,
             head: Head::Start,
+            has_words: false,
             scratch: String::new(),
         }
     }
@@ -249,7 +253,9 @@ impl<'a> Writer<'a> {
             head: self.head,
             verbatim: cell.verbatim,
             before: self.out.chars().next_back(),
+            first: !self.has_words,
         };
+        self.has_words = true;
         self.dialect.text(cell.text, place, &mut written);
         let mut visible_units = units_of(cell.text);
         if cell.cut {

@@ -5,8 +5,11 @@
 //!   delivery is parked and names the field.
 //! - An answer of 200 that is not the Bot API's JSON comes from something that stands where
 //!   `api_base` points. It is tried again as *unknown whether it arrived*, never taken as sent.
+//! - Clients make links of their own out of plain words: mentions, commands, mail and app addresses.
+//!   No payload may speak to people or bots, so such words are held apart by a sign that is not seen.
 //! - 429 is taken as the chat's own limit unless the description speaks of the bot.
 
+mod apart;
 mod html;
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +30,7 @@ const API_BASE_DEFAULT: &str = "https://api.telegram.org";
 /// Longest text the service takes, in UTF-16 units after its markup is read.
 pub(super) const TEXT_UNITS_MAX: usize = 4_096;
 /// Longest text as it is sent, markup included, in bytes; a piece ends before it grows longer.
-const RAW_BYTES_MAX: usize = 32 * 1_024;
+const RAW_BYTES_MAX: usize = 24 * 1_024;
 /// Most buttons below a message; further ones are written as links in the text.
 const BUTTONS_MAX: usize = 8;
 /// Longest label of a button, in characters; longer ones end in `…`.
@@ -319,7 +322,8 @@ fn without_buttons(part: &Part) -> Option<Part> {
     };
     for (n, key) in stored.buttons.iter().enumerate() {
         let gap = if n == 0 { "\n\n" } else { "\n" };
-        let line = format!("{gap}{}: {}", key.text, key.url);
+        let label = apart::text(&format!("{gap}{}: ", key.text));
+        let line = format!("{label}{}", key.url);
         let line = if as_html { html::escaped(&line) } else { line };
         // A button that finds no room is left out: the words matter more.
         if visible(&text) + visible(&line) <= TEXT_UNITS_MAX {
@@ -352,6 +356,7 @@ fn lay_out(message: &Message, spelled: &[Button]) -> Flat {
         .below(&message.text)
         .blocks(&below)
         .finish()
+        .marked(apart::APART, apart::is_link_of_the_clients)
 }
 
 /// Buttons that the service takes, and those to be written out instead.

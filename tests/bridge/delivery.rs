@@ -358,3 +358,43 @@ async fn a_redirect_is_not_followed_and_retry_after_is_heard() {
         .await;
     assert!(elsewhere.received().is_empty());
 }
+
+#[tokio::test]
+async fn each_link_to_one_target_has_its_own_words() {
+    let place = Place::telegram().await;
+    let file = forge_to_telegram(&place).replace(
+        "links = [ { target = \"ops\" } ]",
+        r#"links = [
+  { target = "ops", template = "direct" },
+  { target = "everyone", template = "shared" },
+  { target = "ops", name = "again", template = "named" },
+]
+
+[[target]]
+name = "everyone"
+kind = "broadcast"
+targets = [ "ops" ]
+
+[[template]]
+name = "direct"
+default = "said directly"
+
+[[template]]
+name = "shared"
+default = "said to everyone"
+
+[[template]]
+name = "named"
+default = "said by name"
+"#,
+    );
+    let bridge = TestBridge::start(&file).await;
+    bridge.push("1", "words").await;
+    bridge.settled().await;
+    let said: Vec<String> = place
+        .received()
+        .iter()
+        .map(|call| call.json()["text"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(said, ["said directly", "said to everyone", "said by name"]);
+}

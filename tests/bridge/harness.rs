@@ -48,6 +48,15 @@ impl TestBridge {
     }
 
     pub async fn over(folder: tempfile::TempDir, now: i64) -> Self {
+        Self::over_at(folder, now, None).await
+    }
+
+    /// Starts over a folder at a listener that senders may knock at already.
+    pub async fn over_at(
+        folder: tempfile::TempDir,
+        now: i64,
+        listener: Option<TcpListener>,
+    ) -> Self {
         // Whether another test got there first does not matter.
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let clock = Arc::new(ManualClock::new(now));
@@ -62,7 +71,7 @@ impl TestBridge {
         let running = app::start(
             options,
             Arc::clone(&clock) as Arc<dyn Clock>,
-            None,
+            listener,
             |router| router,
         )
         .await
@@ -83,6 +92,11 @@ impl TestBridge {
     /// Stops it as SIGTERM would and starts it again over the same folder.
     pub async fn restart(self) -> Self {
         let now = self.clock.now();
+        Self::over(self.stop().await, now).await
+    }
+
+    /// Stops it as SIGTERM would.
+    pub async fn stop(self) -> tempfile::TempDir {
         let TestBridge {
             running,
             app,
@@ -91,7 +105,7 @@ impl TestBridge {
         } = self;
         drop(app);
         running.expect("it runs").stop().await;
-        Self::over(folder, now).await
+        folder
     }
 
     pub async fn apply(&self, file: &str) {
@@ -153,33 +167,18 @@ impl TestBridge {
     }
 
     pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Value) {
-        let mut request = self
-            .client
-            .post(format!("{}{path}", self.address))
-            .body(body.to_vec());
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = request.send().await.expect("an answer");
-        let status = response.status().as_u16();
-        let text = response.text().await.expect("a body");
-        (
-            status,
-            serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        post(
+            &self.client,
+            &format!("{}{path}", self.address),
+            headers,
+            body,
         )
+        .await
     }
 
     /// A signed Gitea push with a commit of this subject.
     pub async fn push(&self, delivery: &str, subject: &str) -> (u16, Value) {
-        let body = push_body(subject);
-        let signature = sign(SECRET, &body);
-        let headers = [
-            ("content-type", "application/json"),
-            ("x-gitea-event", "push"),
-            ("x-gitea-delivery", delivery),
-            ("x-gitea-signature", signature.as_str()),
-        ];
-        self.post("/hooks/forge", &headers, &body).await
+        push_to(&self.client, &self.address, delivery, subject).await
     }
 
     pub fn family(&self, notice: u64) -> Family {
@@ -210,6 +209,43 @@ impl TestBridge {
     pub fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
+}
+
+async fn post(
+    client: &reqwest::Client,
+    address: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> (u16, Value) {
+    let mut request = client.post(address).body(body.to_vec());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = request.send().await.expect("an answer");
+    let status = response.status().as_u16();
+    let text = response.text().await.expect("a body");
+    (
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
+}
+
+/// As [`TestBridge::push`], for a bridge that may not be ready yet.
+pub async fn push_to(
+    client: &reqwest::Client,
+    address: &str,
+    delivery: &str,
+    subject: &str,
+) -> (u16, Value) {
+    let body = push_body(subject);
+    let signature = sign(SECRET, &body);
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-gitea-event", "push"),
+        ("x-gitea-delivery", delivery),
+        ("x-gitea-signature", signature.as_str()),
+    ];
+    post(client, &format!("{address}/hooks/forge"), &headers, &body).await
 }
 
 pub fn sign(secret: &str, body: &[u8]) -> String {

@@ -3,7 +3,9 @@
 use notify_bridge::shell::http::hooks::BODY_BYTES_DEFAULT;
 use serde_json::Value;
 
-use crate::harness::{Place, SECRET, Scripted, TestBridge, forge_to_telegram, push_body, sign};
+use crate::harness::{
+    Place, SECRET, Scripted, TestBridge, forge_to_telegram, push_body, push_to, sign,
+};
 
 async fn bridge() -> (TestBridge, Place) {
     let place = Place::telegram().await;
@@ -258,4 +260,43 @@ async fn a_notice_that_went_round_too_often_stops() {
     let family = bridge.family(bridge.newest());
     assert_eq!(family.reasons[0].what.as_str(), "loop");
     assert!(place.received().is_empty());
+}
+
+/// Some senders never come again, so what knocks while the state is rebuilt waits a moment.
+#[tokio::test]
+async fn a_request_that_comes_during_the_start_is_taken() {
+    let (bridge, place) = bridge().await;
+    let (client, now) = (
+        bridge.client.clone(),
+        notify_bridge::shell::clock::Clock::now(&*bridge.clock),
+    );
+    let folder = bridge.stop().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let early = tokio::spawn(async move { push_to(&client, &address, "early", "early").await });
+    // The connection stands before the program does.
+    tokio::task::yield_now().await;
+    let bridge = TestBridge::over_at(folder, now, Some(listener)).await;
+    let (status, answer) = early.await.expect("it is answered");
+    assert_eq!(status, 202, "{answer}");
+    bridge.settled().await;
+    assert_eq!(place.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_taken_is_told_which_are() {
+    let (bridge, _place) = bridge().await;
+    let response = bridge
+        .client
+        .request(
+            reqwest::Method::OPTIONS,
+            format!("{}/hooks/forge", bridge.address),
+        )
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(response.status().as_u16(), 405);
+    assert_eq!(response.headers()["allow"], "POST, PUT, GET, HEAD");
 }

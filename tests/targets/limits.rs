@@ -184,7 +184,7 @@ fn seen_of_spans(spans: &[Span], seen: &mut String) {
 /// Only what counts when two readings are compared.
 fn essence(text: &str) -> String {
     text.chars()
-        .filter(|c| !c.is_whitespace() && !c.is_control() && *c != '\u{200B}')
+        .filter(|c| !c.is_whitespace() && !c.is_control() && !matches!(*c, '\u{200B}' | '\u{2060}'))
         .filter(|c| !notify_bridge::domain::notice::is_bidi_control(*c))
         .map(|c| if c == '\u{02CB}' { '`' } else { c })
         .collect()
@@ -260,14 +260,18 @@ const HOSTILE: &[(&str, &str, &str)] = &[
     ("\" onclick", "&quot; onclick", "\" onclick"),
     ("*a* _b_ ~~c~~", "*a* _b_ ~~c~~", r"\*a\* \_b\_ \~\~c\~\~"),
     ("||spoiler||", "||spoiler||", r"\|\|spoiler\|\|"),
-    ("@everyone", "@everyone", r"\@everyone"),
-    ("<@123> <#4>", "&lt;@123&gt; &lt;#4&gt;", r"\<\@123> \<#4>"),
+    ("@everyone", "@\u{2060}everyone", r"\@everyone"),
+    (
+        "<@123> <#4>",
+        "&lt;@\u{2060}123&gt; &lt;#4&gt;",
+        r"\<\@123> \<#4>",
+    ),
     (
         ":tada: <:x:1>",
         ":tada: &lt;:x:1&gt;",
         r"\:tada\: \<\:x\:1>",
     ),
-    ("/cmd </a:1>", "/cmd &lt;/a:1&gt;", r"/cmd \</a\:1>"),
+    ("/cmd </a:1>", "/\u{2060}cmd &lt;/a:1&gt;", r"/cmd \</a\:1>"),
     ("`a` ```b```", "`a` ```b```", r"\`a\` \`\`\`b\`\`\`"),
     (
         "[a](https://b.example)",
@@ -289,7 +293,7 @@ const HOSTILE: &[(&str, &str, &str)] = &[
     ),
     (
         "https://a.example/<@1>",
-        "https://a.example/&lt;@1&gt;",
+        "https://a.example/&lt;@\u{2060}1&gt;",
         r"https://a.example/\<\@1>",
     ),
 ];
@@ -379,6 +383,20 @@ fn a_huge_cluster_is_cut_by_characters() {
         assert_eq!(parts.len(), 1);
         assert_eq!(parts[0].text, shown, "{kind}");
     }
+}
+
+/// What stood before a slash may be in the piece before.
+#[test]
+fn no_piece_begins_with_a_command() {
+    let text = format!("{}/stop now", "a".repeat(4_096));
+    let message = message(Markup::default(), paragraph(text.clone()));
+    let parts = parts_of("telegram", &message);
+    assert_eq!(parts[1].text, "/\u{2060}stop now");
+    let bold = Markup {
+        blocks: vec![Block::Paragraph(vec![Span::Bold(vec![Span::Text(text)])])],
+    };
+    let parts = parts_of("telegram", &self::message(Markup::default(), bold));
+    assert_eq!(parts[1].text, "<b>/\u{2060}stop now</b>");
 }
 
 #[test]

@@ -195,6 +195,21 @@ fn check_references(state: &State, change: &Configure) -> Result<(), Refusal> {
         }
         names.insert((put.spec.kind(), put.spec.name()));
     }
+    let mut named: BTreeSet<(EntityKind, &str)> = BTreeSet::new();
+    let removes = change
+        .removes
+        .iter()
+        .map(|(kind, name)| (*kind, name.as_str()));
+    let puts = change
+        .puts
+        .iter()
+        .map(|put| (put.spec.kind(), put.spec.name()));
+    if let Some((kind, name)) = puts.chain(removes).find(|entity| !named.insert(*entity)) {
+        return Err(Refusal::Invalid {
+            field: format!("{} {name}", kind.as_str()),
+            message: "is changed twice at once".into(),
+        });
+    }
     for put in &change.puts {
         for (kind, name) in references(&put.spec) {
             if !names.contains(&(kind, name)) {

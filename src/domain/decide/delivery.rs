@@ -5,12 +5,15 @@ use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::super::command::{Attempted, Claim, Context, Refusal, Report, Told};
-use super::super::event::{Action, Answer, DeliveryKey, Event, Outcome};
+use super::super::event::{ANSWER_BYTES_MAX, Action, Answer, DeliveryKey, Event, Outcome};
+use super::super::notice::cut;
 use super::super::reason::What;
 use super::super::spec::UnknownPolicy;
 use super::super::state::State;
 use super::Decided;
-use crate::projections::outbox::{Delivery, Status};
+use crate::projections::outbox::{
+    Delivery, Status, TARGET_IN_FLIGHT_MAX, WAIT_MAX_MICROS, waits_until,
+};
 use crate::targets::{Scope, Verdict};
 
 /// Wait before the second attempt; each further one waits twice as long.
@@ -19,12 +22,25 @@ pub const RETRY_BASE: Duration = Duration::from_secs(1);
 pub const RETRY_MAX: Duration = Duration::from_secs(3_600);
 /// Longest wait that a service may ask for; a longer one is cut to this.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3_600);
+const _: () = assert!(RETRY_AFTER_MAX.as_micros() as i64 + 1_000_000 <= WAIT_MAX_MICROS);
+const _: () = assert!(RETRY_MAX.as_micros() as i64 <= WAIT_MAX_MICROS);
 /// Times that one part may be put in other ways (without markup, without buttons).
 pub const FALLBACKS_MAX: u8 = 2;
 /// Attempts of one part; then the delivery is parked.
 pub const TRIES_MAX: u16 = 16;
 /// Age at which a failing delivery is parked rather than tried again.
 pub const AGE_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Bytes of the words of one message, all parts together; more cannot be sent.
+pub const MESSAGE_BYTES_MAX: usize = 224 * 1_024;
+/// Longest reason that is kept, in bytes.
+const DETAIL_BYTES_MAX: usize = 1_024;
+/// Faults of rendering that are kept with the words.
+const FAULTS_MAX: usize = 8;
+/// Ids of one part that are kept.
+const IDS_MAX: usize = 16;
+/// Longest id or address that a service may give, in bytes.
+const ID_BYTES_MAX: usize = 256;
 
 /// When a part that failed `failures` times before is tried again: never earlier than the service
 /// said, never later than [`RETRY_AFTER_MAX`] and a little. The jitter derives from the delivery, so that
@@ -73,7 +89,7 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
     if outbox.paused {
         return Err(Refusal::NotClaimable("sending is paused"));
     }
-    if delivery.not_before > context.now {
+    if waits_until(delivery.not_before, context.now) {
         return Err(Refusal::NotClaimable("it is not due yet"));
     }
     let Some(target) = state.configuration.targets.get(&delivery.target) else {
@@ -84,6 +100,28 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
             "the target is no longer configured".into(),
         ));
     };
+    if !target.receivers.contains(&delivery.receiver) {
+        return Ok(park(
+            key,
+            delivery,
+            What::TargetRemoved,
+            "its receiver is no longer configured".into(),
+        ));
+    }
+    if !target.sends_to(delivery.receiver) {
+        return Err(Refusal::NotClaimable(
+            "its target or receiver is switched off",
+        ));
+    }
+    let paused_until = outbox.paused_until(delivery.target, delivery.receiver);
+    if waits_until(paused_until, context.now) {
+        return Err(Refusal::NotClaimable(
+            "its target or receiver asked to wait",
+        ));
+    }
+    if outbox.under_way(delivery.target) >= TARGET_IN_FLIGHT_MAX {
+        return Err(Refusal::NotClaimable("its target has enough under way"));
+    }
     if state.health.is_gone(delivery.receiver) {
         return Ok(park(
             key,
@@ -107,6 +145,16 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
     let mut events = Vec::with_capacity(2);
     let composed = match (delivery.composed, claim.composed) {
         (Some(position), _) => position,
+        (None, Some(composed)) if message_bytes(&composed.parts) > MESSAGE_BYTES_MAX => {
+            return Ok(park(
+                key,
+                delivery,
+                What::Unsendable,
+                format!(
+                    "the message has more than {MESSAGE_BYTES_MAX} bytes; shorten its template"
+                ),
+            ));
+        }
         (None, Some(composed)) => match outbox.find_composed(key.position, composed.hash) {
             Some(position) => position,
             None => {
@@ -115,7 +163,12 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
                     planning: key.position,
                     hash: composed.hash,
                     parts: composed.parts,
-                    faults: composed.faults,
+                    faults: composed
+                        .faults
+                        .into_iter()
+                        .take(FAULTS_MAX)
+                        .map(shortened)
+                        .collect(),
                 });
                 context.first_position
             }
@@ -141,7 +194,8 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
     })
 }
 
-pub fn report(state: &State, report: Report, context: &Context) -> Result<Decided, Refusal> {
+pub fn report(state: &State, mut report: Report, context: &Context) -> Result<Decided, Refusal> {
+    cut(&mut report.answer.text, ANSWER_BYTES_MAX);
     let key = report.delivery;
     let Some(delivery) = state.outbox.deliveries.get(&key) else {
         return Err(Refusal::Conflict("the delivery is settled already".into()));
@@ -163,7 +217,7 @@ pub fn report(state: &State, report: Report, context: &Context) -> Result<Decide
         state,
         key,
         delivery,
-        part: report.part,
+        part: delivery.part,
         answer: report.answer,
         context,
     };
@@ -190,7 +244,7 @@ pub fn report(state: &State, report: Report, context: &Context) -> Result<Decide
                 let gone = Event::ReceiverGone {
                     target: delivery.target,
                     receiver: delivery.receiver,
-                    reason: reason.clone(),
+                    reason: shortened(reason.clone()),
                 };
                 let mut decided = attempt.parked(What::ReceiverGone, reason);
                 decided.events.push(gone);
@@ -211,9 +265,11 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn sent(self, ids: Vec<String>, parts: u16) -> Decided {
+    fn sent(self, mut ids: Vec<String>, parts: u16) -> Decided {
+        ids.retain(|id| id.len() <= ID_BYTES_MAX);
+        ids.truncate(IDS_MAX);
         let (delivery, notice, part) = (self.key, self.delivery.notice, self.part);
-        Decided::done(if part + 1 < parts {
+        Decided::done(if part.saturating_add(1) < parts {
             Event::PartSent {
                 delivery,
                 notice,
@@ -261,19 +317,37 @@ impl Attempt<'_> {
                 format!("it would be over 24 h old at the next try; the last said: {reason}"),
             );
         }
+        let scope = if told.is_none() && self.others_get_through() {
+            Scope::Message
+        } else {
+            scope
+        };
         Decided::done(Event::AttemptFailed {
             delivery: self.key,
             notice: self.delivery.notice,
             part: self.part,
             scope,
             retry_at,
-            reason,
+            reason: shortened(reason),
             answer: self.answer,
         })
     }
 
+    /// Whether the target has taken something since this delivery failed before: then the failure is
+    /// this message's own, and no reason for others to wait.
+    fn others_get_through(&self) -> bool {
+        self.delivery.failures > 0
+            && self
+                .state
+                .health
+                .targets
+                .get(&self.delivery.target)
+                .is_some_and(|health| health.failures_in_a_row == 0)
+    }
+
     fn fall_back(self, parts: Vec<crate::targets::Part>, reason: String) -> Decided {
-        if self.delivery.fallbacks >= FALLBACKS_MAX || parts.is_empty() {
+        let fits = !parts.is_empty() && message_bytes(&parts) <= MESSAGE_BYTES_MAX;
+        if self.delivery.fallbacks >= FALLBACKS_MAX || !fits {
             return self.parked(What::Rejected, reason);
         }
         let notice = self.delivery.notice;
@@ -292,7 +366,7 @@ impl Attempt<'_> {
                     delivery: self.key,
                     notice,
                     composed: self.context.first_position,
-                    reason,
+                    reason: shortened(reason),
                     answer: self.answer,
                 },
             ],
@@ -301,6 +375,9 @@ impl Attempt<'_> {
     }
 
     fn moved(self, to: String) -> Decided {
+        if to.is_empty() || to.len() > ID_BYTES_MAX {
+            return self.parked(What::Rejected, "moved to no address".into());
+        }
         let observed = self.state.health.receivers.get(&self.delivery.receiver);
         if observed.is_some_and(|health| health.moved_to.as_ref() == Some(&to)) {
             return self.parked(
@@ -329,11 +406,27 @@ impl Attempt<'_> {
             part: self.part,
             outcome: Outcome::Parked,
             why,
-            detail,
+            detail: shortened(detail),
             ids: Vec::new(),
             answer: self.answer,
         })
     }
+}
+
+/// Bytes of the words as they are stored.
+fn message_bytes(parts: &[crate::targets::Part]) -> usize {
+    let bytes = |part: &crate::targets::Part| {
+        part.kind.len() + part.text.len() + part.payload.len() + 3 * LENGTH_BYTES_MAX
+    };
+    parts.iter().map(bytes).sum()
+}
+
+/// Bytes that the length of a stored text takes at most.
+const LENGTH_BYTES_MAX: usize = 4;
+
+fn shortened(mut text: String) -> String {
+    cut(&mut text, DETAIL_BYTES_MAX);
+    text
 }
 
 /// Hash of parts, by which equal words are known.

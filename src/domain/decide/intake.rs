@@ -2,7 +2,7 @@
 
 use super::super::command::{Accept, Context, Notify, Refusal, Told};
 use super::super::event::{Accepted, Event, RequestKeys};
-use super::super::notice::{Notice, NoticeDraft};
+use super::super::notice::{Notice, NoticeDraft, cut};
 use super::super::reason::{Routed, What};
 use super::super::routing::Router;
 use super::super::state::{State, row_facts, subject_hash};
@@ -12,6 +12,9 @@ use crate::projections::configuration::Target;
 /// Most notices one request may give; a request with more is refused as a whole.
 pub const NOTICES_PER_REQUEST_MAX: usize = 1_000;
 pub use crate::targets::HOPS_MAX;
+
+/// Longest reason why a request could not be read, in bytes.
+const WHY_BYTES_MAX: usize = 1_024;
 
 /// The provider under which one-off messages are recorded.
 pub const ONE_OFF: &str = "api";
@@ -106,11 +109,12 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
 pub fn unreadable(
     state: &State,
     provider_id: u32,
-    why: String,
+    mut why: String,
     keys: RequestKeys,
     context: &Context,
 ) -> Result<Decided, Refusal> {
     let provider = provider(state, provider_id)?;
+    cut(&mut why, WHY_BYTES_MAX);
     if let Some((first, count)) = state.seen.find(provider_id, keys) {
         return Ok(Decided {
             events: Vec::new(),

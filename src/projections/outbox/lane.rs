@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Delivery, Outbox};
+use super::{Delivery, Outbox, WAIT_MAX_MICROS};
 use crate::domain::event::DeliveryKey;
 
 /// Waiting deliveries looked at per lane and look. When this many at the head of a lane all wait to
@@ -50,6 +50,25 @@ pub struct Due {
     pub ready: Vec<DeliveryKey>,
     /// The earliest moment at which something now waiting for time may go.
     pub next_at: Option<i64>,
+    /// The lane to begin with next time, when there was no room for all of them.
+    pub next_lane: Option<u32>,
+}
+
+/// What the one who asks says about lanes and deliveries.
+pub struct Asked<D, T> {
+    /// How many deliveries of this (target, receiver) may be under way; 0 means that nothing is to be
+    /// sent there now.
+    pub depth: D,
+    /// Whether a delivery is taken already, to be claimed at once or after a rest. It has its place in
+    /// lane and target, and is not given out again.
+    pub taken: T,
+}
+
+/// Whether a wait until this moment goes on. No wait is longer than [`WAIT_MAX_MICROS`]: one that
+/// seems to be was made by a clock that was wrong, and is over.
+pub fn waits_until(until: i64, now: i64) -> bool {
+    // 0 is no wait, also by a clock that reads before 1970.
+    until > now.max(0) && until.saturating_sub(now) <= WAIT_MAX_MICROS
 }
 
 impl Lane {
@@ -93,10 +112,27 @@ impl Lane {
 }
 
 impl Outbox {
-    /// What may be sent at `now`: at most `most`, taken from each lane in turn, from `first_lane` on
-    /// and round, so that a lane with ten thousand waiting does not starve another. `depth` says how many deliveries a target's
-    /// lanes may have under way; 0 means the target is not to be sent to at all.
-    pub fn due(&self, now: i64, most: usize, first_lane: u32, depth: impl Fn(u32) -> u16) -> Due {
+    /// Until when a receiver, or its target as a whole, asked to wait; 0 when neither did.
+    pub fn paused_until(&self, target: u32, receiver: u32) -> i64 {
+        let lane = self
+            .lanes
+            .get(&receiver)
+            .map_or(0, |lane| lane.paused_until);
+        lane.max(self.pauses.get(&target).copied().unwrap_or(0))
+    }
+
+    /// Deliveries under way to a target.
+    pub fn under_way(&self, target: u32) -> u16 {
+        self.sending.get(&target).copied().unwrap_or(0)
+    }
+
+    /// What may be sent at `now`: at most `most`, from `first_lane` on and round. Who asks again from
+    /// [`Due::next_lane`] on starves no lane, however many wait in the others.
+    pub fn due<D, T>(&self, now: i64, most: usize, first_lane: u32, asked: &Asked<D, T>) -> Due
+    where
+        D: Fn(u32, u32) -> u16,
+        T: Fn(&DeliveryKey) -> bool,
+    {
         let mut due = Due::default();
         if self.paused {
             return due;
@@ -110,8 +146,9 @@ impl Outbox {
             .lanes
             .range(first_lane..)
             .chain(self.lanes.range(..first_lane));
-        for (_, lane) in lanes {
+        for (receiver, lane) in lanes {
             if due.ready.len() >= most {
+                due.next_lane = Some(*receiver);
                 break;
             }
             let Some(first) = lane.waiting.first() else {
@@ -124,17 +161,19 @@ impl Outbox {
             else {
                 continue;
             };
-            let paused_until = lane
-                .paused_until
-                .max(self.pauses.get(&target).copied().unwrap_or(0));
-            if paused_until > now {
+            let depth = usize::from((asked.depth)(target, *receiver));
+            if depth == 0 {
+                continue;
+            }
+            let paused_until = self.paused_until(target, *receiver);
+            if waits_until(paused_until, now) {
                 look_again(&mut due, paused_until);
                 continue;
             }
-            let free = usize::from(depth(target)).saturating_sub(lane.under_way());
-            let busy = self.sending.get(&target).copied().unwrap_or(0)
-                + started.get(&target).copied().unwrap_or(0);
-            let mut free = free.min(usize::from(TARGET_IN_FLIGHT_MAX.saturating_sub(busy)));
+            let busy = self.under_way(target) + started.get(&target).copied().unwrap_or(0);
+            let mut free = depth
+                .saturating_sub(lane.under_way())
+                .min(usize::from(TARGET_IN_FLIGHT_MAX.saturating_sub(busy)));
             subjects.clear();
             for rank in lane.waiting.iter().take(LANE_SCAN_MAX) {
                 if free == 0 || due.ready.len() >= most {
@@ -149,12 +188,13 @@ impl Outbox {
                 if overtakes {
                     continue;
                 }
-                let ready_at = delivery.not_before.max(delivery.due_at);
-                if ready_at > now {
-                    look_again(&mut due, ready_at);
+                if waits_until(delivery.not_before, now) {
+                    look_again(&mut due, delivery.not_before);
                     continue;
                 }
-                due.ready.push(rank.key);
+                if !(asked.taken)(&rank.key) {
+                    due.ready.push(rank.key);
+                }
                 *started.entry(target).or_default() += 1;
                 free -= 1;
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -10,6 +11,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use tokio::sync::watch;
 use tracing::Instrument;
 
 use super::problem::Problem;
@@ -55,6 +57,8 @@ impl Phase {
 pub struct Front {
     pub options: HttpOptions,
     app: OnceLock<Arc<App>>,
+    /// Says so when the app is there.
+    opened: watch::Sender<bool>,
     phase: AtomicU64,
     done: AtomicU64,
     of: AtomicU64,
@@ -65,6 +69,7 @@ impl Front {
         Arc::new(Front {
             options,
             app: OnceLock::new(),
+            opened: watch::Sender::new(false),
             phase: AtomicU64::new(0),
             done: AtomicU64::new(0),
             of: AtomicU64::new(0),
@@ -87,6 +92,17 @@ impl Front {
             tracing::error!("the program became ready twice");
         }
         self.progress(Phase::Ready, 0, 0);
+        self.opened.send_replace(true);
+    }
+
+    /// As [`Front::app`], for who would rather wait a moment while the state is rebuilt.
+    pub async fn app_soon(&self, most: Duration) -> Result<Arc<App>, Problem> {
+        let mut opened = self.opened.subscribe();
+        if self.phase() != Phase::Stopping {
+            // Too late or in time, what there is to say is said below.
+            let _late = tokio::time::timeout(most, opened.wait_for(|open| *open)).await;
+        }
+        self.app().map(Arc::clone)
     }
 
     pub fn phase(&self) -> Phase {

@@ -36,6 +36,8 @@ pub const BODY_BYTES_DEFAULT: u32 = 1024 * 1024;
 pub const BODY_BYTES_MAX: u32 = 25 * 1024 * 1024;
 /// Time for a body to arrive.
 pub const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long a request waits for the program to be ready: some senders never come again.
+pub const START_WAIT_MAX: Duration = Duration::from_secs(4);
 /// Bytes of bodies being read or written at a time, all requests together.
 pub const BODIES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
 /// They are counted in pieces of so many bytes.
@@ -66,7 +68,7 @@ pub async fn hook(State(front): State<Arc<Front>>, peer: Peer, request: Request)
 }
 
 async fn take(front: &Front, peer: Peer, request: Request) -> Result<Response, Problem> {
-    let app = Arc::clone(front.app()?);
+    let app = front.app_soon(START_WAIT_MAX).await?;
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let rest = path.strip_prefix("/hooks/").unwrap_or("");
@@ -103,7 +105,7 @@ async fn take(front: &Front, peer: Peer, request: Request) -> Result<Response, P
             let mut response = problem.into_response();
             response.headers_mut().insert(
                 header::ALLOW,
-                header::HeaderValue::from_static("POST, GET, HEAD"),
+                header::HeaderValue::from_static("POST, PUT, GET, HEAD"),
             );
             return Ok(response);
         }
@@ -434,18 +436,21 @@ impl Intake<'_> {
 }
 
 fn earlier_ids(app: &App, first: u64, count: u16) -> Result<Vec<String>, Problem> {
-    let page = app
+    let founding = app
         .ledger
         .reader()
-        .page(first, usize::from(count))
+        .get(first)
         .map_err(|error| Problem::internal(&error))?;
-    Ok(page
-        .into_iter()
-        .filter_map(|recorded| match recorded.payload {
-            Event::Accepted(accepted) => Some(accepted.seed.id(recorded.position, 0).to_string()),
-            _ => None,
-        })
-        .collect())
+    // The notices of one request stand one after another and share the seed of their ids.
+    match founding.map(|recorded| recorded.payload) {
+        Some(Event::Accepted(accepted)) => Ok((first..first + u64::from(count))
+            .map(|position| accepted.seed.id(position, 0).to_string())
+            .collect()),
+        Some(_) | None => Err(Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the earlier request at position {first} cannot be read"),
+        )),
+    }
 }
 
 /// Headers that are never shown to a mapping, whatever they hold.

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::targets::flat::Tag;
+use super::apart::APART;
+use crate::targets::flat::{Tag, is_code};
 use crate::targets::split::{Dialect, Place, units_of};
 
 pub(super) struct Html;
@@ -35,8 +36,12 @@ impl Dialect for Html {
         .into()
     }
 
-    fn text(&self, cluster: &str, _place: Place<'_>, out: &mut String) {
+    fn text(&self, cluster: &str, place: Place<'_>, out: &mut String) {
         escape(cluster, out);
+        // What stood before it is in the piece before, and no longer keeps it from being a command.
+        if cluster == "/" && place.first && !is_code(place.style) {
+            out.push(APART);
+        }
     }
 
     fn counts_markup(&self) -> bool {

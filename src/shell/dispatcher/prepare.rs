@@ -1,0 +1,197 @@
+//! What an attempt needs beside its claim: the configuration as it is now, and the words.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::Dispatch;
+use crate::domain::command::Composed;
+use crate::domain::decide::parts_hash;
+use crate::domain::event::{DeliveryKey, PlannedLink};
+use crate::domain::spec::{LinkSpec, ReceiverSpec, SecretMarks, TargetSpec};
+use crate::projections::configuration::Configuration;
+use crate::projections::outbox::Delivery;
+use crate::shell::families::Origin;
+use crate::targets::{self, Message};
+use crate::templates::{Rendered, Scene, Words, render, render_body};
+
+/// One delivery, ready to be put into words and sent.
+pub(super) struct Prepared {
+    pub(super) delivery: Delivery,
+    pub(super) config_revision: u64,
+    pub(super) target: TargetSpec,
+    pub(super) target_revision: u64,
+    pub(super) marks: SecretMarks,
+    pub(super) receiver: ReceiverSpec,
+    pub(super) zone: TimeZone,
+    pub(super) words: Option<Arc<Option<Words>>>,
+    pub(super) locale: String,
+    pub(super) tracker: Option<String>,
+}
+
+impl Dispatch {
+    pub(super) fn prepare(&self, key: DeliveryKey, origin: &Origin) -> Option<Prepared> {
+        let state = self.ledger.state();
+        let configuration = &state.configuration;
+        let delivery = state.outbox.deliveries.get(&key)?.clone();
+        let target = configuration.targets.get(&delivery.target)?;
+        let mut receiver = target.receiver(delivery.receiver)?;
+        if let Some(moved) = state
+            .health
+            .receivers
+            .get(&delivery.receiver)
+            .and_then(|health| health.moved_to.clone())
+        {
+            receiver.to = moved;
+        }
+        let spec = target.entity.spec.clone();
+        let tracker = configuration.trackers.get(&delivery.tracker);
+        let link = tracker.and_then(|tracker| {
+            let links = &tracker.entity.spec.links;
+            link_of(configuration, links, &spec.name, &delivery, &origin.links)
+        });
+        let template = link
+            .and_then(|link| link.template.as_deref())
+            .and_then(|name| configuration.template(name));
+        let words = template.map(|template| {
+            template
+                .words
+                .shared(|| Words::compile(&template.entity.spec).ok())
+        });
+        let locale = receiver
+            .locale
+            .clone()
+            .or_else(|| link.and_then(|link| link.locale.clone()))
+            .or_else(|| spec.locale.clone())
+            .unwrap_or_else(|| configuration.settings.locale.clone());
+        Some(Prepared {
+            config_revision: configuration.revision,
+            target_revision: target.entity.revision,
+            marks: target.entity.secrets.clone(),
+            tracker: tracker.map(|tracker| tracker.entity.spec.name.clone()),
+            zone: configuration.zone().clone(),
+            target: spec,
+            receiver,
+            words,
+            locale,
+            delivery,
+        })
+    }
+
+    pub(super) fn compose(
+        &self,
+        prepared: &Prepared,
+        kind: &dyn targets::Target,
+        origin: &Origin,
+        delivery_id: &str,
+    ) -> Result<Composed, targets::Unsendable> {
+        let now = Timestamp::from_microsecond(self.clock.now()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let scene = Scene {
+            notice: &origin.notice,
+            tracker: prepared.tracker.as_deref(),
+            link: None,
+            target: &prepared.target.name,
+            receiver: &prepared.receiver.name,
+            locale: &prepared.locale,
+            zone: &prepared.zone,
+            now,
+        };
+        let words = prepared.words.as_deref().and_then(Option::as_ref);
+        let (message, mut faults) = message(&scene, words, kind, &prepared.target, delivery_id);
+        let parts = kind.compose(&message, &prepared.target, &prepared.receiver)?;
+        faults.truncate(8);
+        Ok(Composed {
+            hash: parts_hash(&parts),
+            parts,
+            faults,
+        })
+    }
+}
+
+/// The link over which a delivery was planned, as it is configured now. Several links of a tracker may
+/// lead to one target, by different names or through a broadcast: they stand in the plan in the
+/// order of the configuration.
+fn link_of<'a>(
+    configuration: &Configuration,
+    links: &'a [LinkSpec],
+    target: &str,
+    delivery: &Delivery,
+    planned: &[PlannedLink],
+) -> Option<&'a LinkSpec> {
+    let index = usize::from(delivery.link);
+    let over = planned.get(index)?;
+    let leads_there = |link: &&LinkSpec| {
+        link.target == target
+            || configuration.target(&link.target).is_some_and(|broadcast| {
+                let spec = &broadcast.entity.spec;
+                spec.targets.iter().any(|child| child == target)
+                    && !spec.off.iter().any(|child| child == target)
+            })
+    };
+    let name = |link: &&LinkSpec| link.name.as_deref().unwrap_or("") == over.link_name;
+    let earlier = planned[..index].iter().filter(|other| {
+        (other.tracker, other.target) == (over.tracker, over.target)
+            && other.link_name == over.link_name
+    });
+    let mut candidates: Vec<&LinkSpec> = links
+        .iter()
+        .filter(|link| link.enabled)
+        .filter(name)
+        .filter(leads_there)
+        .collect();
+    let nth = earlier.count().min(candidates.len().checked_sub(1)?);
+    Some(candidates.swap_remove(nth))
+}
+
+/// Puts a notice into words for a target. What it says about itself when something went wrong comes
+/// as faults.
+pub fn message(
+    scene: &Scene<'_>,
+    words: Option<&Words>,
+    kind: &dyn targets::Target,
+    target: &TargetSpec,
+    delivery_id: &str,
+) -> (Message, Vec<String>) {
+    let Rendered {
+        title,
+        text,
+        buttons,
+        mut faults,
+        fell_back: _,
+    } = render(words, kind.format(), scene);
+    let body = target
+        .body
+        .as_deref()
+        .and_then(|source| match render_body(source, scene) {
+            Ok(body) => Some(body),
+            Err(fault) => {
+                faults.push(format!(
+                    "the body template failed, so the default body was sent: {fault}"
+                ));
+                None
+            }
+        });
+    let notice = scene.notice;
+    let message = Message {
+        delivery_id: delivery_id.to_owned(),
+        title,
+        text,
+        buttons,
+        severity: notice.draft.severity,
+        url: notice.draft.url.clone(),
+        notice: crate::templates::notice_json(notice),
+        kind: notice.draft.kind.clone(),
+        received_at: Timestamp::from_microsecond(notice.received_at)
+            .unwrap_or(Timestamp::UNIX_EPOCH)
+            .to_string(),
+        body,
+        hops: notice
+            .draft
+            .labels
+            .get("hops")
+            .and_then(|hops| hops.parse().ok())
+            .unwrap_or(0),
+    };
+    (message, faults)
+}

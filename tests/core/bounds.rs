@@ -1,0 +1,223 @@
+//! Whatever comes in, an event fits its frame: nothing that is decided is refused by the log, where
+//! it would fail everyone in its batch.
+
+use std::collections::BTreeMap;
+
+use notify_bridge::domain::command::{Accept, Attempted, Claim, Command, Composed, Refusal};
+use notify_bridge::domain::decide::MESSAGE_BYTES_MAX;
+use notify_bridge::domain::event::{Event, RequestKeys};
+use notify_bridge::domain::notice::{Collection, Item, Items, LABELS_MAX, NoticeDraft, Subject};
+use notify_bridge::domain::reason::What;
+use notify_bridge::projections::outbox::Status;
+use notify_bridge::targets::{Part, Verdict};
+use notify_bridge::wire;
+use notify_store::{PAYLOAD_BYTES_MAX, Payload};
+
+use crate::driver::{Core, accept, entity, provider, ready};
+
+fn bytes_of(event: &Event) -> usize {
+    let mut bytes = Vec::new();
+    event.encode(&mut bytes);
+    assert!(bytes.len() <= wire::weight(event));
+    bytes.len()
+}
+
+fn largest(core: &Core) -> usize {
+    core.log
+        .iter()
+        .map(|(_, event)| bytes_of(event))
+        .max()
+        .unwrap_or(0)
+}
+
+fn long(length: usize) -> String {
+    "é".repeat(length)
+}
+
+fn huge_draft() -> NoticeDraft {
+    let map = |salt: &str| -> BTreeMap<String, String> {
+        (0..100)
+            .map(|n| (format!("{salt}{n:03}{}", "k".repeat(900)), long(3_000)))
+            .collect()
+    };
+    let items = vec![
+        Item {
+            key: long(3_000),
+            kind: long(3_000),
+            label: long(3_000),
+        };
+        600
+    ];
+    NoticeDraft {
+        kind: long(9_000),
+        collection: Some(Collection {
+            id: long(9_000),
+            name: long(9_000),
+        }),
+        subject: Subject {
+            key: long(9_000),
+            label: long(9_000),
+        },
+        actor: Some(long(9_000)),
+        title: long(9_000),
+        text: long(90_000),
+        url: Some(format!("https://x.example/{}", "u".repeat(2_000))),
+        labels: map("l"),
+        before: map("b"),
+        after: map("a"),
+        items: Items {
+            added: items.clone(),
+            removed: items,
+            added_total: u64::MAX,
+            removed_total: u64::MAX,
+        },
+        ..NoticeDraft::default()
+    }
+}
+
+/// As many trackers, links, broadcasts and receivers as nobody has, all with long names.
+fn crowded() -> Core {
+    let name = |salt: &str, n: usize| format!("{salt}{n:03}-{}", "n".repeat(56));
+    let mut core = Core::new();
+    let mut specs = vec![provider("p")];
+    let mut targets = Vec::new();
+    for n in 0..150 {
+        let receivers: Vec<_> = (0..40)
+            .map(|r| serde_json::json!({"name": format!("r{r}"), "to": r.to_string()}))
+            .collect();
+        targets.push(name("t", n));
+        specs.push(entity(serde_json::json!({
+            "entity": "target", "name": targets[n], "kind": "telegram", "receivers": receivers,
+        })));
+    }
+    specs.push(entity(serde_json::json!({
+        "entity": "target", "name": "all", "kind": "broadcast", "targets": targets,
+    })));
+    for n in 0..200 {
+        let links: Vec<_> = ["a", "b"]
+            .iter()
+            .map(|salt| serde_json::json!({"target": "all", "name": name(salt, n)}))
+            .collect();
+        specs.push(entity(serde_json::json!({
+            "entity": "tracker", "name": name("w", n), "provider": "p", "links": links,
+            "kinds": [if n % 3 == 0 { "no_such_kind_with_a_name_that_fills_the_reason" } else { "*" }],
+        })));
+    }
+    core.configure(specs).unwrap();
+    core
+}
+
+#[test]
+fn the_largest_notice_fits_its_frame() {
+    let mut core = crowded();
+    let command = Command::Accept(Box::new(Accept {
+        provider: core.provider("p"),
+        notices: vec![huge_draft()],
+        keys: RequestKeys {
+            sender: Some(1),
+            body: Some(2),
+        },
+        hops: 3,
+    }));
+    core.run(command).unwrap();
+    let largest = largest(&core);
+    assert!(largest <= PAYLOAD_BYTES_MAX, "{largest}");
+    let Some((_, Event::Accepted(accepted))) = core.log.last() else {
+        panic!("accepted");
+    };
+    let notice = &accepted.notice;
+    assert!(notice.labels.len() <= LABELS_MAX + 1);
+    assert!(notice.labels.contains_key("labels_left_out"));
+    assert_eq!(notice.items.added_total, u64::MAX);
+    assert!(
+        accepted.plan.planned.len() > 1_000,
+        "many are still reached"
+    );
+    assert!(
+        accepted
+            .plan
+            .planned
+            .iter()
+            .all(|planned| usize::from(planned.link) < accepted.plan.links.len())
+    );
+}
+
+#[test]
+fn a_bounded_notice_is_not_bounded_again() {
+    let once = huge_draft().bounded();
+    assert_eq!(once.clone().bounded(), once);
+}
+
+fn part(bytes: usize) -> Part {
+    Part {
+        kind: "text".into(),
+        text: "w".repeat(bytes),
+        payload: "{}".into(),
+    }
+}
+
+#[test]
+fn words_that_are_too_large_are_parked_and_not_claimed() {
+    let mut core = ready(1);
+    core.run(accept(core.provider("p"), "a", None)).unwrap();
+    let key = core.due()[0];
+    let claim = Claim {
+        delivery: key,
+        revision: core.state.outbox.deliveries[&key].revision,
+        config_revision: core.state.configuration.revision,
+        composed: Some(Composed {
+            parts: vec![part(MESSAGE_BYTES_MAX)],
+            hash: 1,
+            faults: Vec::new(),
+        }),
+    };
+    core.run(Command::Claim(Box::new(claim))).unwrap();
+    assert_eq!(core.state.outbox.deliveries[&key].status, Status::Parked);
+    let why = core.log.iter().find_map(|(_, event)| match event {
+        Event::DeliverySettled { why, .. } => Some(*why),
+        _ => None,
+    });
+    assert_eq!(why, Some(What::Unsendable));
+}
+
+#[test]
+fn what_a_service_answers_is_bounded() {
+    let reason = long(400_000);
+    for verdict in [
+        Verdict::Sent {
+            ids: vec![long(400_000); 3],
+        },
+        Verdict::Retry {
+            after: None,
+            scope: notify_bridge::targets::Scope::Target,
+            reason: reason.clone(),
+        },
+        Verdict::Fallback {
+            parts: vec![part(400_000)],
+            reason: reason.clone(),
+        },
+        Verdict::Rejected {
+            reason: reason.clone(),
+        },
+        Verdict::Gone {
+            reason: reason.clone(),
+        },
+        Verdict::Moved { to: reason.clone() },
+    ] {
+        let mut core = ready(1);
+        core.run(accept(core.provider("p"), "a", None)).unwrap();
+        let key = core.due()[0];
+        core.claim(key).unwrap();
+        core.report(key, Attempted::Judged(verdict.clone()))
+            .unwrap();
+        let largest = largest(&core);
+        assert!(largest < 16 * 1_024, "{largest}: {verdict:?}");
+    }
+}
+
+#[test]
+fn one_change_names_an_entity_once() {
+    let mut core = Core::new();
+    let twice = core.configure(vec![provider("p"), provider("p")]);
+    assert!(matches!(twice, Err(Refusal::Invalid { .. })), "{twice:?}");
+}
