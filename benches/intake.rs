@@ -7,6 +7,15 @@
 //!
 //! Budget: at least 60 % of the bare handler's rate.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures with the real clock, and connects to this machine only"
+)]
+
+// As the program does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[path = "shared/arguments.rs"]
 mod arguments;
 #[path = "intake/bare.rs"]
@@ -38,12 +47,14 @@ use percentile::percentile;
 use verdict::{figure, judge};
 
 const CONNECTIONS: usize = 64;
-/// Rounds, each of both, one after the other; `-- rounds=5` for others.
-const ROUNDS: u64 = 3;
-/// Seconds of each; `-- seconds=10` for others.
-const SECONDS: u64 = 2;
-/// Requests made for each second of a run: more than any machine here answers.
-const REQUESTS_PER_SECOND: u64 = 30_000;
+/// Slices of each, in turn, so that what else the machine does meets both alike; `-- rounds=40` for
+/// others.
+const ROUNDS: u64 = 10;
+/// Not counted, while connections open and stores grow.
+const WARM_UP_ROUNDS: u64 = 2;
+const SLICE: Duration = Duration::from_millis(400);
+/// Requests made for a slice: more than any machine here answers in it.
+const REQUESTS_PER_SLICE: u64 = 16_000;
 const SHARE_MIN: f64 = 60.0;
 
 const CONFIGURATION: &str = r#"
@@ -94,57 +105,81 @@ fn main() {
         return;
     }
     let rounds = arguments::argument("rounds").unwrap_or(ROUNDS);
-    let seconds = arguments::argument("seconds").unwrap_or(SECONDS);
-    let mut bases = Vec::new();
-    let mut ours = Vec::new();
+    let mut bare = Side::start("bare");
+    let mut ours = Side::start("bridge");
     let mut shares = Vec::new();
-    for round in 0..rounds {
-        let base = measure("bare", round * 2, seconds);
-        let our = measure("bridge", round * 2 + 1, seconds);
+    for round in 0..WARM_UP_ROUNDS + rounds {
+        let base = bare.slice(round);
+        let our = ours.slice(round);
+        if round < WARM_UP_ROUNDS {
+            (bare.slices, ours.slices) = (Vec::new(), Vec::new());
+            continue;
+        }
         shares.push(our / base * 100.0);
-        bases.push(base);
-        ours.push(our);
     }
-    for (name, rates) in [("bare", &bases), ("bridge", &ours)] {
-        let (rate, spread) = median(rates);
-        println!(
-            "{name}: {} requests/s, spread {:.0} %",
-            figure(rate),
-            spread * 100.0
-        );
-    }
+    bare.report();
+    ours.report();
     let (share, spread) = median(&shares);
-    println!("spread of the share: {:.0} %", spread * 100.0);
+    println!("share by slice: spread {:.0} %", spread * 100.0);
     judge("durable intake against bare", share, SHARE_MIN.., "%");
 }
 
-/// One run of one of the two, on an empty store.
-fn measure(role: &str, series: u64, seconds: u64) -> f64 {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    std::fs::write(folder.path().join("bench.toml"), CONFIGURATION).expect("a file is written");
-    let path = folder.path().to_string_lossy().into_owned();
-    let requests = (0..seconds * REQUESTS_PER_SECOND)
-        .map(|n| client::request("forge", (series << 32) | n))
-        .collect();
-    let server = child::Child::start(role, &[&path]).expect("the server starts");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime starts");
-    let time = Duration::from_secs(seconds);
-    let Run {
-        per_second,
-        mut answered,
-        refused,
-    } = runtime
-        .block_on(flood::flood(server.address, CONNECTIONS, requests, time))
-        .expect("the server can be reached");
-    println!(
-        "{role}: {} requests/s; p50 {} ms, p99 {} ms; {refused} refused; {:.0} MiB resident",
-        figure(per_second),
-        figure(percentile(&mut answered, 0.5)),
-        figure(percentile(&mut answered, 0.99)),
-        server.resident_mib(),
-    );
-    per_second
+/// One of the two that are compared, on a store of its own.
+struct Side {
+    role: &'static str,
+    server: child::Child,
+    runtime: tokio::runtime::Runtime,
+    slices: Vec<Run>,
+    /// Removed at the end.
+    _folder: tempfile::TempDir,
+}
+
+impl Side {
+    fn start(role: &'static str) -> Side {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("bench.toml"), CONFIGURATION).expect("a file is written");
+        let path = folder.path().to_string_lossy().into_owned();
+        Side {
+            role,
+            server: child::Child::start(role, &[&path]).expect("the server starts"),
+            runtime: tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime starts"),
+            slices: Vec::new(),
+            _folder: folder,
+        }
+    }
+
+    /// Floods it for one slice of time and gives its rate. The other one is idle meanwhile.
+    fn slice(&mut self, round: u64) -> f64 {
+        let requests = (0..REQUESTS_PER_SLICE)
+            .map(|n| client::request("forge", (round << 32) | n))
+            .collect();
+        let flood = flood::flood(self.server.address, CONNECTIONS, requests, SLICE);
+        let run = self.runtime.block_on(flood).expect("it can be reached");
+        let rate = run.per_second;
+        self.slices.push(run);
+        rate
+    }
+
+    fn report(&self) {
+        let rates: Vec<f64> = self.slices.iter().map(|run| run.per_second).collect();
+        let (rate, spread) = median(&rates);
+        let mut answered: Vec<Duration> = Vec::new();
+        let mut refused = 0;
+        for run in &self.slices {
+            answered.extend(&run.answered);
+            refused += run.refused;
+        }
+        println!(
+            "{}: {} requests/s, spread {:.0} %; p50 {} ms, p99 {} ms; {refused} refused; {:.0} MiB resident",
+            self.role,
+            figure(rate),
+            spread * 100.0,
+            figure(percentile(&mut answered, 0.5)),
+            figure(percentile(&mut answered, 0.99)),
+            self.server.resident_mib(),
+        );
+    }
 }

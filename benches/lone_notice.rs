@@ -6,6 +6,15 @@
 //!
 //! Budget: under 160 KiB for the three commits together.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a bench measures with the real clock, and connects to this machine only"
+)]
+
+// As the program does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[path = "shared/arguments.rs"]
 mod arguments;
 #[path = "shared/hook.rs"]
@@ -59,10 +68,7 @@ fn main() {
         .open(folder.path().join("bridge.redb"))
         .expect("a file");
     let file = Counting::new(FileBackend::new(file).expect("a backend"));
-    let options = Options {
-        cache_bytes: log::CACHE_BYTES,
-        ..Options::default()
-    };
+    let options = Options::default();
     let mut log = Log::open_with_backend(file.clone(), &options, &|_| {}).expect("a store");
     let (mut world, configured) = log::world();
     log::fill(&mut log, &mut world, configured, events);

@@ -1,6 +1,11 @@
 //! Questions: what does a tracker's `where` cost for each notice (budget: 3 µs), and what does it
 //! cost to put a notice into words for one receiver (budget: 200 µs)?
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a bench is the outside world: it reads the clock and makes its own connections"
+)]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -11,18 +11,25 @@ use clap::FromArgMatches as _;
 mod access;
 pub mod args;
 mod configuration;
+mod demo;
+mod explain;
 mod failure;
+mod health;
+mod inline;
 mod logging;
-mod moments;
-mod passwords;
+mod operate;
 mod place;
 mod printer;
+mod read;
 mod remote;
+mod render;
 mod secret;
+mod sentences;
 mod serve;
 mod stopped;
 mod version;
 
+use crate::domain::event::Action;
 use args::{Cli, Level, LogFormat, LoggingArgs, Place, TokenVerb, UserVerb, Verb};
 use failure::Failure;
 
@@ -90,7 +97,34 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::User(verb) => access::user(verb).await,
         Verb::Token(verb) => access::token(verb).await,
         Verb::SetupLink => Err(access::setup_link()),
-        _ => Err(Failure::Failed("later".into())),
+        Verb::Demo(args) => demo::run(args).await,
+        Verb::Send(args) => operate::send(&args).await,
+        Verb::Notices(args) => read::notices(&args).await,
+        Verb::Deliveries(args) => read::deliveries(&args).await,
+        Verb::Parked(args) => read::parked(&args).await,
+        Verb::Log(args) => read::log(&args).await,
+        Verb::Tail(args) => read::tail(&args).await,
+        Verb::Explain(args) => explain::run(&args).await,
+        Verb::Retry(args) => operate::deliveries(&args, Action::Retry).await,
+        Verb::Drop(args) => operate::deliveries(&args, Action::Drop).await,
+        Verb::Confirm(args) => operate::deliveries(&args, Action::Confirm).await,
+        Verb::Resend(args) => operate::resend(&args).await,
+        Verb::Pause(place) => operate::set_paused(&place, true).await,
+        Verb::Resume(place) => operate::set_paused(&place, false).await,
+        Verb::Test(args) => operate::test(&args).await,
+        Verb::Render(args) => render::run(&args),
+        Verb::Healthcheck(args) => health::run(&args).await,
+        Verb::Completions { shell } => {
+            let mut completions = Vec::new();
+            clap_complete::generate(
+                shell,
+                &mut args::command(),
+                "notify-bridge",
+                &mut completions,
+            );
+            let text = String::from_utf8_lossy(&completions);
+            printer::Printer::new(false).line(text.trim_end())
+        }
     }
 }
 
@@ -98,7 +132,7 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
 fn routes(
     routes: axum::Router<std::sync::Arc<crate::shell::http::front::Front>>,
 ) -> axum::Router<std::sync::Arc<crate::shell::http::front::Front>> {
-    routes.layer(axum::middleware::from_fn(logging::requests))
+    crate::shell::http::api::routes(routes).layer(axum::middleware::from_fn(logging::requests))
 }
 
 impl Verb {

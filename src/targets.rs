@@ -250,6 +250,50 @@ pub static KINDS: &[&dyn Target] = &[
     &inbox::Inbox,
 ];
 
+/// How much text one message of a format takes; longer ones become several, or are cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextLimit {
+    /// `telegram`, `discord` or `plain`.
+    pub format: &'static str,
+    pub length_max: usize,
+    /// Counted in UTF-16 units, else in bytes.
+    utf16: bool,
+}
+
+impl TextLimit {
+    /// The length of a text without markup, as this limit counts.
+    pub fn length(&self, text: &str) -> usize {
+        if self.utf16 {
+            text.encode_utf16().count()
+        } else {
+            text.len()
+        }
+    }
+
+    pub fn unit(&self) -> &'static str {
+        if self.utf16 { "UTF-16 units" } else { "bytes" }
+    }
+}
+
+/// The limit of each format that has target kinds.
+pub static TEXT_LIMITS: &[TextLimit] = &[
+    TextLimit {
+        format: "telegram",
+        length_max: telegram::TEXT_UNITS_MAX,
+        utf16: true,
+    },
+    TextLimit {
+        format: "discord",
+        length_max: discord::DESCRIPTION_UNITS_MAX,
+        utf16: true,
+    },
+    TextLimit {
+        format: "plain",
+        length_max: inbox::TEXT_BYTES_MAX,
+        utf16: false,
+    },
+];
+
 /// The secret fields of a kind; none for one that is not known.
 pub fn secret_fields(name: &str) -> &'static [SecretField] {
     kind(name).map_or(&[], |target| target.secret_fields())

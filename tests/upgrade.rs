@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use notify_bridge::domain::event::{
     Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, Planned, PlannedLink,
-    RequestKeys, Role, RowFacts, Token, TokenScope, User,
+    RequestKeys, Role, RowFacts, Session, Token, TokenScope, User,
 };
 use notify_bridge::domain::notice::{
     Collection, Item, Items, NoticeDraft, Severity, Subject, Transition,
@@ -188,6 +188,17 @@ fn samples() -> Vec<Event> {
             by: by(),
         },
         Event::TokenRevoked { id: 3, by: by() },
+        Event::SessionBegan {
+            session: Session {
+                id: 6,
+                user: 1,
+                hash: [2; 32],
+                began_at: 1_795_521_600_000_000,
+                seen_at: 1_795_521_700_000_000,
+            },
+        },
+        Event::SessionSeen { id: 6 },
+        Event::SessionEnded { id: 7 },
         Event::Accepted(Box::new(Accepted {
             seed: seed(),
             day: 20_781,

@@ -14,8 +14,8 @@ use notify_bridge::shell::options::{HttpOptions, ServeOptions};
 
 use super::child;
 
-/// redb's page cache, in bytes.
-pub const CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// redb's page cache, as the program has it.
+pub use notify_store::CACHE_BYTES;
 
 /// Serves a data folder, configured by the file `bench.toml` in it, until the bench ends. With
 /// `paused`, nothing is sent.
@@ -66,5 +66,7 @@ pub fn serve(data: &Path, paused: bool) {
         child::listening(running.address);
         let end = tokio::task::spawn_blocking(child::wait_for_the_end);
         end.await.expect("the end is waited for");
+        // Nothing is drained: what was measured is over, and the folder goes.
+        std::process::exit(0);
     });
 }

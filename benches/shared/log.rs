@@ -9,8 +9,6 @@ use serde_json::json;
 use super::send;
 use super::world::{self, World};
 
-/// redb's page cache, in bytes.
-pub const CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// Notices written in one transaction while filling.
 const NOTICES_PER_BATCH: u64 = 1_000;
 /// `forge-0` has two trackers, each with a target of its own; `forge-1` has one.

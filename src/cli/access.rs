@@ -4,24 +4,20 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::args::{PasswordArgs, Place, TokenVerb, UserVerb};
 use super::failure::Failure;
-use super::moments::utc;
-use super::passwords;
 use super::printer::Printer;
 use super::remote::Remote;
 use super::secret;
+use super::sentences::text;
 use super::stopped::{BY, Missing, Readable, Writable};
 use crate::domain::command::{Command, PutToken, PutUser, UserCondition};
 use crate::domain::event::{Role, Token, TokenScope, User};
 use crate::shell::clock::{Clock as _, SystemClock};
-use crate::shell::entropy::{Entropy as _, SystemEntropy};
+use crate::shell::http::auth::{new_token, role_of};
 use crate::shell::ledger::Priority;
-
-/// Random bytes of a token.
-const TOKEN_BYTES: usize = 32;
+use crate::shell::views::moment;
 
 /// Setup pages are not part of this version, so no link is printed that would lead nowhere.
 pub fn setup_link() -> Failure {
@@ -90,7 +86,7 @@ pub async fn user(verb: UserVerb) -> Result<(), Failure> {
                 None => all(&Remote::new(&place)?, "users").await?,
             };
             list(&printer, &users, |user| {
-                vec![text(user, "name"), text(user, "role")]
+                vec![text(user, "name").to_owned(), text(user, "role").to_owned()]
             })
         }
     }
@@ -119,7 +115,9 @@ async fn put(
         let put = PutUser {
             name,
             role,
-            password_hash: password.map(|password| passwords::hash(&password.0)),
+            password_hash: password
+                .map(|password| secret::hashed(&password.0))
+                .transpose()?,
             only_if,
             by: BY.to_owned(),
         };
@@ -142,9 +140,8 @@ async fn put(
                 .await?;
         }
         UserCondition::Present => {
-            remote
-                .call(Method::PATCH, &["users", &name], &[], Some(&body))
-                .await?;
+            let path = ["users", name.as_str()];
+            remote.call(Method::PATCH, &path, &[], Some(&body)).await?;
         }
     }
     Ok(())
@@ -163,18 +160,18 @@ pub async fn token(verb: TokenVerb) -> Result<(), Failure> {
             let printer = Printer::new(false);
             let expires_at = expires.map(in_future);
             let token = if place.stopped().is_some() {
-                let token = new_token();
+                let (token, hash) = new_token();
                 let put = PutToken {
                     name,
-                    hash: Sha256::digest(token.as_bytes()).into(),
+                    hash,
+                    role: role.unwrap_or_else(|| needed(&scope)),
                     scopes: scope,
-                    role,
                     target,
                     expires_at,
                     by: BY.to_owned(),
                 };
                 command(&place, Missing::Create, Command::PutToken(Box::new(put))).await?;
-                token
+                token.to_string()
             } else {
                 ask_token(&place, &name, &scope, role, target, expires_at).await?
             };
@@ -219,9 +216,9 @@ pub async fn token(verb: TokenVerb) -> Result<(), Failure> {
                     None => "until revoked".to_owned(),
                 };
                 vec![
-                    text(token, "name"),
+                    text(token, "name").to_owned(),
                     scopes.join(","),
-                    text(token, "role"),
+                    text(token, "role").to_owned(),
                     target,
                     until,
                 ]
@@ -234,17 +231,20 @@ async fn ask_token(
     place: &Place,
     name: &str,
     scopes: &[TokenScope],
-    role: Role,
+    role: Option<Role>,
     target: Option<String>,
     expires_at: Option<i64>,
 ) -> Result<String, Failure> {
     let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    let mut body = json!({"name": name, "scopes": scopes, "role": role.as_str()});
+    let mut body = json!({"name": name, "scopes": scopes});
+    if let Some(role) = role {
+        body["role"] = role.as_str().into();
+    }
     if let Some(target) = target {
         body["target"] = target.into();
     }
     if let Some(at) = expires_at {
-        body["expires_at"] = utc(at).into();
+        body["expires"] = moment(at).into();
     }
     let answer = Remote::new(place)?
         .call(Method::POST, &["tokens"], &[], Some(&body))
@@ -255,11 +255,10 @@ async fn ask_token(
         .ok_or_else(|| Failure::Failed("the program made a token and did not say it".to_owned()))
 }
 
-/// `nb_` and random letters and digits.
-fn new_token() -> String {
-    let mut bytes = [0u8; TOKEN_BYTES];
-    SystemEntropy.fill(&mut bytes);
-    format!("nb_{}", hex::encode(bytes))
+/// The role that the scopes need.
+fn needed(scopes: &[TokenScope]) -> Role {
+    let roles = scopes.iter().map(|scope| role_of(*scope));
+    roles.max().unwrap_or(Role::Viewer)
 }
 
 fn in_future(span: Duration) -> i64 {
@@ -289,10 +288,6 @@ fn list(
     printer.table(&items.iter().map(row).collect::<Vec<_>>())
 }
 
-pub fn text(value: &Value, field: &str) -> String {
-    value[field].as_str().unwrap_or("").to_owned()
-}
-
 fn user_json(user: &User) -> Value {
     json!({"name": user.name, "role": user.role.as_str()})
 }
@@ -304,7 +299,7 @@ fn token_json(token: &Token) -> Value {
         "scopes": scopes,
         "role": token.role.as_str(),
         "target": token.target,
-        "created_at": utc(token.created_at),
-        "expires_at": token.expires_at.map(utc),
+        "created_at": moment(token.created_at),
+        "expires_at": token.expires_at.map(moment),
     })
 }

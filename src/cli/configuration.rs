@@ -3,11 +3,15 @@
 use std::io::{self, IsTerminal, Write as _};
 use std::path::PathBuf;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::args::{ApplyArgs, CheckArgs, ExportArgs, ExportSecrets};
 use super::failure::Failure;
+use super::inline::inlined;
 use super::printer::{Printer, complain, escaped};
+use super::remote::Remote;
+use super::sentences::list;
 use super::stopped::{BY, Missing, Writable};
 use crate::config::{Change, Plan, Problem, SOURCE_BYTES_MAX, Source};
 use crate::shell::configure::{self, ConfigureError, OwnSurroundings};
@@ -79,8 +83,8 @@ pub fn check(args: &CheckArgs) -> Result<(), Failure> {
             let entities = document.entities.len();
             if !args.json {
                 printer.line(&format!(
-                    "{}: no problem",
-                    super::serve::counted(entities, "entry").replace("entrys", "entries")
+                    "{}, no problem",
+                    super::serve::counted(entities, "definition")
                 ))?;
             }
             Ok(())
@@ -98,7 +102,7 @@ pub async fn apply(args: &ApplyArgs) -> Result<(), Failure> {
     let printer = Printer::new(args.place.json);
     let texts = Texts::read(&args.files)?;
     let Some(data) = args.place.stopped() else {
-        return super::remote::apply(args, &texts, &printer).await;
+        return apply_over_http(args, &texts, &printer).await;
     };
     let key_file = args.place.secret_key_file.as_deref();
     let store = Writable::open(data, key_file, Missing::Create).await?;
@@ -157,7 +161,7 @@ pub fn agree(removed: usize, yes: bool) -> Result<(), Failure> {
     if removed == 0 || yes {
         return Ok(());
     }
-    let what = format!("this removes {}", super::serve::counted(removed, "thing"));
+    let what = format!("this removes {removed} of what is configured");
     if !io::stdin().is_terminal() {
         return Err(Failure::Input(format!("{what}; say --yes to go on")));
     }
@@ -177,12 +181,61 @@ pub fn agree(removed: usize, yes: bool) -> Result<(), Failure> {
 pub async fn export(args: &ExportArgs) -> Result<(), Failure> {
     let printer = Printer::new(false);
     let Some(data) = args.place.stopped() else {
-        return super::remote::export(args, &printer).await;
+        return export_over_http(args, &printer).await;
     };
     let key_file = args.place.secret_key_file.as_deref();
     let store = Writable::open(data, key_file, Missing::Refuse).await?;
     let plain = args.secrets == ExportSecrets::Plain;
     let text = configure::export(&store.ledger, &store.vault, plain);
     store.close();
+    printer.line(text.trim_end_matches('\n'))
+}
+
+async fn apply_over_http(
+    args: &ApplyArgs,
+    texts: &Texts,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let sources = texts.sources();
+    let [source] = sources.as_slice() else {
+        let help = "a running program takes one file at a time, so that all of it or nothing is applied; put them into one, or stop it and use --data";
+        return Err(Failure::Input(help.to_owned()));
+    };
+    let text = inlined(source.file, source.text, &OwnSurroundings)?;
+    let remote = Remote::new(&args.place)?;
+    let body = |dry_run| json!({"text": text, "file": source.file, "prune": args.prune, "dry_run": dry_run});
+    let planned = remote
+        .call(Method::POST, &["apply"], &[], Some(&body(true)))
+        .await?;
+    let plan: Vec<&str> = list(&planned, "plan")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    if plan.is_empty() {
+        printer.either(&json!({"changes": 0}), "nothing to do")?;
+    }
+    for change in &plan {
+        let line = escaped(change);
+        printer.either(&json!({"change": line}), &line)?;
+    }
+    if args.dry_run {
+        return Ok(());
+    }
+    let removed = plan.iter().filter(|change| change.starts_with('-')).count();
+    agree(removed, args.yes)?;
+    // What changed in between is planned again there, and refused when it no longer fits.
+    remote
+        .call(Method::POST, &["apply"], &[], Some(&body(false)))
+        .await?;
+    Ok(())
+}
+
+async fn export_over_http(args: &ExportArgs, printer: &Printer) -> Result<(), Failure> {
+    let secrets = match args.secrets {
+        ExportSecrets::Omit => "omit",
+        ExportSecrets::Plain => "plain",
+    };
+    let query = [("secrets", secrets.to_owned())];
+    let text = Remote::new(&args.place)?.text(&["export"], &query).await?;
     printer.line(text.trim_end_matches('\n'))
 }

@@ -65,7 +65,11 @@ pub fn start(args: &LoggingArgs) -> Result<(), Failure> {
         .with_env_filter(filter);
     let started = match args.log_format {
         LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .try_init(),
     };
     started.map_err(|error| Failure::caused("logging cannot be started", error))
 }

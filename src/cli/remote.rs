@@ -82,12 +82,8 @@ impl Remote {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
-        let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| Failure::Input("--url cannot have a path".to_owned()))?
-            .pop_if_empty()
-            .push("api")
-            .extend(path);
+        let path: Vec<&str> = std::iter::once("api").chain(path.iter().copied()).collect();
+        let mut url = self.url(&path)?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -100,11 +96,44 @@ impl Remote {
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_string());
         }
+        self.answer(request).await
+    }
+
+    /// Where it is, without a slash at the end.
+    pub fn base(&self) -> String {
+        self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// Gives a webhook to the intake, as its sender would.
+    pub async fn hook(
+        &self,
+        provider: &str,
+        headers: &[(&'static str, String)],
+        body: &'static str,
+    ) -> Result<Answer, Failure> {
+        let url = self.url(&["hooks", provider])?;
+        let mut request = self.http.post(url).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        self.answer(request).await
+    }
+
+    fn url(&self, path: &[&str]) -> Result<Url, Failure> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| Failure::Input("--url cannot have a path".to_owned()))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
         let unreachable = |error: reqwest::Error| {
             Failure::caused(
                 format!(
                     "{} does not answer; is the program running there?",
-                    self.base
+                    self.base()
                 ),
                 error.without_url(),
             )
@@ -120,8 +149,12 @@ impl Remote {
             }
             bytes.extend_from_slice(&chunk);
         }
-        let body = serde_json::from_slice(&bytes)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        };
         Ok(Answer { status, body })
     }
 
@@ -139,6 +172,29 @@ impl Remote {
             return Ok(answer.body);
         }
         Err(refusal(&answer, self.token.is_some()))
+    }
+
+    /// As [`Remote::get`]; `None` when there is no such thing.
+    pub async fn found(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Option<Value>, Failure> {
+        let path: Vec<&str> = std::iter::once("v1").chain(path.iter().copied()).collect();
+        let answer = self.ask(Method::GET, &path, query, None).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(answer.body)),
+            _ => Err(refusal(&answer, self.token.is_some())),
+        }
+    }
+
+    /// An answer that is text and not JSON.
+    pub async fn text(&self, path: &[&str], query: &[(&str, String)]) -> Result<String, Failure> {
+        match self.get(path, query).await? {
+            Value::String(text) => Ok(text),
+            other => Ok(other.to_string()),
+        }
     }
 
     pub async fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Failure> {
@@ -221,6 +277,10 @@ fn code(status: StatusCode) -> u8 {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the person at the command line chose the address, and answers are shown to nobody else"
+)]
 /// Connections of the person's own: no proxy of the environment, no redirect that would carry the
 /// token elsewhere.
 fn client() -> Result<reqwest::Client, Failure> {
@@ -245,21 +305,4 @@ fn client() -> Result<reqwest::Client, Failure> {
         .user_agent(crate::targets::USER_AGENT)
         .build()
         .map_err(|error| cannot(error.into()))
-}
-
-pub async fn apply(
-    args: &super::args::ApplyArgs,
-    texts: &super::configuration::Texts,
-    printer: &super::printer::Printer,
-) -> Result<(), Failure> {
-    let _ = (args, texts, printer);
-    Err(Failure::Failed("later".into()))
-}
-
-pub async fn export(
-    args: &super::args::ExportArgs,
-    printer: &super::printer::Printer,
-) -> Result<(), Failure> {
-    let _ = (args, printer);
-    Err(Failure::Failed("later".into()))
 }

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::failure::Failure;
 use crate::config::Outside as _;
 use crate::shell::configure::OwnSurroundings;
+use crate::shell::passwords;
 
 /// Longest secret that is read from a file, in bytes.
 const SECRET_BYTES_MAX: usize = 16 * 1024;
@@ -60,4 +61,14 @@ pub fn new_password(file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
         return Err(Failure::Input("the two passwords differ".to_owned()));
     }
     Ok(first)
+}
+
+/// What is stored of a password.
+pub fn hashed(password: &str) -> Result<String, Failure> {
+    passwords::hash_now(password).map_err(|error| match error {
+        passwords::PasswordError::TooShort | passwords::PasswordError::TooLong => {
+            Failure::Input(format!("the password {error}"))
+        }
+        passwords::PasswordError::Failed(_) => Failure::Failed(format!("the password {error}")),
+    })
 }

@@ -11,7 +11,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::args::ServeArgs;
 use super::configuration::{Texts, refused};
 use super::failure::Failure;
-use super::passwords;
 use super::printer::{Printer, complain};
 use super::stopped::BY;
 use super::{logging, secret};
@@ -56,17 +55,15 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let address = listener
         .local_addr()
         .map_err(|error| Failure::caused("the listener has no address", error))?;
-    printer.line(&format!("listening on http://{address}"))?;
+    say(&printer, &format!("listening on http://{address}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let starting = app::start(options, Arc::clone(&clock), Some(listener), |routes| {
-        super::routes(routes)
-    });
+    let starting = app::start(options, Arc::clone(&clock), Some(listener), super::routes);
     let running = tokio::select! {
         running = starting => running?,
         // Nothing was written yet that the next start does not find.
         () = signals.any() => return Ok(()),
     };
-    let prepared = prepare(&running.app, &args, &texts, admin, &printer).await;
+    let prepared = prepare(&running, &args, &texts, admin, &printer).await;
     match prepared {
         Ok(()) => signals.any().await,
         Err(_) => tracing::error!("the start is given up; what was there before is unchanged"),
@@ -76,12 +73,13 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
 }
 
 async fn prepare(
-    app: &App,
+    running: &Running,
     args: &ServeArgs,
     texts: &Texts,
     admin: Option<(String, zeroize::Zeroizing<String>)>,
     printer: &Printer,
 ) -> Result<(), Failure> {
+    let app = &running.app;
     if let Some((name, password)) = admin {
         make_admin(app, name, &password).await?;
     }
@@ -118,15 +116,26 @@ async fn prepare(
         (line, state.access.has_admin())
     };
     if !has_admin {
-        if !args.listen.ip().is_loopback() {
+        if !running.address.ip().is_loopback() {
             tracing::warn!(
-                listen = %args.listen,
+                listen = %running.address,
                 "this listens beyond this machine and has no admin yet; make one with --admin NAME --admin-password-file FILE"
             );
         }
-        printer.line("no admin yet: start with --admin NAME --admin-password-file FILE, or stop and run `notify-bridge user add NAME --role admin --data DIR`")?;
+        say(
+            printer,
+            "no admin yet: start with --admin NAME --admin-password-file FILE, or stop and run `notify-bridge user add NAME --role admin --data DIR`",
+        )?;
     }
-    printer.line(&line)
+    say(printer, &line)
+}
+
+/// What is said at the start. The program goes on when nobody reads it.
+fn say(printer: &Printer, text: &str) -> Result<(), Failure> {
+    match printer.line(text) {
+        Err(Failure::OutputClosed) => Ok(()),
+        said => said,
+    }
 }
 
 pub fn counted(count: usize, what: &str) -> String {
@@ -142,7 +151,7 @@ async fn make_admin(app: &App, name: String, password: &str) -> Result<(), Failu
     let put = PutUser {
         name,
         role: Some(Role::Owner),
-        password_hash: Some(passwords::hash(password)),
+        password_hash: Some(secret::hashed(password)?),
         only_if: UserCondition::NoAdmin,
         by: BY.to_owned(),
     };
@@ -176,7 +185,7 @@ async fn listen(options: &ServeOptions) -> Result<TcpListener, Failure> {
 }
 
 /// Drains and ends. A second signal ends at once.
-async fn stop(
+pub async fn stop(
     running: Running,
     clock: &Arc<dyn Clock>,
     signals: &mut Signals,

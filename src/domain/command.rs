@@ -67,6 +67,18 @@ pub enum Command {
         name: String,
         by: String,
     },
+    /// A log-in that was proven.
+    BeginSession {
+        user: String,
+        hash: [u8; 32],
+    },
+    /// A session is used, a day or more after it was last noted.
+    SeeSession {
+        hash: [u8; 32],
+    },
+    EndSession {
+        hash: [u8; 32],
+    },
 }
 
 /// A change of configuration; all of it or nothing.

@@ -92,6 +92,9 @@ pub fn decide(state: &State, command: Command, context: &Context) -> Result<Deci
         Command::RemoveUser { name, by } => access::remove_user(state, &name, by),
         Command::PutToken(put) => access::put_token(state, *put, context),
         Command::RevokeToken { name, by } => access::revoke_token(state, &name, by),
+        Command::BeginSession { user, hash } => access::begin_session(state, &user, hash, context),
+        Command::SeeSession { hash } => Ok(access::see_session(state, &hash, context)),
+        Command::EndSession { hash } => Ok(access::end_session(state, &hash)),
     }
 }
 

@@ -174,6 +174,19 @@ pub struct Token {
     pub created_at: i64,
 }
 
+/// A browser that is logged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub id: u32,
+    pub user: u32,
+    /// SHA-256 of the secret in the cookie.
+    pub hash: [u8; 32],
+    /// Microseconds since 1970.
+    pub began_at: i64,
+    /// When it was last used, to about a day.
+    pub seen_at: i64,
+}
+
 /// How a delivery ended, or was given up for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -255,6 +268,16 @@ pub enum Event {
     TokenRevoked {
         id: u32,
         by: String,
+    },
+    SessionBegan {
+        session: Session,
+    },
+    SessionSeen {
+        id: u32,
+    },
+    /// Logged out, expired, or ended because the account changed.
+    SessionEnded {
+        id: u32,
     },
     Accepted(Box<Accepted>),
     /// A verified request could not be read. Its body is kept under this event's position.

@@ -381,6 +381,9 @@ impl Family {
             | Event::UserRemoved { .. }
             | Event::TokenPut { .. }
             | Event::TokenRevoked { .. }
+            | Event::SessionBegan { .. }
+            | Event::SessionSeen { .. }
+            | Event::SessionEnded { .. }
             | Event::Accepted(_)
             | Event::IntakeUnreadable { .. }
             | Event::ReceiverGone { .. }

@@ -309,9 +309,10 @@ pub fn is_http_url(url: &str) -> bool {
         && url
             .split_once("://")
             .is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with('/'))
-        && !url
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control() || is_bidi_control(c))
+        && (is_plain(url, b"") && !url.contains(' ')
+            || !url
+                .chars()
+                .any(|c| c.is_whitespace() || c.is_control() || is_bidi_control(c)))
 }
 
 /// Characters that reorder what a person reads; they are never passed on.
@@ -319,8 +320,16 @@ pub fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether a text is plain ASCII without control characters, as nearly all are: then nothing in it
+/// needs a look character by character.
+fn is_plain(text: &str, also: &[u8]) -> bool {
+    text.bytes().fold(true, |plain, byte| {
+        plain & ((b' '..=b'~').contains(&byte) | also.contains(&byte))
+    })
+}
+
 fn clean_line(text: &mut String, bytes_max: usize) {
-    if text.chars().any(|c| c.is_control() || is_bidi_control(c)) {
+    if !is_plain(text, b"") && text.chars().any(|c| c.is_control() || is_bidi_control(c)) {
         *text = text
             .chars()
             .filter(|c| !is_bidi_control(*c))
@@ -335,9 +344,10 @@ fn clean_line(text: &mut String, bytes_max: usize) {
 }
 
 fn clean_text(text: &mut String, bytes_max: usize) {
-    if text
-        .chars()
-        .any(|c| (c.is_control() && c != '\n' && c != '\t') || is_bidi_control(c))
+    if !is_plain(text, b"\n\t")
+        && text
+            .chars()
+            .any(|c| (c.is_control() && c != '\n' && c != '\t') || is_bidi_control(c))
     {
         *text = text
             .replace("\r\n", "\n")

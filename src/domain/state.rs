@@ -154,6 +154,18 @@ impl State {
             Event::TokenRevoked { id, by: _ } => {
                 self.access.tokens.remove(id);
             }
+            Event::SessionBegan { session } => {
+                self.access.last_id = self.access.last_id.max(session.id);
+                self.access.sessions.insert(session.id, session.clone());
+            }
+            Event::SessionSeen { id } => {
+                if let Some(session) = self.access.sessions.get_mut(id) {
+                    session.seen_at = at.recorded_at;
+                }
+            }
+            Event::SessionEnded { id } => {
+                self.access.sessions.remove(id);
+            }
             Event::Accepted(accepted) => self.accepted(at, accepted, rows),
             Event::IntakeUnreadable {
                 seed,

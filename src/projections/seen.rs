@@ -27,55 +27,121 @@ impl Hasher for KeyBits {
         }
     }
 
-    fn write_u128(&mut self, key: u128) {
-        self.0 = (key as u64) ^ ((key >> 64) as u64);
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
     }
 }
 
-type Keys = HashMap<u128, (u64, u16), BuildHasherDefault<KeyBits>>;
+/// One request, small because there are many: keys are kept as bytes, which need no alignment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Request {
+    position: u64,
+    /// How many notices it gave.
+    count: u16,
+    sender: Option<[u8; 16]>,
+    body: Option<[u8; 16]>,
+}
+
+impl Request {
+    fn keys(&self) -> impl Iterator<Item = [u8; 16]> {
+        [self.sender, self.body].into_iter().flatten()
+    }
+}
+
+/// Requests by the first half of a key, numbered from the first that was ever remembered. The whole
+/// key is compared with the request's own.
+type Numbers = HashMap<u64, u64, BuildHasherDefault<KeyBits>>;
 
 /// What one provider has sent, newest last.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Remembered", into = "Remembered")]
 pub struct SeenByProvider {
-    order: VecDeque<(u64, RequestKeys)>,
-    keys: Keys,
+    /// How many were remembered before the oldest of `requests` and are forgotten.
+    forgotten: u64,
+    requests: VecDeque<Request>,
+    numbers: Numbers,
+}
+
+/// [`SeenByProvider`] in a snapshot: the numbers follow from the rest.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    forgotten: u64,
+    requests: VecDeque<Request>,
+}
+
+impl From<Remembered> for SeenByProvider {
+    fn from(remembered: Remembered) -> Self {
+        let mut numbers = Numbers::default();
+        for (number, request) in (remembered.forgotten..).zip(&remembered.requests) {
+            numbers.extend(request.keys().map(|key| (first_half(key), number)));
+        }
+        SeenByProvider {
+            forgotten: remembered.forgotten,
+            requests: remembered.requests,
+            numbers,
+        }
+    }
+}
+
+impl From<SeenByProvider> for Remembered {
+    fn from(seen: SeenByProvider) -> Self {
+        Remembered {
+            forgotten: seen.forgotten,
+            requests: seen.requests,
+        }
+    }
+}
+
+fn first_half(key: [u8; 16]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = key;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 impl SeenByProvider {
     fn find(&self, keys: RequestKeys) -> Option<(u64, u16)> {
-        keys.sender
-            .and_then(|key| self.keys.get(&key))
-            .or_else(|| keys.body.and_then(|key| self.keys.get(&key)))
-            .copied()
+        let wanted = [keys.sender, keys.body];
+        wanted.into_iter().flatten().find_map(|key| {
+            let key = key.to_le_bytes();
+            let number = self.numbers.get(&first_half(key))?;
+            let index = usize::try_from(number.checked_sub(self.forgotten)?).ok()?;
+            let request = self.requests.get(index)?;
+            request
+                .keys()
+                .any(|known| known == key)
+                .then_some((request.position, request.count))
+        })
     }
 
     fn remember(&mut self, position: u64, count: u16, keys: RequestKeys) {
-        for key in [keys.sender, keys.body].into_iter().flatten() {
-            self.keys.insert(key, (position, count));
-        }
-        self.order.push_back((position, keys));
-        if self.order.len() > REQUESTS_PER_PROVIDER_MAX
-            && let Some((position, keys)) = self.order.pop_front()
+        let request = Request {
+            position,
+            count,
+            sender: keys.sender.map(u128::to_le_bytes),
+            body: keys.body.map(u128::to_le_bytes),
+        };
+        let number = self.forgotten + self.requests.len() as u64;
+        self.numbers
+            .extend(request.keys().map(|key| (first_half(key), number)));
+        self.requests.push_back(request);
+        if self.requests.len() > REQUESTS_PER_PROVIDER_MAX
+            && let Some(oldest) = self.requests.pop_front()
         {
-            for key in [keys.sender, keys.body].into_iter().flatten() {
+            for key in oldest.keys().map(first_half) {
                 // A key may have been taken over by a newer request ("accept again").
-                if self
-                    .keys
-                    .get(&key)
-                    .is_some_and(|(owner, _)| *owner == position)
-                {
-                    self.keys.remove(&key);
+                if self.numbers.get(&key) == Some(&self.forgotten) {
+                    self.numbers.remove(&key);
                 }
             }
+            self.forgotten += 1;
         }
     }
 
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.requests.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.requests.is_empty()
     }
 }
 

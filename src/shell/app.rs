@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{any, get};
-use notify_store::{DecodeError, Log, OpenError, Options, Payload, ReadError, Reader, snapshot};
+use notify_store::{DecodeError, Log, OpenError, Options, ReadError, Reader, snapshot};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -229,7 +229,7 @@ fn read_pages(
             if fault.is_some() {
                 return;
             }
-            match Event::decode(header.kind, header.revision, payload) {
+            match wire::decode_for_state(header.kind, header.revision, payload) {
                 Ok(event) => {
                     page.push((
                         At {

@@ -23,6 +23,7 @@ pub mod front;
 pub mod hooks;
 pub mod metrics;
 pub mod problem;
+pub mod session;
 
 /// Connections at a time; further ones wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 1_024;

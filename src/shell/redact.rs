@@ -51,6 +51,8 @@ pub struct Redactor {
     /// Every match counts, so the search is the plain overlapping one.
     search: Option<AhoCorasick>,
     patterns: Vec<Pattern>,
+    /// Length of the shortest pattern, in bytes.
+    shortest: usize,
     short: Vec<Vec<u8>>,
     /// A secret looks like an escape, so decoding everything at once might take it apart.
     escape_like: bool,
@@ -109,9 +111,15 @@ impl Redactor {
                 .build(patterns.iter().map(|pattern| &pattern.bytes))
                 .expect("the patterns of some secrets are fewer than two billion")
         });
+        let shortest = patterns
+            .iter()
+            .map(|pattern| pattern.bytes.len())
+            .min()
+            .unwrap_or(0);
         Redactor {
             search,
             patterns,
+            shortest,
             short,
             escape_like,
             has_space,
@@ -168,35 +176,38 @@ impl Redactor {
     }
 
     /// Replaces secrets in every string and key, and numbers whose digits hold one by the mask.
-    /// Keys that become equal are numbered, so that no value is lost.
-    pub fn redact_json(&self, value: &mut Value) {
+    /// Keys that become equal are numbered, so that no value is lost. Says whether anything changed.
+    pub fn redact_json(&self, value: &mut Value) -> bool {
         match value {
-            Value::Null | Value::Bool(_) => {}
+            Value::Null | Value::Bool(_) => false,
             Value::Number(number) => {
-                if !self.ranges(number.to_string().as_bytes()).is_empty() {
+                let hides = !self.ranges(number.to_string().as_bytes()).is_empty();
+                if hides {
                     *value = Value::from(MASK);
                 }
+                hides
             }
-            Value::String(text) => {
-                if let Cow::Owned(redacted) = self.redact_text(text) {
+            Value::String(text) => match self.redact_text(text) {
+                Cow::Borrowed(_) => false,
+                Cow::Owned(redacted) => {
                     *text = redacted;
+                    true
                 }
-            }
-            Value::Array(values) => {
-                for value in values {
-                    self.redact_json(value);
-                }
-            }
+            },
+            Value::Array(values) => values
+                .iter_mut()
+                .fold(false, |changed, value| self.redact_json(value) | changed),
             Value::Object(map) => {
-                for value in map.values_mut() {
-                    self.redact_json(value);
-                }
-                if map
+                let changed = map
+                    .values_mut()
+                    .fold(false, |changed, value| self.redact_json(value) | changed);
+                let in_keys = map
                     .keys()
-                    .any(|key| !self.ranges(key.as_bytes()).is_empty())
-                {
+                    .any(|key| !self.ranges(key.as_bytes()).is_empty());
+                if in_keys {
                     self.redact_keys(map);
                 }
+                changed | in_keys
             }
         }
     }
@@ -233,9 +244,12 @@ impl Redactor {
                 },
             },
         };
-        let before = (!broken).then(|| value.clone());
-        self.redact_json(&mut value);
-        if before.as_ref() == Some(&value) {
+        // What was not found in the bytes, however they are escaped, is in none of the strings they
+        // say; unless it is too short to be searched for, or looks like an escape itself.
+        let searched =
+            matches!(bytes, Cow::Borrowed(_)) && self.short.is_empty() && !self.escape_like;
+        let changed = !searched && self.redact_json(&mut value);
+        if !changed && !broken {
             return Document {
                 bytes,
                 value: Some(value),
@@ -257,6 +271,10 @@ impl Redactor {
         let Some(search) = &self.search else {
             return Vec::new();
         };
+        if bytes.len() < self.shortest {
+            // Decoding only makes a text shorter. Most keys and values of a document end here.
+            return Vec::new();
+        }
         let mut found = Vec::new();
         self.find(search, bytes, &[], &mut found);
         self.find_decoded(search, bytes, None, &mut found);

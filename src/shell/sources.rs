@@ -166,15 +166,18 @@ impl Sources {
         let opened = self
             .vault
             .open(EntityKind::Provider, id, revision, &marks)?;
+        let enabled = spec.enabled;
+        let prepared = kind
+            .webhook()
+            .map_or_else(|| Ok(Prepared::default()), |webhook| webhook.prepare(&spec));
+        // The state first, as above: two who took the locks in different orders would wait for each
+        // other as soon as a commit waits for the state.
+        let state = self.ledger.state();
         let mut open = lock(&self.open);
         let live = open
             .get(name)
             .filter(|source| source.id == id)
             .map(|source| Arc::clone(&source.live));
-        let enabled = spec.enabled;
-        let prepared = kind
-            .webhook()
-            .map_or_else(|| Ok(Prepared::default()), |webhook| webhook.prepare(&spec));
         let live = live.unwrap_or_default();
         let source = Arc::new(Source {
             id,
@@ -185,14 +188,12 @@ impl Sources {
             prepared,
             live,
         });
-        let state = self.ledger.state();
         open.retain(|name, source| {
             state
                 .configuration
                 .provider(name)
                 .is_some_and(|p| p.id == source.id)
         });
-        drop(state);
         open.insert(name.to_owned(), Arc::clone(&source));
         if enabled {
             Ok(source)

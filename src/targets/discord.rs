@@ -29,7 +29,7 @@ use crate::templates::markup::{Block, Markup, Span};
 /// Longest title of an embed, in UTF-16 units; a longer one ends in `…` and opens the description.
 const TITLE_UNITS_MAX: usize = 256;
 /// Longest description of an embed, in UTF-16 units, markup included.
-const DESCRIPTION_UNITS_MAX: usize = 4_096;
+pub(super) const DESCRIPTION_UNITS_MAX: usize = 4_096;
 /// Longest text over all embeds of a message, in UTF-16 units.
 const EMBEDS_UNITS_MAX: usize = 6_000;
 /// Longest address of an embed, in bytes; a longer one is left out.

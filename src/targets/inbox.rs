@@ -9,7 +9,7 @@ use super::{
 use crate::domain::spec::{ReceiverSpec, TargetSpec};
 
 /// Longest message kept, in bytes; the rest is left out and counted.
-const TEXT_BYTES_MAX: usize = 64 * 1_024;
+pub(super) const TEXT_BYTES_MAX: usize = 64 * 1_024;
 
 pub struct Inbox;
 

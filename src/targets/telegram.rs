@@ -28,7 +28,7 @@ use crate::templates::markup::{Block, Markup, Span};
 /// Where the Bot API is, unless configured otherwise.
 const API_BASE_DEFAULT: &str = "https://api.telegram.org";
 /// Longest text the service takes, in UTF-16 units after its markup is read.
-const TEXT_UNITS_MAX: usize = 4_096;
+pub(super) const TEXT_UNITS_MAX: usize = 4_096;
 /// Longest text as it is sent, markup included, in bytes; a piece ends before it grows longer.
 const RAW_BYTES_MAX: usize = 24 * 1_024;
 /// Most buttons below a message; further ones are written as links in the text.

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{put, take};
-use crate::domain::event::{Event, Role, Token, TokenScope, User};
+use crate::domain::event::{Event, Role, Session, Token, TokenScope, User};
 use crate::domain::spec::{EntityKind, EntitySpec, SecretMark};
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +83,21 @@ struct TokenPutR1<'a> {
     expires_at: Option<i64>,
     created_at: i64,
     by: &'a str,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SessionBeganR1 {
+    id: u32,
+    user: u32,
+    hash: [u8; 32],
+    began_at: i64,
+    seen_at: i64,
+}
+
+/// `SessionSeen` and `SessionEnded`.
+#[derive(Serialize, Deserialize)]
+struct SessionR1 {
+    id: u32,
 }
 
 /// `SendingPaused` and `SendingResumed`.
@@ -229,6 +244,17 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             },
             out,
         ),
+        Event::SessionBegan { session } => put(
+            &SessionBeganR1 {
+                id: session.id,
+                user: session.user,
+                hash: session.hash,
+                began_at: session.began_at,
+                seen_at: session.seen_at,
+            },
+            out,
+        ),
+        Event::SessionSeen { id } | Event::SessionEnded { id } => put(&SessionR1 { id: *id }, out),
         Event::SendingPaused { by } | Event::SendingResumed { by } => put(&ByR1 { by }, out),
         Event::ClockStepped { by_micros } => put(
             &ClockSteppedR1 {
@@ -381,6 +407,32 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                 id,
                 by: by.to_owned(),
             }
+        }
+        10 => {
+            let SessionBeganR1 {
+                id,
+                user,
+                hash,
+                began_at,
+                seen_at,
+            } = take(bytes)?;
+            Event::SessionBegan {
+                session: Session {
+                    id,
+                    user,
+                    hash,
+                    began_at,
+                    seen_at,
+                },
+            }
+        }
+        11 => {
+            let SessionR1 { id } = take(bytes)?;
+            Event::SessionSeen { id }
+        }
+        12 => {
+            let SessionR1 { id } = take(bytes)?;
+            Event::SessionEnded { id }
         }
         50 => {
             let ByR1 { by } = take(bytes)?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::intake::{unknown, unknown_code};
-use super::{put, take};
+use super::{Texts, put, take};
 use crate::domain::event::{Action, Answer, DeliveryKey, Event, Outcome};
 use crate::domain::reason::What;
 use crate::targets::{Part, Scope};
@@ -146,16 +146,16 @@ fn answer_r1(answer: &Answer) -> AnswerR1<'_> {
     }
 }
 
-fn answer(answer: AnswerR1<'_>) -> Answer {
+fn answer(answer: AnswerR1<'_>, texts: Texts) -> Answer {
     Answer {
         http_status: answer.http_status,
-        text: answer.text.to_owned(),
+        text: texts.unread(answer.text),
         duration_ms: answer.duration_ms,
     }
 }
 
-fn owned(texts: Vec<&str>) -> Vec<String> {
-    texts.into_iter().map(str::to_owned).collect()
+fn owned(list: Vec<&str>, texts: Texts) -> Vec<String> {
+    texts.unread_list(list.into_iter().map(str::to_owned))
 }
 
 fn borrowed(texts: &[String]) -> Vec<&str> {
@@ -375,7 +375,7 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
-pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
+pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
     Ok(match kind {
         30 => {
             let composed: ComposedR1<'_> = take(bytes)?;
@@ -383,16 +383,12 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                 notice: composed.notice,
                 planning: composed.planning,
                 hash: composed.hash,
-                parts: composed
-                    .parts
-                    .into_iter()
-                    .map(|part| Part {
-                        kind: part.kind.to_owned(),
-                        text: part.text.to_owned(),
-                        payload: part.payload.to_owned(),
-                    })
-                    .collect(),
-                faults: owned(composed.faults),
+                parts: texts.unread_list(composed.parts.into_iter().map(|part| Part {
+                    kind: part.kind.to_owned(),
+                    text: part.text.to_owned(),
+                    payload: part.payload.to_owned(),
+                })),
+                faults: owned(composed.faults, texts),
             }
         }
         31 => {
@@ -417,8 +413,8 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                 delivery: key(sent.delivery),
                 notice: sent.notice,
                 part: sent.part,
-                ids: owned(sent.ids),
-                answer: answer(sent.answer),
+                ids: owned(sent.ids, texts),
+                answer: answer(sent.answer, texts),
             }
         }
         33 => {
@@ -435,7 +431,7 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                 )?,
                 retry_at: failed.retry_at,
                 reason: failed.reason.to_owned(),
-                answer: answer(failed.answer),
+                answer: answer(failed.answer, texts),
             }
         }
         34 => {
@@ -444,8 +440,8 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                 delivery: key(fallback.delivery),
                 notice: fallback.notice,
                 composed: fallback.composed,
-                reason: fallback.reason.to_owned(),
-                answer: answer(fallback.answer),
+                reason: texts.unread(fallback.reason),
+                answer: answer(fallback.answer, texts),
             }
         }
         35 => {
@@ -466,8 +462,8 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                 why: What::from_code(settled.why)
                     .ok_or_else(|| format!("unknown reason {}", settled.why))?,
                 detail: settled.detail.to_owned(),
-                ids: owned(settled.ids),
-                answer: answer(settled.answer),
+                ids: owned(settled.ids, texts),
+                answer: answer(settled.answer, texts),
             }
         }
         37 => {
@@ -495,7 +491,7 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                 delivery: key(delivery),
                 notice,
                 action,
-                by: by.to_owned(),
+                by: texts.unread(by),
             }
         }
         40 => {
@@ -531,7 +527,7 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
             Event::ReceiverRestored {
                 target,
                 receiver,
-                by: text.to_owned(),
+                by: texts.unread(text),
             }
         }
         other => return Err(format!("kind {other} is not decoded here")),

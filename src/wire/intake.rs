@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{put, take};
+use super::{Texts, put, take};
 use crate::domain::event::{
     Accepted, Event, IdSeed, Plan, Planned, PlannedLink, RequestKeys, RowFacts,
 };
@@ -191,11 +191,12 @@ fn pairs(map: &Map) -> Vec<(&str, &str)> {
         .collect()
 }
 
-fn map(pairs: Vec<(&str, &str)>) -> Map {
-    pairs
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+fn map(pairs: Vec<(&str, &str)>, texts: Texts) -> Map {
+    texts.unread_list(
+        pairs
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
+    )
 }
 
 fn items_r1(items: &[Item]) -> Vec<ItemR1<'_>> {
@@ -209,15 +210,12 @@ fn items_r1(items: &[Item]) -> Vec<ItemR1<'_>> {
         .collect()
 }
 
-fn items(items: Vec<ItemR1<'_>>) -> Vec<Item> {
-    items
-        .into_iter()
-        .map(|item| Item {
-            key: item.key.to_owned(),
-            kind: item.kind.to_owned(),
-            label: item.label.to_owned(),
-        })
-        .collect()
+fn items(items: Vec<ItemR1<'_>>, texts: Texts) -> Vec<Item> {
+    texts.unread_list(items.into_iter().map(|item| Item {
+        key: item.key.to_owned(),
+        kind: item.kind.to_owned(),
+        label: item.label.to_owned(),
+    }))
 }
 
 fn seed_r1(seed: IdSeed) -> SeedR1 {
@@ -276,29 +274,29 @@ fn notice_r1(notice: &NoticeDraft) -> NoticeR1<'_> {
     }
 }
 
-fn notice(notice: NoticeR1<'_>) -> Result<NoticeDraft, String> {
+fn notice(notice: NoticeR1<'_>, texts: Texts) -> Result<NoticeDraft, String> {
     Ok(NoticeDraft {
         kind: notice.kind.to_owned(),
         collection: notice.collection.map(|(id, name)| Collection {
-            id: id.to_owned(),
+            id: texts.unread(id),
             name: name.to_owned(),
         }),
         subject: Subject {
             key: notice.subject_key.to_owned(),
-            label: notice.subject_label.to_owned(),
+            label: texts.unread(notice.subject_label),
         },
         transition: transition(notice.transition)?,
-        actor: notice.actor.map(str::to_owned),
-        title: notice.title.to_owned(),
-        text: notice.text.to_owned(),
-        url: notice.url.map(str::to_owned),
+        actor: notice.actor.map(|actor| texts.unread(actor)),
+        title: texts.unread(notice.title),
+        text: texts.unread(notice.text),
+        url: notice.url.map(|url| texts.unread(url)),
         severity: severity(notice.severity)?,
-        labels: map(notice.labels),
-        before: map(notice.before),
-        after: map(notice.after),
+        labels: map(notice.labels, texts),
+        before: map(notice.before, texts),
+        after: map(notice.after, texts),
         items: notice.items.map_or_else(Items::default, |found| Items {
-            added: items(found.added),
-            removed: items(found.removed),
+            added: items(found.added, texts),
+            removed: items(found.removed, texts),
             added_total: found.added_total,
             removed_total: found.removed_total,
         }),
@@ -340,7 +338,7 @@ fn plan_r1(plan: &Plan) -> PlanR1<'_> {
     }
 }
 
-fn plan(plan: PlanR1<'_>) -> Result<Plan, String> {
+fn plan(plan: PlanR1<'_>, texts: Texts) -> Result<Plan, String> {
     let routed: Result<Vec<Routed>, String> = plan
         .routed
         .into_iter()
@@ -349,9 +347,9 @@ fn plan(plan: PlanR1<'_>) -> Result<Plan, String> {
                 what: What::from_code(routed.what)
                     .ok_or_else(|| format!("unknown reason {}", routed.what))?,
                 tracker: routed.tracker,
-                tracker_name: routed.tracker_name.to_owned(),
-                target_name: routed.target_name.to_owned(),
-                detail: routed.detail.to_owned(),
+                tracker_name: texts.unread(routed.tracker_name),
+                target_name: texts.unread(routed.target_name),
+                detail: texts.unread(routed.detail),
             })
         })
         .collect();
@@ -361,10 +359,10 @@ fn plan(plan: PlanR1<'_>) -> Result<Plan, String> {
         .map(|link| {
             Ok(PlannedLink {
                 tracker: link.tracker,
-                tracker_name: link.tracker_name.to_owned(),
+                tracker_name: texts.unread(link.tracker_name),
                 target: link.target,
-                target_name: link.target_name.to_owned(),
-                link_name: link.link_name.to_owned(),
+                target_name: texts.unread(link.target_name),
+                link_name: texts.unread(link.link_name),
                 unknown: unknown(link.unknown)?,
                 local: link.local,
             })
@@ -444,7 +442,7 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
-pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
+pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
     Ok(match kind {
         20 => {
             let accepted: AcceptedR1<'_> = take(bytes)?;
@@ -452,13 +450,13 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                 seed: seed(accepted.seed),
                 day: accepted.day,
                 provider: accepted.provider,
-                provider_name: accepted.provider_name.to_owned(),
-                provider_kind: accepted.provider_kind.to_owned(),
-                notice: notice(accepted.notice)?,
+                provider_name: texts.unread(accepted.provider_name),
+                provider_kind: texts.unread(accepted.provider_kind),
+                notice: notice(accepted.notice, texts)?,
                 nth: accepted.nth,
                 of: accepted.of,
                 keys: keys(accepted.keys),
-                plan: plan(accepted.plan)?,
+                plan: plan(accepted.plan, texts)?,
             }))
         }
         21 => {
@@ -467,8 +465,8 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                 seed: seed(unreadable.seed),
                 day: unreadable.day,
                 provider: unreadable.provider,
-                provider_name: unreadable.provider_name.to_owned(),
-                why: unreadable.why.to_owned(),
+                provider_name: texts.unread(unreadable.provider_name),
+                why: texts.unread(unreadable.why),
                 keys: keys(unreadable.keys),
             }
         }
@@ -486,8 +484,8 @@ pub fn decode(kind: u16, bytes: &[u8]) -> Result<Event, String> {
                     collection_hash: resent.collection_hash,
                 },
                 subject: resent.subject,
-                plan: plan(resent.plan)?,
-                by: resent.by.to_owned(),
+                plan: plan(resent.plan, texts)?,
+                by: texts.unread(resent.by),
             }
         }
         other => return Err(format!("kind {other} is not decoded here")),

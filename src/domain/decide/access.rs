@@ -1,9 +1,10 @@
 //! Deciding about users and tokens.
 
 use super::super::command::{Context, PutToken, PutUser, Refusal, Told, UserCondition};
-use super::super::event::{Event, Role, Token, User};
+use super::super::event::{Event, Role, Session, Token, User};
 use super::super::state::State;
 use super::Decided;
+use crate::projections::access::{SESSION_NOTED_EVERY, SESSIONS_PER_USER_MAX, is_over};
 
 /// Longest name of a user or token, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -87,10 +88,88 @@ pub fn put_user(state: &State, put: PutUser) -> Result<Decided, Refusal> {
     if existing == Some(&user) {
         return Ok(Decided::nothing());
     }
+    // A changed password or role ends every session that was begun under the old one.
+    let mut events = vec![Event::UserPut { user, by: put.by }];
+    events.extend(sessions_of(state, id).map(|session| Event::SessionEnded { id: session.id }));
     Ok(Decided {
-        events: vec![Event::UserPut { user, by: put.by }],
+        events,
         told: Told::Changed { count: 1 },
     })
+}
+
+fn sessions_of(state: &State, user: u32) -> impl Iterator<Item = &Session> {
+    state
+        .access
+        .sessions
+        .values()
+        .filter(move |session| session.user == user)
+}
+
+pub fn begin_session(
+    state: &State,
+    user: &str,
+    hash: [u8; 32],
+    context: &Context,
+) -> Result<Decided, Refusal> {
+    let user = state.access.user(user).ok_or_else(|| Refusal::NotFound {
+        what: "user",
+        name: user.to_owned(),
+    })?;
+    let over = state
+        .access
+        .sessions
+        .values()
+        .filter(|session| is_over(session, context.now));
+    let mut ended: Vec<u32> = over.map(|session| session.id).collect();
+    let mut open: Vec<&Session> = sessions_of(state, user.id)
+        .filter(|session| !ended.contains(&session.id))
+        .collect();
+    if open.len() >= SESSIONS_PER_USER_MAX {
+        open.sort_by_key(|session| session.seen_at);
+        ended.extend(
+            open.iter()
+                .take(open.len() + 1 - SESSIONS_PER_USER_MAX)
+                .map(|session| session.id),
+        );
+    }
+    let mut events: Vec<Event> = ended
+        .into_iter()
+        .map(|id| Event::SessionEnded { id })
+        .collect();
+    let id = state.access.last_id + 1;
+    let session = Session {
+        id,
+        user: user.id,
+        hash,
+        began_at: context.now,
+        seen_at: context.now,
+    };
+    events.push(Event::SessionBegan { session });
+    Ok(Decided {
+        events,
+        told: Told::Changed { count: 1 },
+    })
+}
+
+pub fn see_session(state: &State, hash: &[u8; 32], context: &Context) -> Decided {
+    match state.access.session(hash, context.now) {
+        Some(session) if context.now.saturating_sub(session.seen_at) >= SESSION_NOTED_EVERY => {
+            Decided::done(Event::SessionSeen { id: session.id })
+        }
+        Some(_) | None => Decided::nothing(),
+    }
+}
+
+pub fn end_session(state: &State, hash: &[u8; 32]) -> Decided {
+    match state
+        .access
+        .sessions
+        .values()
+        .find(|session| session.hash == *hash)
+    {
+        Some(session) => Decided::done(Event::SessionEnded { id: session.id }),
+        None => Decided::nothing(),
+    }
 }
 
 pub fn remove_user(state: &State, name: &str, by: String) -> Result<Decided, Refusal> {
@@ -103,7 +182,13 @@ pub fn remove_user(state: &State, name: &str, by: String) -> Result<Decided, Ref
             "this is the only owner; make another one first".into(),
         ));
     }
-    Ok(Decided::done(Event::UserRemoved { id: user.id, by }))
+    let mut events = vec![Event::UserRemoved { id: user.id, by }];
+    events
+        .extend(sessions_of(state, user.id).map(|session| Event::SessionEnded { id: session.id }));
+    Ok(Decided {
+        events,
+        told: Told::Done,
+    })
 }
 
 pub fn put_token(state: &State, put: PutToken, context: &Context) -> Result<Decided, Refusal> {

@@ -12,6 +12,8 @@ mod notices;
 mod numbers;
 mod trying;
 
+pub use messages::draft;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post};
+use axum::routing::{any, delete, get, patch, post};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -63,7 +65,10 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/pause", post(messages::pause))
         .route("/resume", post(messages::resume))
         .route("/users", get(access::users).post(access::create_user))
-        .route("/users/{name}", delete(access::remove_user))
+        .route(
+            "/users/{name}",
+            patch(access::change_user).delete(access::remove_user),
+        )
         .route("/tokens", get(access::tokens).post(access::create_token))
         .route("/tokens/{name}", delete(access::revoke_token))
         .route("/providers/{name}/setup", get(trying::setup))

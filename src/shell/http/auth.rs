@@ -27,8 +27,8 @@ use crate::shell::views::moment;
 pub const TOKEN_PREFIX: &str = "nb_";
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
-/// Characters of a token: the prefix and its bytes in base64.
-const TOKEN_CHARS: usize = TOKEN_PREFIX.len() + 43;
+/// Longest token that is looked at, in bytes.
+const TOKEN_BYTES_MAX: usize = 128;
 /// The only space there is so far.
 const HOME: &str = "home";
 
@@ -138,10 +138,9 @@ pub fn authenticate(state: &State, headers: &HeaderMap, now: i64) -> Result<Call
             "the authorization is not a bearer token; send `Authorization: Bearer nb_…`".into(),
         ));
     };
-    if token.len() != TOKEN_CHARS || !token.starts_with(TOKEN_PREFIX) {
+    if token.len() > TOKEN_BYTES_MAX || !token.starts_with(TOKEN_PREFIX) {
         return Err(unauthorized(
-            "this is not a token of this program; they begin with nb_ and are 46 characters long"
-                .into(),
+            "this is not a token of this program; they begin with nb_".into(),
         ));
     }
     let hash = token_hash(token);
@@ -261,7 +260,7 @@ mod tests {
     #[test]
     fn a_token_has_its_form_and_its_hash() {
         let (token, hash) = new_token();
-        assert_eq!(token.len(), TOKEN_CHARS);
+        assert_eq!(token.len(), TOKEN_PREFIX.len() + 43);
         assert!(token.starts_with(TOKEN_PREFIX));
         assert_eq!(hash, token_hash(&token));
         assert_ne!(hash, new_token().1);

@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -472,10 +473,23 @@ fn hide(unreadable: Unreadable, redactor: &Redactor) -> Unreadable {
     }
 }
 
+/// The line of JSON that stands before a kept body.
+#[derive(Serialize)]
+struct KeptHead<'a> {
+    headers: &'a [(String, String)],
+    method: &'a str,
+    query: &'a str,
+}
+
 /// What is kept of a request: a line of JSON about it, then the redacted body.
 fn keep(raw: &RawRequest<'_>, headers: &[(String, String)], query: &str, body: &[u8]) -> Vec<u8> {
-    let head = json!({"method": raw.method, "query": query, "headers": headers});
-    let mut bytes = head.to_string().into_bytes();
+    let head = KeptHead {
+        headers,
+        method: raw.method,
+        query,
+    };
+    // Texts only, which always become JSON.
+    let mut bytes = serde_json::to_vec(&head).unwrap_or_default();
     bytes.push(b'\n');
     bytes.extend_from_slice(body);
     notify_store::body::pack(&bytes)

@@ -59,24 +59,22 @@ const TOKEN_WORDS: &[&str] = &[
 /// Whether a query field, header or option of this name holds a credential: `access_token`,
 /// `apiKey`, `X-Amz-Signature`, `sig`; not `keyword` or `author`.
 pub fn is_token_name(name: &str) -> bool {
-    let mut words = vec![String::new()];
+    // Asked for every header of every request: letters once without gaps, once word by word.
+    let mut joined = String::with_capacity(name.len());
+    let mut spaced = String::with_capacity(name.len() * 2);
     let mut after_lower = false;
     for c in name.chars() {
         if !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && after_lower) {
-            words.push(String::new());
+            spaced.push(' ');
         }
-        if c.is_ascii_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.push(c.to_ascii_lowercase());
+        if c.is_ascii_alphanumeric() {
+            joined.push(c.to_ascii_lowercase());
+            spaced.push(c.to_ascii_lowercase());
         }
         after_lower = c.is_ascii_lowercase();
     }
-    let joined = words.concat();
     TOKEN_PARTS.iter().any(|part| joined.contains(part))
-        || words
-            .iter()
-            .any(|word| TOKEN_WORDS.contains(&word.as_str()))
+        || spaced.split(' ').any(|word| TOKEN_WORDS.contains(&word))
 }
 
 fn is_kept(name: &str) -> bool {

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use memchr::{memchr, memchr2, memchr3};
+
 /// Which escapes a view undoes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decode {
@@ -107,19 +109,17 @@ impl View {
 }
 
 fn next_trigger(source: &[u8], from: usize, decode: Decode) -> Option<usize> {
-    let wanted = |byte: &u8| match decode {
-        Decode::Json => *byte == b'\\',
-        Decode::Percent => *byte == b'%',
-        Decode::Form => matches!(byte, b'%' | b'+'),
-        Decode::Html => *byte == b'&',
-        Decode::All => matches!(byte, b'\\' | b'%' | b'&'),
-        Decode::Unwrap => matches!(byte, b'\r' | b'\n'),
+    let rest = source.get(from..)?;
+    // Every text of every request is looked through several times, so this is the quick search.
+    let found = match decode {
+        Decode::Json => memchr(b'\\', rest),
+        Decode::Percent => memchr(b'%', rest),
+        Decode::Form => memchr2(b'%', b'+', rest),
+        Decode::Html => memchr(b'&', rest),
+        Decode::All => memchr3(b'\\', b'%', b'&', rest),
+        Decode::Unwrap => memchr2(b'\r', b'\n', rest),
     };
-    source
-        .get(from..)?
-        .iter()
-        .position(wanted)
-        .map(|offset| from + offset)
+    found.map(|offset| from + offset)
 }
 
 /// Up to four bytes that an escape stands for.

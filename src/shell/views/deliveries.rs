@@ -237,20 +237,17 @@ fn walked_page(
         }
         for (position, bytes) in rows {
             if read >= SCANNED_NOTICES_MAX || rows_seen >= SCANNED_ROWS_MAX {
-                page.next = Some(last.unwrap_or(Cursor::Delivery {
+                // All of that notice was looked through.
+                page.next = Some(Cursor::Delivery {
                     notice: at,
                     key: FIRST,
-                }));
+                });
                 page.scanned_to = Some(at);
                 return Ok(page);
             }
             at = position;
             rows_seen += 1;
             if Row::decode(&bytes).is_some_and(|row| !wanted.row(&row)) {
-                last = Some(Cursor::Delivery {
-                    notice: position,
-                    key: FIRST,
-                });
                 continue;
             }
             read += 1;
@@ -288,24 +285,35 @@ const FIRST: DeliveryKey = DeliveryKey {
     ordinal: 0,
 };
 
-/// The family of a delivery's public id, and its key. The whole id has to be right.
-pub fn find_delivery(reader: &Reader<Event>, id: &str) -> Result<(Family, DeliveryKey), ViewError> {
+/// The key of a delivery's public id, and its notice. The whole id has to be right.
+pub fn delivery_key(reader: &Reader<Event>, id: &str) -> Result<(DeliveryKey, u64), ViewError> {
     let missing = || ViewError::not_found("delivery", id);
     let parsed: PublicId = id.parse().map_err(|_| missing())?;
     let key = DeliveryKey {
         position: parsed.position,
         ordinal: parsed.ordinal,
     };
-    let notice = match reader.get(key.position)?.map(|planning| planning.payload) {
-        Some(Event::Accepted(_)) => key.position,
-        Some(Event::Resent { notice, .. }) => notice,
+    let (seed, notice, planned) = match reader.get(key.position)?.map(|event| event.payload) {
+        Some(Event::Accepted(accepted)) => {
+            (accepted.seed, key.position, accepted.plan.planned.len())
+        }
+        Some(Event::Resent {
+            seed, notice, plan, ..
+        }) => (seed, notice, plan.planned.len()),
         Some(_) | None => return Err(missing()),
     };
-    let family = families::read(reader, notice)?;
-    match family.delivery(key) {
-        Some(view) if view.id == parsed.to_string() => Ok((family, key)),
-        Some(_) | None => Err(missing()),
+    let is_one = (1..=planned).contains(&usize::from(key.ordinal));
+    if is_one && seed.id(key.position, key.ordinal) == parsed {
+        Ok((key, notice))
+    } else {
+        Err(missing())
     }
+}
+
+/// The family of a delivery's public id, and its key in it.
+pub fn find_delivery(reader: &Reader<Event>, id: &str) -> Result<(Family, DeliveryKey), ViewError> {
+    let (key, notice) = delivery_key(reader, id)?;
+    Ok((families::read(reader, notice)?, key))
 }
 
 /// How many deliveries wait for a person, by reason, most first.

@@ -122,6 +122,8 @@ fn data(recorded: &Recorded<Event>) -> Value {
             json!({"id": id, "by": by})
         }
         Event::TokenPut { token, by } => token_put(token, by),
+        Event::SessionBegan { session } => json!({"id": session.id, "user": session.user}),
+        Event::SessionSeen { id } | Event::SessionEnded { id } => json!({"id": id}),
         Event::Accepted(accepted) => accepted_data(recorded, accepted),
         Event::IntakeUnreadable {
             seed: _,

@@ -38,7 +38,7 @@ struct Beside {
 
 /// How an inbox puts a notice into words.
 struct Telling {
-    link: (u32, u32),
+    link: (u32, u32, String),
     target: TargetSpec,
     receiver: ReceiverSpec,
     words: Option<Arc<Option<Words>>>,
@@ -65,7 +65,11 @@ impl Around {
         let target = configuration.targets.get(&view.link.target);
         let open = state.outbox.deliveries.get(&view.key);
         let telling = target.filter(|_| view.link.local).map(|target| {
-            let link = (view.link.tracker, view.link.target);
+            let link = (
+                view.link.tracker,
+                view.link.target,
+                view.link.link_name.clone(),
+            );
             if let Some(known) = self.tellings.iter().position(|known| known.link == link) {
                 return known;
             }

@@ -135,6 +135,12 @@ pub(super) fn has_tracker(row: &Row, tracker: Option<u32>) -> bool {
     tracker.is_none_or(|id| row.trackers.contains(&id) || row.trackers.len() == ROW_TRACKERS_MAX)
 }
 
+/// Whether a tracker took the notice when it came.
+fn took(accepted: &Accepted, tracker: u32) -> bool {
+    let mut links = accepted.plan.links.iter();
+    links.any(|link| link.tracker == tracker)
+}
+
 fn mentions(draft: &NoticeDraft, word: &str) -> bool {
     let has = |text: &str| text.to_lowercase().contains(word);
     has(&draft.title)
@@ -202,7 +208,12 @@ pub fn notices(
             let Event::Accepted(accepted) = &founding.payload else {
                 continue;
             };
-            if !wanted.notice(accepted, founding.recorded_at) {
+            let named = |id| row.as_ref().is_some_and(|row| row.trackers.contains(&id));
+            if !wanted.notice(accepted, founding.recorded_at)
+                || wanted
+                    .tracker
+                    .is_some_and(|id| !named(id) && !took(accepted, id))
+            {
                 continue;
             }
             let status = match row {
@@ -225,23 +236,23 @@ pub fn notices(
     }
 }
 
-/// The family of a notice's public id. The whole id has to be right, not only where it points.
-pub fn find_notice(reader: &Reader<Event>, id: &str) -> Result<Family, ViewError> {
+/// The founding event of a notice's public id. The whole id has to be right, not only where it
+/// points.
+pub fn founding(reader: &Reader<Event>, id: &str) -> Result<(u64, Box<Accepted>), ViewError> {
     let missing = || ViewError::not_found("notice", id);
     let parsed: PublicId = id.parse().map_err(|_| missing())?;
-    if parsed.ordinal != 0 {
-        return Err(missing());
+    match reader.get(parsed.position)?.map(|event| event.payload) {
+        Some(Event::Accepted(accepted)) if accepted.seed.id(parsed.position, 0) == parsed => {
+            Ok((parsed.position, accepted))
+        }
+        Some(_) | None => Err(missing()),
     }
-    let family = match families::read(reader, parsed.position) {
-        Ok(family) => family,
-        Err(families::FamilyError::Missing(_)) => return Err(missing()),
-        Err(error) => return Err(error.into()),
-    };
-    if family.notice.id == parsed.to_string() {
-        Ok(family)
-    } else {
-        Err(missing())
-    }
+}
+
+/// The family of a notice's public id.
+pub fn find_notice(reader: &Reader<Event>, id: &str) -> Result<Family, ViewError> {
+    let (position, _) = founding(reader, id)?;
+    Ok(families::read(reader, position)?)
 }
 
 /// What is kept of the request a notice came in: the line about it and its redacted body.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{Json, Name, PageParams, Params, invalid, moment_of, page_of};
 use crate::domain::command::{Command, PutToken, PutUser, UserCondition};
 use crate::domain::event::{Role, Token, TokenScope};
+use crate::shell::app::App;
 use crate::shell::http::auth::{Administering, Caller, Knowing, May, Owning, new_token, role_of};
 use crate::shell::http::problem::Problem;
 use crate::shell::ledger::Priority;
@@ -94,29 +95,58 @@ pub struct NewUser {
 }
 
 pub async fn create_user(may: May<Owning>, Json(user): Json<NewUser>) -> Result<Response, Problem> {
-    let role = user.role.as_deref().map(role).transpose()?;
-    let hash = may.app.passwords.hash(user.password).await;
-    let password_hash = hash.map_err(|error| match error {
-        PasswordError::TooShort | PasswordError::TooLong => invalid("password", error.to_string()),
-        PasswordError::Failed(_) => Problem::internal(&error),
-    })?;
     let put = PutUser {
-        name: user.name.clone(),
-        role,
-        password_hash: Some(password_hash),
+        role: user.role.as_deref().map(role).transpose()?,
+        password_hash: Some(hash(&may.app, user.password).await?),
+        name: user.name,
         only_if: UserCondition::Absent,
         by: may.caller.by(),
     };
+    Ok(created(put_user(&may.app, put).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangedUser {
+    role: Option<String>,
+    password: Option<Zeroizing<String>>,
+}
+
+pub async fn change_user(
+    may: May<Owning>,
+    Name(name): Name,
+    Json(user): Json<ChangedUser>,
+) -> Result<Response, Problem> {
+    let password_hash = match user.password {
+        Some(password) => Some(hash(&may.app, password).await?),
+        None => None,
+    };
+    let put = PutUser {
+        name,
+        role: user.role.as_deref().map(role).transpose()?,
+        password_hash,
+        only_if: UserCondition::Present,
+        by: may.caller.by(),
+    };
+    Ok(super::json(put_user(&may.app, put).await?))
+}
+
+async fn hash(app: &App, password: Zeroizing<String>) -> Result<String, Problem> {
+    let hash = app.passwords.hash(password).await;
+    hash.map_err(|error| match error {
+        PasswordError::TooShort | PasswordError::TooLong => invalid("password", error.to_string()),
+        PasswordError::Failed(_) => Problem::internal(&error),
+    })
+}
+
+/// The user as it is afterwards.
+async fn put_user(app: &App, put: PutUser) -> Result<Value, Problem> {
+    let name = put.name.clone();
     let command = Command::PutUser(Box::new(put));
-    may.app.ledger.command(Priority::People, command).await?;
-    let role = may
-        .app
-        .ledger
-        .state()
-        .access
-        .user(&user.name)
-        .map(|user| user.role.as_str());
-    Ok(created(json!({"name": user.name, "role": role})))
+    app.ledger.command(Priority::People, command).await?;
+    let state = app.ledger.state();
+    let role = state.access.user(&name).map(|user| user.role.as_str());
+    Ok(json!({"name": name, "role": role}))
 }
 
 pub async fn remove_user(may: May<Owning>, Name(name): Name) -> Result<StatusCode, Problem> {

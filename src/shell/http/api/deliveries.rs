@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::notices::Nothing;
-use super::{Json, MaybeJson, Name, PageParams, Params, blocking, invalid, page_of};
+use super::{Json, MaybeJson, Name, Params, blocking, invalid, page_of};
 use crate::domain::command::Command;
 use crate::domain::event::{Action, DeliveryKey};
 use crate::projections::outbox::Status;
@@ -71,14 +71,25 @@ pub async fn list(
     .await
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParkedParams {
+    target: Option<String>,
+    tracker: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// The groups by reason are of all that is parked, whatever the list is narrowed to.
 pub async fn parked(
     may: May<Reading>,
-    Params(params): Params<PageParams>,
+    Params(params): Params<ParkedParams>,
 ) -> Result<Response, Problem> {
     let (limit, cursor) = page_of(params.limit.as_deref(), params.cursor.as_deref())?;
     let filter = DeliveryFilter {
         statuses: vec![Status::Parked, Status::Unknown],
-        ..DeliveryFilter::default()
+        target: params.target,
+        tracker: params.tracker,
     };
     blocking(move || {
         let ledger = &may.app.ledger;
@@ -136,7 +147,7 @@ pub async fn confirm(
 }
 
 async fn operate(may: May<Operating>, id: String, action: Action) -> Result<Response, Problem> {
-    let (_, key) = views::find_delivery(may.app.ledger.reader(), &id)?;
+    let (key, _) = views::delivery_key(may.app.ledger.reader(), &id)?;
     let by = may.caller.by();
     act(&may.app, key, action, by).await?;
     shown(may.app, id).await
@@ -261,8 +272,8 @@ fn named(app: &App, ids: Vec<String>) -> Result<Chosen, Problem> {
         unknown: Vec::new(),
     };
     for id in ids {
-        match views::find_delivery(app.ledger.reader(), &id) {
-            Ok((_, key)) => chosen.keys.push(key),
+        match views::delivery_key(app.ledger.reader(), &id) {
+            Ok((key, _)) => chosen.keys.push(key),
             Err(error) => {
                 let problem = Problem::from(error);
                 if problem.status != StatusCode::NOT_FOUND {

@@ -5,7 +5,6 @@ use serde::Deserialize;
 
 use super::{MaybeJson, Name, Params, accepted, blocking, invalid, json, moment_of, page_of};
 use crate::domain::command::Command;
-use crate::domain::event::Event;
 use crate::domain::notice::Severity;
 use crate::projections::outbox::NoticeStatus;
 use crate::shell::http::auth::{Administering, May, Operating, Reading};
@@ -135,23 +134,17 @@ pub async fn resend(
     MaybeJson(Nothing {}): MaybeJson<Nothing>,
 ) -> Result<Response, Problem> {
     let reader = may.app.ledger.reader();
-    let family = views::find_notice(reader, &id)?;
-    let position = family.notice.position;
-    let founding = reader
-        .get(position)
-        .map_err(|error| Problem::internal(&error))?;
-    let Some(Event::Accepted(accepted_event)) = founding.map(|event| event.payload) else {
-        return Err(Problem::not_found("notice", &id));
-    };
+    let (position, founding) = views::founding(reader, &id)?;
+    let notice = founding.seed.id(position, 0).to_string();
     let command = Command::Resend {
         notice: position,
-        accepted: accepted_event,
+        accepted: founding,
         by: may.caller.by(),
     };
     let committed = may.app.ledger.command(Priority::People, command).await?;
     Ok(accepted(super::messages::planned(
         reader,
-        &family.notice.id,
+        &notice,
         committed.positions.start,
     )?))
 }

@@ -1,0 +1,364 @@
+//! What changes something: `send`, `retry`, `drop`, `confirm`, `resend`, `pause`, `resume`, `test`.
+
+use std::io::{self, Read as _};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::access::command;
+use super::args::{OperateArgs, Place, ResendArgs, SendArgs, TestArgs};
+use super::failure::Failure;
+use super::printer::{Look, Printer, complain, escaped};
+use super::read::unseen;
+use super::remote::Remote;
+use super::sentences::{self, list, text};
+use super::stopped::{BY, Missing, Writable};
+use crate::domain::command::{Command, Notify};
+use crate::domain::event::{Action, Event};
+use crate::domain::notice::TEXT_BYTES_MAX;
+use crate::shell::clock::{Clock as _, SystemClock};
+use crate::shell::http::api::draft;
+use crate::shell::ledger::Priority;
+use crate::shell::views;
+
+/// How long `test` waits for its message to be settled.
+const TEST_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How often it looks.
+const TEST_INTERVAL: Duration = Duration::from_millis(200);
+
+pub async fn send(args: &SendArgs) -> Result<(), Failure> {
+    let printer = Printer::new(args.place.json);
+    let body = match args.body.as_deref() {
+        Some("-") | None => from_stdin()?,
+        Some(body) => body.to_owned(),
+    };
+    let title = args.title.clone().unwrap_or_default();
+    if title.trim().is_empty() && body.trim().is_empty() {
+        return Err(Failure::Input(
+            "there is nothing to say: give a body or a title".to_owned(),
+        ));
+    }
+    let shape = match args.place.stopped() {
+        None => {
+            let mut message = json!({
+                "target": args.target,
+                "body": body,
+                "severity": args.severity.as_str(),
+            });
+            if !title.is_empty() {
+                message["title"] = title.into();
+            }
+            let remote = Remote::new(&args.place)?;
+            remote
+                .call(Method::POST, &["notify"], &[], Some(&message))
+                .await?
+        }
+        Some(data) => {
+            let notify = Notify {
+                notice: draft(title, body, args.severity),
+                targets: vec![args.target.clone()],
+                receiver: None,
+                tag: None,
+                by: BY.to_owned(),
+            };
+            let key_file = args.place.secret_key_file.as_deref();
+            let store = Writable::open(data, key_file, Missing::Refuse).await?;
+            let sent = record(&store, Command::Notify(Box::new(notify))).await;
+            store.close();
+            sent?
+        }
+    };
+    planned(&printer, &shape)
+}
+
+fn from_stdin() -> Result<String, Failure> {
+    let mut body = String::new();
+    io::stdin()
+        .lock()
+        .take(TEXT_BYTES_MAX as u64 + 1)
+        .read_to_string(&mut body)
+        .map_err(|error| Failure::caused("stdin cannot be read", error))?;
+    if body.len() > TEXT_BYTES_MAX {
+        return Err(Failure::Input(format!(
+            "the message has more than {TEXT_BYTES_MAX} bytes"
+        )));
+    }
+    Ok(body.trim_end().to_owned())
+}
+
+/// Gives a command that plans deliveries, and says which.
+async fn record(store: &Writable, command: Command) -> Result<Value, Failure> {
+    let committed = store.ledger.command(Priority::People, command).await?;
+    let position = committed.positions.start;
+    let reader = store.ledger.reader();
+    let unread = |error| Failure::caused("what was written cannot be read again", error);
+    let event = reader.get(position).map_err(unread)?;
+    let (notice, seed, plan) = match event.map(|event| event.payload) {
+        Some(Event::Accepted(accepted)) => (position, accepted.seed, accepted.plan),
+        Some(Event::Resent {
+            notice, seed, plan, ..
+        }) => (notice, seed, plan),
+        Some(_) | None => {
+            return Err(Failure::Failed(
+                "what was written cannot be found again".to_owned(),
+            ));
+        }
+    };
+    let founding = reader.get(notice).map_err(unread)?;
+    let id = match founding.map(|event| event.payload) {
+        Some(Event::Accepted(accepted)) => accepted.seed.id(notice, 0).to_string(),
+        Some(_) | None => String::new(),
+    };
+    let deliveries: Vec<String> = (1u16..)
+        .zip(&plan.planned)
+        .map(|(ordinal, _)| seed.id(position, ordinal).to_string())
+        .collect();
+    let reasons: Value = plan
+        .routed
+        .iter()
+        .map(|routed| views::reason(committed.recorded_at, routed))
+        .collect();
+    Ok(json!({"notice": id, "deliveries": deliveries, "reasons": reasons}))
+}
+
+fn planned(printer: &Printer, shape: &Value) -> Result<(), Failure> {
+    if printer.json {
+        return printer.object(shape);
+    }
+    printer.line(&format!("notice {}", escaped(text(shape, "notice"))))?;
+    for reason in list(shape, "reasons") {
+        let (look, sentence) = sentences::reason(reason);
+        printer.line(&format!("  {}", printer.dressed(look, &sentence)))?;
+    }
+    for id in list(shape, "deliveries").iter().filter_map(Value::as_str) {
+        printer.line(&format!("  delivery {}", escaped(id)))?;
+    }
+    Ok(())
+}
+
+pub async fn resend(args: &ResendArgs) -> Result<(), Failure> {
+    let printer = Printer::new(args.place.json);
+    let shape = match args.place.stopped() {
+        None => {
+            let path = ["notices", args.notice.as_str(), "resend"];
+            Remote::new(&args.place)?
+                .call(Method::POST, &path, &[], None)
+                .await?
+        }
+        Some(data) => {
+            let key_file = args.place.secret_key_file.as_deref();
+            let store = Writable::open(data, key_file, Missing::Refuse).await?;
+            let sent = resend_in(&store, &args.notice).await;
+            store.close();
+            sent?
+        }
+    };
+    planned(&printer, &shape)
+}
+
+async fn resend_in(store: &Writable, id: &str) -> Result<Value, Failure> {
+    let reader = store.ledger.reader();
+    let position = views::find_notice(reader, id)
+        .map_err(unseen)?
+        .notice
+        .position;
+    let founding = reader
+        .get(position)
+        .map_err(|error| Failure::caused("the notice cannot be read", error))?;
+    let Some(Event::Accepted(accepted)) = founding.map(|event| event.payload) else {
+        return Err(Failure::Failed(format!("there is no notice {id}")));
+    };
+    let resend = Command::Resend {
+        notice: position,
+        accepted,
+        by: BY.to_owned(),
+    };
+    record(store, resend).await
+}
+
+/// Does all of them, and says of each that could not be done why.
+pub async fn deliveries(args: &OperateArgs, action: Action) -> Result<(), Failure> {
+    let printer = Printer::new(args.place.json);
+    let word = match action {
+        Action::Retry => "retry",
+        Action::Drop => "drop",
+        Action::Confirm => "confirm",
+    };
+    let mut code = 0;
+    let mut note = |id: &str, done: Result<Value, Failure>| match done {
+        Ok(delivery) => {
+            let status = escaped(text(&delivery, "status"));
+            printer.either(&delivery, &format!("{}  {status}", escaped(id)))
+        }
+        Err(failure) => {
+            if let Some(line) = failure.line() {
+                complain(&format!("{}: {line}", escaped(id)));
+            }
+            code = code.max(failure.code());
+            Ok(())
+        }
+    };
+    match args.place.stopped() {
+        None => {
+            let remote = Remote::new(&args.place)?;
+            for id in &args.deliveries {
+                let path = ["deliveries", id.as_str(), word];
+                note(id, remote.call(Method::POST, &path, &[], None).await)?;
+            }
+        }
+        Some(data) => {
+            let key_file = args.place.secret_key_file.as_deref();
+            let store = Writable::open(data, key_file, Missing::Refuse).await?;
+            for id in &args.deliveries {
+                note(id, operate_in(&store, id, action).await)?;
+            }
+            store.close();
+        }
+    }
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(Failure::Said(code))
+    }
+}
+
+async fn operate_in(store: &Writable, id: &str, action: Action) -> Result<Value, Failure> {
+    let reader = store.ledger.reader();
+    let (_, delivery) = views::find_delivery(reader, id).map_err(unseen)?;
+    let operate = Command::Operate {
+        delivery,
+        action,
+        by: BY.to_owned(),
+    };
+    store.ledger.command(Priority::People, operate).await?;
+    let (family, key) = views::find_delivery(reader, id).map_err(unseen)?;
+    let status = family.delivery(key).map_or("", |view| view.status.as_str());
+    Ok(json!({"id": id, "status": status}))
+}
+
+/// `pause` and `resume`.
+pub async fn set_paused(place: &Place, paused: bool) -> Result<(), Failure> {
+    let printer = Printer::new(place.json);
+    if place.stopped().is_some() {
+        let by = BY.to_owned();
+        let wanted = if paused {
+            Command::Pause { by }
+        } else {
+            Command::Resume { by }
+        };
+        command(place, Missing::Refuse, wanted).await?;
+    } else {
+        let path = if paused { "pause" } else { "resume" };
+        Remote::new(place)?
+            .call(Method::POST, &[path], &[], None)
+            .await?;
+    }
+    let words = if paused {
+        "paused: intake goes on, nothing is sent until `resume`"
+    } else {
+        "sending"
+    };
+    printer.either(&json!({"paused": paused}), words)
+}
+
+/// Tests whatever has the name.
+pub async fn test(args: &TestArgs) -> Result<(), Failure> {
+    if args.place.stopped().is_some() {
+        let help = "a test calls out, so it needs a running program: use --url";
+        return Err(Failure::Input(help.to_owned()));
+    }
+    let printer = Printer::new(args.place.json);
+    let remote = Remote::new(&args.place)?;
+    let name = args.name.as_str();
+    let provider = remote.found(&["providers", name], &[]).await?.is_some();
+    let target = remote.found(&["targets", name], &[]).await?.is_some();
+    if !provider && !target {
+        return Err(Failure::Failed(format!(
+            "there is no provider or target {name}"
+        )));
+    }
+    let mut works = true;
+    if provider {
+        let path = ["providers", name, "test"];
+        let tested = remote.call(Method::POST, &path, &[], None).await?;
+        works &= tell(&printer, "provider", name, &tested)?;
+    }
+    if target {
+        let path = ["targets", name, "test"];
+        let probe = [("probe", "true".to_owned())];
+        let probed = remote.call(Method::POST, &path, &probe, None).await?;
+        if probed["probed"].as_bool() == Some(true) {
+            works &= tell(&printer, "target", name, &probed)?;
+        } else {
+            let sent = remote.call(Method::POST, &path, &[], None).await?;
+            works &= outcome(&printer, &remote, name, &sent).await?;
+        }
+    }
+    if works { Ok(()) } else { Err(Failure::Said(1)) }
+}
+
+fn tell(printer: &Printer, what: &str, name: &str, tested: &Value) -> Result<bool, Failure> {
+    let ok = tested["ok"].as_bool().unwrap_or(false);
+    let look = if ok { Look::Good } else { Look::Bad };
+    let says = escaped(text(tested, "says"));
+    let line = format!("{what} {}: {}", escaped(name), printer.dressed(look, &says));
+    printer.either(tested, &line)?;
+    Ok(ok)
+}
+
+/// What came of a test message: waits a while for its deliveries.
+async fn outcome(
+    printer: &Printer,
+    remote: &Remote,
+    name: &str,
+    sent: &Value,
+) -> Result<bool, Failure> {
+    let id = text(sent, "notice");
+    let clock = SystemClock::new();
+    let until = clock.monotonic() + TEST_WAIT_MAX;
+    let notice = loop {
+        let notice = remote.get(&["notices", id], &[]).await?;
+        let waits = list(&notice, "deliveries")
+            .iter()
+            .any(|delivery| matches!(text(delivery, "status"), "due" | "sending"));
+        if !waits || clock.monotonic() >= until {
+            break notice;
+        }
+        clock.sleep(TEST_INTERVAL).await;
+    };
+    let deliveries = list(&notice, "deliveries");
+    let ok = !deliveries.is_empty()
+        && deliveries
+            .iter()
+            .all(|delivery| text(delivery, "status") == "sent");
+    if printer.json {
+        printer.object(&notice)?;
+        return Ok(ok);
+    }
+    printer.line(&format!(
+        "target {}: a test message was sent, notice {}",
+        escaped(name),
+        escaped(id)
+    ))?;
+    for delivery in deliveries {
+        let status = text(delivery, "status");
+        let look = if status == "sent" {
+            Look::Good
+        } else {
+            Look::Bad
+        };
+        let why = escaped(text(&delivery["reason"], "detail"));
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!(": {why}")
+        };
+        printer.line(&format!(
+            "  {}: {}{why}",
+            escaped(text(delivery, "receiver")),
+            printer.dressed(look, status)
+        ))?;
+    }
+    Ok(ok)
+}

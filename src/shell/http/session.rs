@@ -1,0 +1,290 @@
+//! Who looks at a page: the session of a cookie, and the token that its forms carry.
+//!
+//! **Invariant:** a page that changes something takes a [`Posted`] form, which is made only when the
+//! request came from one of our own pages and carries the session's token.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use super::front::Front;
+use super::problem::Problem;
+use crate::domain::command::Command;
+use crate::domain::event::{Role, User};
+use crate::projections::access::{SESSION_AGE_MAX, SESSION_NOTED_EVERY};
+use crate::shell::app::App;
+use crate::shell::entropy::{Entropy, SystemEntropy};
+use crate::shell::ledger::{LedgerError, Priority};
+
+/// Random bytes of a session's secret.
+const SECRET_BYTES: usize = 32;
+/// Largest form.
+const FORM_BYTES_MAX: usize = 256 * 1024;
+
+/// Name of the cookie: with a public https address browsers hold it to this very host.
+pub fn cookie_name(is_https: bool) -> &'static str {
+    if is_https {
+        "__Host-notify_bridge"
+    } else {
+        "notify_bridge"
+    }
+}
+
+/// Whether the public address is https, so that cookies are secure.
+pub fn is_https(front: &Front, app: &App) -> bool {
+    let configured = app.ledger.state().configuration.settings.public_url.clone();
+    front
+        .options
+        .public_url
+        .clone()
+        .or(configured)
+        .is_some_and(|url| url.starts_with("https://"))
+}
+
+/// Someone who is logged in.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    pub user: User,
+    /// What forms of this session carry.
+    pub csrf: String,
+    /// Under which the session is known.
+    pub hash: [u8; 32],
+}
+
+impl Visitor {
+    /// Whether this person may retry, drop, pause and test.
+    pub fn can_operate(&self) -> bool {
+        self.user.role >= Role::Editor
+    }
+
+    /// As it stands in events.
+    pub fn by(&self) -> String {
+        format!("user {}", self.user.name)
+    }
+}
+
+/// The secret of a new session, and the hash under which it is stored.
+pub fn new_secret() -> (Zeroizing<String>, [u8; 32]) {
+    let mut bytes = Zeroizing::new([0u8; SECRET_BYTES]);
+    SystemEntropy.fill(bytes.as_mut_slice());
+    let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
+    let hash = secret_hash(&secret);
+    (secret, hash)
+}
+
+/// The hash of a secret that is as long as it should be.
+pub fn secret_hash(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// The token of a session's forms: it can be made only with the session's secret.
+pub fn csrf_of(secret: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"csrf\0");
+    hash.update(secret.as_bytes());
+    URL_SAFE_NO_PAD.encode(hash.finalize())
+}
+
+/// The value of a cookie.
+pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+/// `Set-Cookie` for a secret; an empty one takes the cookie away.
+pub fn set_cookie(name: &str, secret: &str, is_https: bool, seconds: i64) -> Option<HeaderValue> {
+    let secure = if is_https { "; Secure" } else { "" };
+    let age = if secret.is_empty() { 0 } else { seconds };
+    HeaderValue::from_str(&format!(
+        "{name}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}"
+    ))
+    .ok()
+}
+
+/// `Set-Cookie` of a session.
+pub fn session_cookie(secret: &str, is_https: bool) -> Option<HeaderValue> {
+    set_cookie(
+        cookie_name(is_https),
+        secret,
+        is_https,
+        SESSION_AGE_MAX / 1_000_000,
+    )
+}
+
+/// The visitor whose session the cookie proves.
+pub fn visitor(front: &Front, app: &App, headers: &HeaderMap) -> Option<Visitor> {
+    let secret = cookie(headers, cookie_name(is_https(front, app)))?;
+    let hash = secret_hash(secret);
+    let state = app.ledger.state();
+    let session = state.access.session(&hash, app.clock.now())?;
+    let user = state.access.users.get(&session.user)?.clone();
+    Some(Visitor {
+        user,
+        csrf: csrf_of(secret),
+        hash,
+    })
+}
+
+/// Notes that a session is in use, at most once a day.
+pub async fn see(app: &App, hash: [u8; 32]) -> Result<(), LedgerError> {
+    let now = app.clock.now();
+    let due = {
+        let state = app.ledger.state();
+        let session = state.access.session(&hash, now);
+        session.is_some_and(|session| now.saturating_sub(session.seen_at) >= SESSION_NOTED_EVERY)
+    };
+    if due {
+        app.ledger
+            .command(Priority::People, Command::SeeSession { hash })
+            .await?;
+    }
+    Ok(())
+}
+
+/// A request without a session is sent to the login page and comes back afterwards.
+pub struct ToLogin(String);
+
+impl IntoResponse for ToLogin {
+    fn into_response(self) -> Response {
+        Redirect::to(&self.0).into_response()
+    }
+}
+
+/// Why a page is not shown to this request.
+pub enum NotShown {
+    ToLogin(ToLogin),
+    Problem(Problem),
+}
+
+impl IntoResponse for NotShown {
+    fn into_response(self) -> Response {
+        match self {
+            NotShown::ToLogin(to) => to.into_response(),
+            NotShown::Problem(problem) => problem.into_response(),
+        }
+    }
+}
+
+/// The program and the visitor, for every page behind the login.
+pub struct Shown {
+    pub app: Arc<App>,
+    pub visitor: Visitor,
+}
+
+impl FromRequestParts<Arc<Front>> for Shown {
+    type Rejection = NotShown;
+
+    async fn from_request_parts(parts: &mut Parts, front: &Arc<Front>) -> Result<Self, NotShown> {
+        let app = Arc::clone(front.app().map_err(NotShown::Problem)?);
+        let Some(visitor) = visitor(front, &app, &parts.headers) else {
+            return Err(NotShown::ToLogin(ToLogin(login_path(&parts.uri))));
+        };
+        see(&app, visitor.hash)
+            .await
+            .map_err(|error| NotShown::Problem(error.into()))?;
+        Ok(Shown { app, visitor })
+    }
+}
+
+/// The login page, with the way back.
+fn login_path(uri: &Uri) -> String {
+    let back = uri.path_and_query().map_or("/", |path| path.as_str());
+    if back == "/" {
+        return "/login".into();
+    }
+    let encoded: String = url::form_urlencoded::byte_serialize(back.as_bytes()).collect();
+    format!("/login?next={encoded}")
+}
+
+/// Where to go after the login: a path of ours, never another host.
+pub fn safe_next(next: Option<&str>) -> &str {
+    next.filter(|next| {
+        next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n'])
+    })
+    .unwrap_or("/")
+}
+
+/// Whether the request was made by one of our own pages.
+pub fn is_same_origin(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return site == "same-origin";
+    }
+    let origin = text("origin")
+        .and_then(|origin| origin.split_once("://"))
+        .map(|(_, host)| host);
+    origin.is_some() && origin == text("host")
+}
+
+/// A form of a logged-in person that may be acted on.
+pub struct Posted<T> {
+    pub app: Arc<App>,
+    pub visitor: Visitor,
+    pub form: T,
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Front>> for Posted<T> {
+    type Rejection = NotShown;
+
+    async fn from_request(request: Request, front: &Arc<Front>) -> Result<Self, NotShown> {
+        let refused = |status, why: &str| NotShown::Problem(Problem::new(status, why));
+        let (mut parts, body) = request.into_parts();
+        let shown = Shown::from_request_parts(&mut parts, front).await?;
+        let bytes = axum::body::to_bytes(body, FORM_BYTES_MAX)
+            .await
+            .map_err(|_| {
+                refused(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "the form is too large, or broke off",
+                )
+            })?;
+        if !is_same_origin(&parts.headers) {
+            return Err(refused(
+                StatusCode::FORBIDDEN,
+                "the form was sent by another site",
+            ));
+        }
+        let field = url::form_urlencoded::parse(&bytes)
+            .find(|(name, _)| name == "csrf")
+            .map(|(_, value)| value.into_owned());
+        let header = parts
+            .headers
+            .get("x-csrf-token")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let given = field.or(header).unwrap_or_default();
+        if !bool::from(given.as_bytes().ct_eq(shown.visitor.csrf.as_bytes())) {
+            return Err(refused(
+                StatusCode::FORBIDDEN,
+                "the form is of another session; open the page again",
+            ));
+        }
+        let form = axum::Form::<T>::from_request(
+            Request::from_parts(parts, axum::body::Body::from(bytes)),
+            front,
+        )
+        .await
+        .map_err(|error| refused(StatusCode::UNPROCESSABLE_ENTITY, &error.body_text()))?
+        .0;
+        Ok(Posted {
+            app: shown.app,
+            visitor: shown.visitor,
+            form,
+        })
+    }
+}

@@ -1,0 +1,15 @@
+//! The API over a real listener and a real store, in one process with a manual clock. A test waits
+//! for commits, never for time to pass.
+
+#[path = "api/access.rs"]
+mod access;
+#[path = "api/harness.rs"]
+mod harness;
+#[path = "api/operating.rs"]
+mod operating;
+#[path = "api/reading.rs"]
+mod reading;
+#[path = "api/refusals.rs"]
+mod refusals;
+#[path = "api/secrets.rs"]
+mod secrets;

@@ -1,0 +1,145 @@
+//! Deliveries, parked ones, and the question before something is lost.
+
+use notify_web::Status;
+use notify_web::pages::{ask, deliveries, notices, parked};
+
+use super::overview::rows;
+use super::{HOSTILE, Pages, UNBROKEN, at, frame, viewer};
+
+/// Name and page.
+pub fn pages() -> Pages {
+    vec![
+        (
+            "deliveries",
+            deliveries::page_of(
+                &frame(),
+                &deliveries::DeliveriesView {
+                    rows: delivery_rows(),
+                    targets: vec!["ops".into()],
+                    trackers: vec!["everything".into()],
+                    ..deliveries::DeliveriesView::default()
+                },
+            ),
+        ),
+        (
+            "deliveries-empty",
+            deliveries::page_of(&frame(), &deliveries::DeliveriesView::default()),
+        ),
+        ("parked", parked::page_of(&frame(), &parked_view())),
+        (
+            "parked-empty",
+            parked::page_of(&viewer(), &parked::ParkedView::default()),
+        ),
+        ("ask", ask::page_of(&frame(), &question())),
+        (
+            "ask-hostile",
+            ask::page_of(
+                &frame(),
+                &ask::Question {
+                    title: HOSTILE.into(),
+                    text: HOSTILE.into(),
+                    concerned: vec![HOSTILE.into(), UNBROKEN.into()],
+                    fields: vec![(HOSTILE.into(), HOSTILE.into())],
+                    button: HOSTILE.into(),
+                    ..question()
+                },
+            ),
+        ),
+    ]
+}
+
+fn delivery_rows() -> Vec<deliveries::DeliveryRow> {
+    let statuses = [
+        (Status::Sending, "", None),
+        (Status::Due, "", None),
+        (
+            Status::Held,
+            "quiet hours of ops, mon–fri 22:00–07:00",
+            Some(at(22_320)),
+        ),
+        (
+            Status::Retrying,
+            "Telegram answered 429: retry after 30",
+            Some(at(28)),
+        ),
+        (
+            Status::Retrying,
+            "connect: timed out after 10 s",
+            Some(at(600)),
+        ),
+    ];
+    rows()
+        .iter()
+        .zip(statuses)
+        .map(|(notice, (status, why, next))| deliveries::DeliveryRow {
+            id: notice.id.clone(),
+            notice_id: notice.id.clone(),
+            title: notice.title.clone(),
+            severity: notice.severity,
+            status,
+            target: "ops".into(),
+            receiver: "team".into(),
+            tracker: "everything".into(),
+            created: notice.received.clone(),
+            next,
+            reason: why.into(),
+        })
+        .collect()
+}
+
+fn parked_row(notice: &notices::NoticeRow, status: Status) -> parked::ParkedRow {
+    parked::ParkedRow {
+        id: notice.id.clone(),
+        notice_id: notice.id.clone(),
+        title: notice.title.clone(),
+        severity: notice.severity,
+        status,
+        target: "family".into(),
+        receiver: "grandparents".into(),
+        parked: notice.received.clone(),
+    }
+}
+
+fn parked_view() -> parked::ParkedView {
+    let rows = rows();
+    parked::ParkedView {
+        groups: vec![
+            parked::Group {
+                key: "rejected.403".into(),
+                reason: "Telegram answered 403: bot was kicked from the group chat".into(),
+                advice: "Add the bot to the group again, then retry.".into(),
+                count: 12,
+                rows: rows[..4]
+                    .iter()
+                    .map(|row| parked_row(row, Status::Parked))
+                    .collect(),
+            },
+            parked::Group {
+                key: "unknown".into(),
+                reason:
+                    "It was being sent when the program stopped; nobody knows whether it arrived"
+                        .into(),
+                advice:
+                    "Look there. Confirm on the notice's page what arrived, retry what did not."
+                        .into(),
+                count: 1,
+                rows: vec![parked_row(&rows[5], Status::Unknown)],
+            },
+        ],
+        total: 13,
+    }
+}
+
+fn question() -> ask::Question {
+    ask::Question {
+        title: "Drop 12 deliveries?".into(),
+        text: "12 messages to family will not be sent. Their notices stay in the list and can be sent again by hand.".into(),
+        concerned: rows().iter().take(5).map(|row| format!("{} → family / grandparents", row.title)).collect(),
+        total: 12,
+        action: "/deliveries/bulk".into(),
+        fields: vec![("action".into(), "drop".into()), ("group".into(), "rejected.403".into())],
+        button: "Drop 12 deliveries".into(),
+        back: "/parked".into(),
+        destructive: true,
+    }
+}

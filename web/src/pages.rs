@@ -1,0 +1,15 @@
+//! The pages, each with its view. A page is a function from [`crate::Frame`] and its view.
+
+pub mod access;
+pub mod ask;
+pub mod dashboard;
+pub mod deliveries;
+pub mod inbox;
+pub mod log;
+pub mod notice;
+pub mod notices;
+pub mod parked;
+pub mod places;
+pub mod problem;
+pub mod providers;
+pub mod targets;
