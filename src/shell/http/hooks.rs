@@ -354,12 +354,17 @@ impl Intake<'_> {
             };
             return (Err(hide(unreadable, redactor)), kept);
         };
-        // A mapping may look at any header but those that carry a credential.
-        let headers = given
-            .iter()
-            .filter(|(name, _)| !is_credential_header(name))
-            .map(|(name, value)| ((*name).to_owned(), redactor.redact_text(value).into_owned()))
-            .collect();
+        // A mapping may look at any header but those that carry a credential; the other kinds read
+        // only what is kept.
+        let headers = if self.source.kind.notice_kinds().is_empty() {
+            given
+                .iter()
+                .filter(|(name, _)| !is_credential_header(name))
+                .map(|(name, value)| ((*name).to_owned(), redactor.redact_text(value).into_owned()))
+                .collect()
+        } else {
+            kept_headers
+        };
         let query = url::form_urlencoded::parse(query.as_bytes())
             .take(providers::QUERY_PAIRS_MAX)
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
