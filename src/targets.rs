@@ -294,6 +294,16 @@ pub static TEXT_LIMITS: &[TextLimit] = &[
     },
 ];
 
+/// A text as a target of this template format would be told it, for showing; its pieces on lines of
+/// their own.
+pub fn written(format: &str, text: &Markup) -> String {
+    match format {
+        "telegram" => telegram::written(text),
+        "discord" => discord::written(text),
+        _plain => flat::plain(text),
+    }
+}
+
 /// The secret fields of a kind; none for one that is not known.
 pub fn secret_fields(name: &str) -> &'static [SecretField] {
     kind(name).map_or(&[], |target| target.secret_fields())

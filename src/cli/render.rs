@@ -23,8 +23,8 @@ use crate::domain::spec::{EntitySpec, TemplateSpec};
 use crate::shell::clock::{Clock as _, SystemClock};
 use crate::shell::configure::{ConfigureError, Kinds};
 use crate::shell::views;
-use crate::targets::TEXT_LIMITS;
-use crate::templates::markup::{Markup, discord, plain, telegram_html};
+use crate::targets::{TEXT_LIMITS, written};
+use crate::templates::markup::plain;
 use crate::templates::{Rendered, Scene, Words, render};
 
 /// Largest notice that is read from a file, in bytes.
@@ -181,11 +181,6 @@ fn telling(words: &Words, notice: &Notice, templates: &Templates) -> Vec<Said> {
                 faults,
                 fell_back: _,
             } = render(Some(words), limit.format, &scene(limit.format));
-            let mark = |markup: &Markup| match limit.format {
-                "telegram" => telegram_html(markup),
-                "discord" => discord(markup),
-                _ => plain(markup),
-            };
             // Limits count what is read, not the markup around it.
             let visible = [plain(&title), plain(&text)];
             let visible: Vec<&str> = visible
@@ -195,8 +190,8 @@ fn telling(words: &Words, notice: &Notice, templates: &Templates) -> Vec<Said> {
                 .collect();
             Said {
                 format: limit.format,
-                title: mark(&title),
-                text: mark(&text),
+                title: written(limit.format, &title),
+                text: written(limit.format, &text),
                 buttons: buttons
                     .into_iter()
                     .map(|button| (button.text, button.url))

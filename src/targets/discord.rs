@@ -290,6 +290,12 @@ impl Target for Discord {
     }
 }
 
+/// A text as it would be sent, all its pieces.
+pub(super) fn written(text: &Markup) -> String {
+    let flat = Layout::new(&markdown::link_form).blocks(text).finish();
+    split(&flat, &markdown::Markdown, LIMIT).join("\n")
+}
+
 /// Title and descriptions, in Discord's Markdown.
 fn words(message: &Message) -> (String, Vec<String>) {
     let title = Layout::new(&|_, _| LinkForm::TextOnly)

@@ -337,21 +337,29 @@ fn without_buttons(part: &Part) -> Option<Part> {
     })
 }
 
+/// A text as it would be sent, all its pieces.
+pub(super) fn written(text: &Markup) -> String {
+    let flat = Layout::new(&link_form).blocks(text).finish();
+    let flat = flat.marked(apart::APART, apart::is_link_of_the_clients);
+    split(&flat, &html::Html, LIMIT).join("\n")
+}
+
+fn link_form(url: &str, _words: &str) -> LinkForm {
+    if url.len() <= LINK_BYTES_MAX && is_linkable(url) {
+        LinkForm::Tagged
+    } else {
+        LinkForm::Spelled
+    }
+}
+
 fn lay_out(message: &Message, spelled: &[Button]) -> Flat {
-    let links = |url: &str, _words: &str| {
-        if url.len() <= LINK_BYTES_MAX && is_linkable(url) {
-            LinkForm::Tagged
-        } else {
-            LinkForm::Spelled
-        }
-    };
     let below = Markup {
         blocks: spelled
             .iter()
             .map(|button| Block::Paragraph(vec![Span::Text(button.line())]))
             .collect(),
     };
-    Layout::new(&links)
+    Layout::new(&link_form)
         .title(&message.title)
         .below(&message.text)
         .blocks(&below)
