@@ -23,6 +23,7 @@ use crate::domain::command::{Accept, Command, Told};
 use crate::domain::event::{Event, RequestKeys};
 use crate::domain::family::dispatch_id;
 use crate::domain::notice::NoticeDraft;
+use crate::domain::spec::Verify;
 use crate::providers::{self, RawRequest, Readable, Unreadable, Verified, Webhook};
 use crate::shell::app::App;
 use crate::shell::entropy::{Entropy, SystemEntropy};
@@ -112,12 +113,17 @@ async fn take(front: &Front, peer: Peer, request: Request) -> Result<Response, P
     }
     let now = app.clock.monotonic();
     let client = address::client(&peer, &parts.headers, &front.options.trusted_proxies);
-    app.sources.address_may_ask(client, now).map_err(|wait| {
-        too_many(
-            "too many requests from this address were not verified",
-            wait,
-        )
-    })?;
+    if is_guessable(
+        source
+            .spec
+            .verify
+            .as_ref()
+            .unwrap_or(&webhook.default_verify()),
+    ) {
+        app.sources
+            .address_may_ask(client, now)
+            .map_err(refused_too_often)?;
+    }
     let encoded = parts
         .headers
         .get(header::CONTENT_ENCODING)
@@ -220,6 +226,22 @@ async fn read_body(
     Ok((bytes, permit))
 }
 
+/// Whether a secret could be found by trying. A signature cannot, so a sender that signs is never
+/// made to wait for a stranger who shares its address, as everyone behind one proxy does.
+fn is_guessable(verify: &Verify) -> bool {
+    match verify {
+        Verify::Bearer | Verify::Basic | Verify::Path => true,
+        Verify::Signature | Verify::Hmac(_) | Verify::None => false,
+    }
+}
+
+fn refused_too_often(wait: Duration) -> Problem {
+    too_many(
+        "too many requests from this address were not verified",
+        wait,
+    )
+}
+
 fn too_many(detail: &str, wait: Duration) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait.as_secs().max(1))
 }
@@ -243,9 +265,9 @@ impl Intake<'_> {
         let verified = match providers::verify(self.webhook, &self.source.spec, raw, &keys) {
             Ok(verified) => verified,
             Err(why) => {
-                self.app
-                    .sources
-                    .address_refused(self.client, self.app.clock.monotonic());
+                let at = self.app.clock.monotonic();
+                let may_ask = self.app.sources.address_may_ask(self.client, at);
+                self.app.sources.address_refused(self.client, at);
                 let why = why.to_string();
                 self.source.note(|heard| {
                     heard.refused += 1;
@@ -254,6 +276,7 @@ impl Intake<'_> {
                     heard.last_refused_from = Some(self.client);
                 });
                 tracing::info!(provider.name = self.source.spec.name, client.address = %self.client, why, "a request was not verified");
+                may_ask.map_err(refused_too_often)?;
                 return Err(Problem::new(StatusCode::UNAUTHORIZED, why));
             }
         };
