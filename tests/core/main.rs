@@ -21,6 +21,7 @@ use driver::{Core, accept, attempted, draft, entity, provider, ready, target, tr
 mod bounds;
 mod driver;
 mod flow;
+mod sessions;
 
 #[derive(Debug, Clone)]
 enum Step {

@@ -288,3 +288,85 @@ impl<T: DeserializeOwned> FromRequest<Arc<Front>> for Posted<T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    #[test]
+    fn the_way_back_never_leaves_this_host() {
+        for (given, expected) in [
+            (Some("/notices?q=x"), "/notices?q=x"),
+            (Some("//evil.example"), "/"),
+            (Some("https://evil.example"), "/"),
+            (Some("/\\evil.example"), "/"),
+            (Some("/a\r\nSet-Cookie: x"), "/"),
+            (Some(""), "/"),
+            (None, "/"),
+        ] {
+            assert_eq!(safe_next(given), expected, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn only_our_own_pages_are_of_the_same_origin() {
+        for (pairs, expected) in [
+            (&[("sec-fetch-site", "same-origin")][..], true),
+            (&[("sec-fetch-site", "same-site")], false),
+            (
+                &[
+                    ("sec-fetch-site", "cross-site"),
+                    ("origin", "http://a"),
+                    ("host", "a"),
+                ],
+                false,
+            ),
+            (
+                &[("origin", "http://bridge:8780"), ("host", "bridge:8780")],
+                true,
+            ),
+            (&[("origin", "http://evil"), ("host", "bridge:8780")], false),
+            (&[("origin", "null"), ("host", "bridge:8780")], false),
+            (&[("host", "bridge:8780")], false),
+        ] {
+            assert_eq!(is_same_origin(&headers(pairs)), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others_and_set_with_every_guard() {
+        let sent = headers(&[("cookie", "a=1; notify_bridge=secret; b=2")]);
+        assert_eq!(cookie(&sent, cookie_name(false)), Some("secret"));
+        assert_eq!(cookie(&sent, cookie_name(true)), None);
+        let secure = session_cookie("s", true).expect("a header");
+        let secure = secure.to_str().expect("text");
+        for part in [
+            "__Host-notify_bridge=s",
+            "Path=/",
+            "HttpOnly",
+            "SameSite=Lax",
+            "Secure",
+        ] {
+            assert!(secure.contains(part), "{part} is not in {secure}");
+        }
+        let gone = set_cookie(cookie_name(false), "", false, 99).expect("a header");
+        assert!(gone.to_str().expect("text").contains("Max-Age=0"));
+    }
+
+    #[test]
+    fn the_token_of_forms_is_of_one_session() {
+        let ((one, hash), (other, _)) = (new_secret(), new_secret());
+        assert_eq!(secret_hash(&one), hash);
+        assert_eq!(csrf_of(&one), csrf_of(&one));
+        assert_ne!(csrf_of(&one), csrf_of(&other));
+        assert!(!csrf_of(&one).contains(one.as_str()));
+    }
+}
