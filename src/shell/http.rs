@@ -21,6 +21,7 @@ pub mod api;
 pub mod auth;
 pub mod front;
 pub mod hooks;
+pub mod pages;
 pub mod metrics;
 pub mod problem;
 pub mod session;

@@ -1,0 +1,208 @@
+//! The pages behind the login: the state and the log, put into the views of `notify-web`.
+//!
+//! **Invariant:** a page shows what the API answers. It is filled from the same shapes
+//! ([`crate::shell::views`]), so the two never tell different things.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use notify_web::{Frame, Markup, Moment, Paused};
+use serde_json::Value;
+
+use super::front::Front;
+use super::problem::Problem;
+use super::session::Visitor;
+use crate::domain::event::Event;
+use crate::shell::app::App;
+use crate::shell::views::{Cursor, ViewError};
+
+mod configured;
+mod deliveries;
+mod log;
+mod notices;
+mod overview;
+
+/// Rows of a list on one page.
+const ROWS: usize = 50;
+
+/// Adds the pages to the program's routes.
+pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
+    router
+        .route("/", get(overview::dashboard))
+        .route("/more", get(overview::more))
+        .route("/account", get(overview::account))
+        .route("/pause", get(overview::ask_pause).post(overview::pause))
+        .route("/resume", post(overview::resume))
+        .route("/notices", get(notices::list))
+        .route("/notices/{id}", get(notices::one))
+        .route("/notices/{id}/resend", get(notices::ask_resend).post(notices::resend))
+        .route("/inbox", get(notices::inbox))
+        .route("/deliveries", get(deliveries::list))
+        .route("/deliveries/{id}/retry", post(deliveries::retry))
+        .route("/deliveries/{id}/drop", get(deliveries::ask_drop).post(deliveries::abandon))
+        .route("/deliveries/{id}/confirm", get(deliveries::ask_confirm).post(deliveries::confirm))
+        .route("/parked", get(deliveries::parked))
+        .route("/parked/ask", get(deliveries::ask_many))
+        .route("/parked/{action}", post(deliveries::many))
+        .route("/providers", get(configured::providers))
+        .route("/providers/{name}", get(configured::provider))
+        .route("/providers/{name}/test", post(configured::test_provider))
+        .route("/targets", get(configured::targets))
+        .route("/targets/{name}", get(configured::target))
+        .route("/targets/{name}/test", post(configured::test_target))
+        .route("/log", get(log::list))
+        .route("/log/{position}", get(log::one))
+}
+
+/// What every page is made with: who looks, when, and in which zone.
+struct Desk {
+    app: Arc<App>,
+    visitor: Visitor,
+    zone: TimeZone,
+    /// Microseconds since 1970.
+    now: i64,
+}
+
+impl Desk {
+    fn new(app: Arc<App>, visitor: Visitor) -> Self {
+        let zone = app.ledger.state().configuration.zone().clone();
+        let now = app.clock.now();
+        Desk { app, visitor, zone, now }
+    }
+
+    fn frame(&self) -> Frame {
+        let (is_paused, parked) = {
+            let state = self.app.ledger.state();
+            (state.outbox.paused, state.outbox.parked.len() as u64)
+        };
+        Frame {
+            base: String::new(),
+            user: Some(self.visitor.user.name.clone()),
+            can_operate: self.visitor.can_operate(),
+            csrf: self.visitor.csrf.clone(),
+            paused: is_paused.then(|| self.paused()).flatten(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            parked,
+            flash: Vec::new(),
+        }
+    }
+
+    /// Who paused, and when: the newest event that says so, looked for within a bound.
+    fn paused(&self) -> Option<Paused> {
+        const LOOKED_AT: usize = 1_000;
+        let reader = self.app.ledger.reader();
+        let events = reader.page_back(reader.next_position(), LOOKED_AT).ok()?;
+        let found = events.into_iter().find_map(|recorded| match recorded.payload {
+            Event::SendingPaused { by } => Some((by, recorded.recorded_at)),
+            _ => None,
+        });
+        let (by, at) = found.unwrap_or_else(|| ("someone".to_owned(), self.app.started_at));
+        Some(Paused { by, since: self.at(at) })
+    }
+
+    /// A moment in microseconds, as people read it.
+    fn at(&self, micros: i64) -> Moment {
+        let at = Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH);
+        let local = at.to_zoned_datetime(self.zone.clone());
+        let now = Timestamp::from_microsecond(self.now).unwrap_or(Timestamp::UNIX_EPOCH);
+        let today = now.to_zoned_datetime(self.zone.clone()).date();
+        let place = self.zone.iana_name().and_then(|name| name.rsplit('/').next()).unwrap_or("UTC").replace('_', " ");
+        let clock = local.strftime("%H:%M");
+        let absolute = if local.date() == today {
+            format!("{clock} {place}")
+        } else {
+            format!("{} {clock} {place}", local.strftime("%-d %b %Y"))
+        };
+        Moment {
+            at: at.to_string(),
+            relative: notify_web::view::relative(self.now.div_euclid(1_000_000), at.as_second()),
+            absolute,
+        }
+    }
+
+    /// A moment of an answer's field.
+    fn moment(&self, value: &Value) -> Option<Moment> {
+        let at: Timestamp = value.as_str()?.parse().ok()?;
+        Some(self.at(at.as_microsecond()))
+    }
+
+    /// Where senders reach this program: the public address, else the one the visitor used.
+    fn base(&self, front: &Front, host: &str) -> String {
+        let configured = self.app.ledger.state().configuration.settings.public_url.clone();
+        front.options.public_url.clone().or(configured).unwrap_or_else(|| format!("http://{host}"))
+    }
+}
+
+fn page(markup: Markup) -> Response {
+    Html(markup.into_string()).into_response()
+}
+
+fn back(path: &str) -> Response {
+    Redirect::to(path).into_response()
+}
+
+/// A text of a shape; empty when it is not there.
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn cursor(text: Option<&String>) -> Result<Option<Cursor>, Wrong> {
+    text.filter(|text| !text.is_empty())
+        .map(|text| text.parse::<Cursor>())
+        .transpose()
+        .map_err(|_| Wrong(Problem::new(StatusCode::NOT_FOUND, "there is no such page of the list")))
+}
+
+/// A problem, shown as a page.
+pub struct Wrong(pub Problem);
+
+impl From<ViewError> for Wrong {
+    fn from(error: ViewError) -> Self {
+        Wrong(error.into())
+    }
+}
+
+impl From<Problem> for Wrong {
+    fn from(problem: Problem) -> Self {
+        Wrong(problem)
+    }
+}
+
+impl From<crate::shell::ledger::LedgerError> for Wrong {
+    fn from(error: crate::shell::ledger::LedgerError) -> Self {
+        Wrong(error.into())
+    }
+}
+
+impl IntoResponse for Wrong {
+    fn into_response(self) -> Response {
+        let Wrong(problem) = self;
+        let view = notify_web::pages::problem::ProblemView {
+            status: problem.status.as_u16(),
+            title: problem.title.clone(),
+            detail: problem.detail.clone(),
+            ..Default::default()
+        };
+        let frame = Frame { version: env!("CARGO_PKG_VERSION").to_owned(), ..Frame::default() };
+        let markup = notify_web::pages::problem::page_of(&frame, &view);
+        let mut response = (problem.status, Html(markup.into_string())).into_response();
+        if let Some(seconds) = problem.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// Only for who may operate.
+fn operators(desk: &Desk) -> Result<(), Wrong> {
+    if desk.visitor.can_operate() {
+        return Ok(());
+    }
+    let detail = "this needs the role editor; ask someone who has it";
+    Err(Problem::new(StatusCode::FORBIDDEN, detail).into())
+}

@@ -1,0 +1,298 @@
+//! Providers and targets: how each is doing, and a try.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use notify_web::Moment;
+use notify_web::pages::providers::{
+    self as provider_pages, Hearing, ProviderRow, ProviderView, ProvidersView, Refused, RequestOutcome, RequestRow,
+};
+use notify_web::pages::targets::{
+    self as target_pages, Receiver, ReceiverState, Standing, TargetRow, TargetView, TargetsView,
+};
+use serde::Deserialize;
+
+use super::overview::Nothing;
+use super::{Desk, Wrong, back, operators, page, text};
+use crate::domain::command::{Command, Notify, Told};
+use crate::domain::event::Event;
+use crate::domain::family::notice_of;
+use crate::domain::notice::Severity;
+use crate::domain::spec::{EntityKind, SecretMarks};
+use crate::projections::configuration::default_receiver;
+use crate::shell::http::api::draft;
+use crate::shell::http::front::Front;
+use crate::shell::http::problem::Problem;
+use crate::shell::http::session::{Posted, Shown};
+use crate::shell::ledger::Priority;
+use crate::shell::sources::Heard;
+use crate::shell::views;
+use crate::{providers, targets};
+
+/// Requests shown of one provider.
+const REQUESTS: usize = 20;
+
+fn host(headers: &HeaderMap) -> &str {
+    headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost")
+}
+
+fn hearing(enabled: bool, heard: &Heard, last_notice: Option<i64>) -> Hearing {
+    if !enabled {
+        return Hearing::Disabled;
+    }
+    match (heard.last_verified_at.max(last_notice), heard.last_refused_at) {
+        (Some(verified), Some(refused)) if refused > verified => Hearing::Refused,
+        (Some(_), _) => Hearing::Heard,
+        (None, Some(_)) => Hearing::Refused,
+        (None, None) => Hearing::Never,
+    }
+}
+
+/// When each secret was set, from the event that set it.
+fn secrets(desk: &Desk, marks: &SecretMarks) -> Vec<(String, Option<Moment>)> {
+    let reader = desk.app.ledger.reader();
+    marks
+        .iter()
+        .map(|(field, mark)| {
+            let set = reader.get(mark.position).ok().flatten().map(|event| desk.at(event.recorded_at));
+            (field.clone(), set)
+        })
+        .collect()
+}
+
+pub async fn providers(State(front): State<Arc<Front>>, shown: Shown, headers: HeaderMap) -> Response {
+    let desk = Desk::new(shown.app, shown.visitor);
+    let base = desk.base(&front, host(&headers));
+    let known: Vec<(u32, String, String, bool, Option<i64>, u64, u64)> = {
+        let state = desk.app.ledger.state();
+        let configuration = &state.configuration;
+        configuration
+            .providers
+            .values()
+            .map(|provider| {
+                let id = provider.id;
+                let notices = state.counts.days.range((id, i32::MIN)..=(id, i32::MAX)).map(|(_, count)| count.notices);
+                let trackers = configuration.by_provider.get(&id).map_or(0, Vec::len) as u64;
+                let last = state.health.last_notice_at.get(&id).copied();
+                let spec = &provider.spec;
+                (id, spec.name.clone(), spec.kind.clone(), spec.enabled, last, notices.sum(), trackers)
+            })
+            .collect()
+    };
+    let rows = known
+        .into_iter()
+        .map(|(_, name, kind, enabled, last, notices, trackers)| ProviderRow {
+            hearing: hearing(enabled, &desk.app.sources.heard(&name), last),
+            last_notice: last.map(|at| desk.at(at)),
+            name,
+            kind,
+            notices,
+            trackers,
+        })
+        .collect();
+    let view = ProvidersView { rows, hooks_base: format!("{}/hooks/", base.trim_end_matches('/')) };
+    page(provider_pages::list(&desk.frame(), &view))
+}
+
+pub async fn provider(
+    State(front): State<Arc<Front>>,
+    shown: Shown,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Result<Response, Wrong> {
+    let desk = Desk::new(shown.app, shown.visitor);
+    let base = desk.base(&front, host(&headers));
+    let missing = || Problem::not_found("provider", &name);
+    let (entity, last, trackers) = {
+        let state = desk.app.ledger.state();
+        let configuration = &state.configuration;
+        let entity = configuration.provider(&name).ok_or_else(missing)?.clone();
+        let trackers = configuration.by_provider.get(&entity.id).into_iter().flatten();
+        let trackers: Vec<String> = trackers
+            .filter_map(|id| configuration.trackers.get(id))
+            .map(|tracker| tracker.entity.spec.name.clone())
+            .collect();
+        let last = state.health.last_notice_at.get(&entity.id).copied();
+        (entity, last, trackers)
+    };
+    let heard = desk.app.sources.heard(&name);
+    let setup = views::setup(&base, &entity.spec);
+    let list = |field: &str| setup[field].as_array().into_iter().flatten().map(text).collect::<Vec<String>>();
+    let view = ProviderView {
+        name: name.clone(),
+        kind: entity.spec.kind.clone(),
+        description: entity.spec.description.clone(),
+        managed_by: entity.managed_by.clone().unwrap_or_default(),
+        hearing: hearing(entity.spec.enabled, &heard, last),
+        last_verified: heard.last_verified_at.map(|at| desk.at(at)),
+        refused: heard.last_refused_at.map(|at| Refused {
+            at: desk.at(at),
+            why: heard.last_refused_why.clone().unwrap_or_default(),
+            from: heard.last_refused_from.map(|from| from.to_string()).unwrap_or_default(),
+            count: heard.refused,
+        }),
+        address: text(&setup["address"]),
+        verify: match setup["verify"].as_str() {
+            Some(word) => word.to_owned(),
+            None => setup["verify"].to_string(),
+        },
+        secrets: secrets(&desk, &entity.secrets),
+        steps: list("steps"),
+        traps: list("traps"),
+        trackers,
+        requests: requests(&desk, entity.id)?,
+        can_test: providers::kind(&entity.spec.kind).is_some(),
+    };
+    Ok(page(provider_pages::one(&desk.frame(), &view)))
+}
+
+/// The last requests that were kept, with what they said.
+fn requests(desk: &Desk, provider: u32) -> Result<Vec<RequestRow>, Wrong> {
+    let reader = desk.app.ledger.reader();
+    let found = views::requests(reader, provider, None, REQUESTS)?;
+    let mut rows = Vec::new();
+    for item in &found.items {
+        let position = item["position"].as_u64().unwrap_or(0);
+        let Some(founding) = reader.get(position).map_err(|error| Problem::internal(&error))? else { continue };
+        let outcome = match &founding.payload {
+            Event::Accepted(accepted) => {
+                let notice = notice_of(position, founding.recorded_at, &founding.correlation, accepted);
+                RequestOutcome::Notices(vec![(notice.id, notice.draft.title)])
+            }
+            Event::IntakeUnreadable { why, .. } => RequestOutcome::Unreadable(why.clone()),
+            _ => continue,
+        };
+        rows.push(RequestRow { position, at: desk.at(founding.recorded_at), outcome });
+    }
+    Ok(rows)
+}
+
+/// What a webhook provider can be tested for is whether it was heard: the page says so.
+pub async fn test_provider(Path(name): Path<String>, posted: Posted<Nothing>) -> Result<Response, Wrong> {
+    let desk = Desk::new(posted.app, posted.visitor);
+    operators(&desk)?;
+    if desk.app.ledger.state().configuration.provider(&name).is_none() {
+        return Err(Problem::not_found("provider", &name).into());
+    }
+    Ok(back(&format!("/providers/{name}")))
+}
+
+pub async fn targets(shown: Shown) -> Response {
+    let desk = Desk::new(shown.app, shown.visitor);
+    let rows = {
+        let state = desk.app.ledger.state();
+        let targets = state.configuration.targets.iter();
+        targets
+            .map(|(id, target)| {
+                let health = views::target_health(&state, *id);
+                let gone = target.receivers.iter().filter(|receiver| state.health.is_gone(**receiver)).count();
+                TargetRow {
+                    name: target.entity.spec.name.clone(),
+                    kind: target.entity.spec.kind.clone(),
+                    standing: standing(target.entity.spec.enabled, &health),
+                    receivers: target.receivers.len() as u64,
+                    gone: gone as u64,
+                    waiting: health["waiting"].as_u64().unwrap_or(0),
+                    last_sent: desk.moment(&health["last_sent_at"]),
+                }
+            })
+            .collect()
+    };
+    page(target_pages::list(&desk.frame(), &TargetsView { rows }))
+}
+
+fn standing(enabled: bool, health: &serde_json::Value) -> Standing {
+    match (enabled, health["failing"].as_bool(), health["last_sent_at"].is_null()) {
+        (false, ..) => Standing::Disabled,
+        (true, Some(true), _) => Standing::Failing,
+        (true, _, true) => Standing::Unused,
+        (true, _, false) => Standing::Fine,
+    }
+}
+
+pub async fn target(shown: Shown, Path(name): Path<String>) -> Result<Response, Wrong> {
+    let desk = Desk::new(shown.app, shown.visitor);
+    let (entity, health, receivers, trackers) = {
+        let state = desk.app.ledger.state();
+        let configuration = &state.configuration;
+        let target = configuration.target(&name).ok_or_else(|| Problem::not_found("target", &name))?;
+        let receivers: Vec<Receiver> = target
+            .receivers
+            .iter()
+            .map(|id| {
+                let spec = target.receiver(*id).unwrap_or_else(default_receiver);
+                let observed = state.health.receivers.get(id).cloned().unwrap_or_default();
+                let lane = state.outbox.lanes.get(id);
+                let waits = lane.map_or(0, |lane| lane.paused_until);
+                let condition = match (observed.gone, observed.moved_to) {
+                    (Some(why), _) => ReceiverState::Gone(why),
+                    (None, _) if !spec.enabled => ReceiverState::Disabled,
+                    (None, Some(to)) => ReceiverState::Moved(to),
+                    (None, None) if waits > desk.now => ReceiverState::Waits(desk.at(waits)),
+                    (None, None) => ReceiverState::Fine,
+                };
+                Receiver {
+                    name: spec.name,
+                    to: spec.to,
+                    thread: spec.thread.unwrap_or_default(),
+                    state: condition,
+                    waiting: lane.map_or(0, |lane| lane.waiting()) as u64,
+                }
+            })
+            .collect();
+        let consumers = configuration.consumers(EntityKind::Target, &name);
+        let trackers: Vec<String> =
+            consumers.iter().filter_map(|consumer| consumer.strip_prefix("tracker ")).map(str::to_owned).collect();
+        (target.entity.clone(), views::target_health(&state, target.entity.id), receivers, trackers)
+    };
+    let kind = targets::kind(&entity.spec.kind);
+    let view = TargetView {
+        name: name.clone(),
+        kind: entity.spec.kind.clone(),
+        description: entity.spec.description.clone(),
+        managed_by: entity.managed_by.clone().unwrap_or_default(),
+        standing: standing(entity.spec.enabled, &health),
+        failing_since: desk.moment(&health["failing_since"]),
+        failures: health["failures_in_a_row"].as_u64().unwrap_or(0),
+        last_error: text(&health["last_error"]),
+        last_sent: desk.moment(&health["last_sent_at"]),
+        waits_until: desk.moment(&health["paused_until"]),
+        receivers,
+        secrets: secrets(&desk, &entity.secrets),
+        trackers,
+        promise: kind.map_or_else(String::new, |kind| kind.promise().to_owned()),
+        waiting: health["waiting"].as_u64().unwrap_or(0),
+        can_test: entity.spec.enabled,
+        test_receiver: String::new(),
+    };
+    Ok(page(target_pages::one(&desk.frame(), &view)))
+}
+
+#[derive(Deserialize)]
+pub struct Trying {
+    #[serde(default)]
+    receiver: String,
+}
+
+/// Sends a message that says what it is, and shows what comes of it.
+pub async fn test_target(Path(name): Path<String>, posted: Posted<Trying>) -> Result<Response, Wrong> {
+    let desk = Desk::new(posted.app, posted.visitor);
+    operators(&desk)?;
+    let by = desk.visitor.by();
+    let notify = Notify {
+        notice: draft("Test message".into(), format!("{by} asked for it. The target {name} works."), Severity::Info),
+        targets: vec![name],
+        receiver: Some(posted.form.receiver).filter(|receiver| !receiver.is_empty()),
+        tag: None,
+        by,
+    };
+    let committed = desk.app.ledger.command(Priority::People, Command::Notify(Box::new(notify))).await?;
+    match committed.told {
+        Told::Accepted { first, seed, .. } => Ok(back(&format!("/notices/{}", seed.id(first, 0)))),
+        Told::Done | Told::Duplicate { .. } | Told::Claimed { .. } | Told::Changed { .. } => {
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the test was told something else").into())
+        }
+    }
+}
