@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tracing::Instrument;
 
+use super::door::Door;
 use super::problem::Problem;
 use super::{Peer, address};
 use crate::shell::app::App;
@@ -54,6 +55,7 @@ impl Phase {
 /// Shared by the listener and the start.
 pub struct Front {
     pub options: HttpOptions,
+    pub door: Door,
     app: OnceLock<Arc<App>>,
     phase: AtomicU64,
     done: AtomicU64,
@@ -64,6 +66,7 @@ impl Front {
     pub fn new(options: HttpOptions) -> Arc<Self> {
         Arc::new(Front {
             options,
+            door: Door::default(),
             app: OnceLock::new(),
             phase: AtomicU64::new(0),
             done: AtomicU64::new(0),
@@ -91,6 +94,15 @@ impl Front {
 
     pub fn phase(&self) -> Phase {
         Phase::ALL[(self.phase.load(Ordering::Acquire) as usize).min(Phase::ALL.len() - 1)]
+    }
+
+    /// The phase, how much of it is done, and of how much.
+    pub fn progress_now(&self) -> (Phase, u64, u64) {
+        (
+            self.phase(),
+            self.done.load(Ordering::Relaxed),
+            self.of.load(Ordering::Relaxed),
+        )
     }
 
     pub fn app(&self) -> Result<&Arc<App>, Problem> {
