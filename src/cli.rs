@@ -132,7 +132,8 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
 fn routes(
     routes: axum::Router<std::sync::Arc<crate::shell::http::front::Front>>,
 ) -> axum::Router<std::sync::Arc<crate::shell::http::front::Front>> {
-    crate::shell::http::api::routes(routes).layer(axum::middleware::from_fn(logging::requests))
+    use crate::shell::http::{api, door};
+    door::routes(api::routes(routes)).layer(axum::middleware::from_fn(logging::requests))
 }
 
 impl Verb {

@@ -19,10 +19,10 @@ use crate::shell::http::auth::{new_token, role_of};
 use crate::shell::ledger::Priority;
 use crate::shell::views::moment;
 
-/// Setup pages are not part of this version, so no link is printed that would lead nowhere.
+/// Only the running program knows its link, and keeps no more of it than a hash.
 pub fn setup_link() -> Failure {
     Failure::Failed(
-        "this version has no setup page to link to; stop the program and run `notify-bridge user add NAME --role admin --data DIR`, or start it with `serve --admin NAME --admin-password-file FILE`".to_owned(),
+        "the setup link is printed by `serve` at its start and kept nowhere; start it again for a new one, or make the account with `notify-bridge user add NAME --role admin --data DIR` while it is stopped".to_owned(),
     )
 }
 

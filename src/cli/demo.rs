@@ -19,9 +19,9 @@ use super::failure::Failure;
 use super::printer::Printer;
 use super::remote::Remote;
 use super::serve::{self, Signals};
-use super::{configuration, logging};
+use super::{configuration, logging, secret};
 use crate::config::Source;
-use crate::domain::command::{Command, PutToken};
+use crate::domain::command::{Command, PutToken, PutUser, UserCondition};
 use crate::domain::event::{Role, TokenScope};
 use crate::shell::app::{self, App, StartError};
 use crate::shell::clock::{Clock, SystemClock};
@@ -32,6 +32,8 @@ use crate::shell::{configure, views};
 use receiver::Receiver;
 use story::{STORY, Scene, Secrets};
 
+/// The account a browser on this machine is logged in with.
+const ACCOUNT: &str = "demo";
 const CONFIGURATION: &str = include_str!("../../fixtures/demo/bridge.toml");
 /// Longest wait for a delivery to settle; the pager recovers at its third attempt.
 const SETTLE_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -56,7 +58,6 @@ impl Pace {
 
 pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     let printer = Printer::new(false);
-    show::welcome(&printer)?;
     logging::start(&LoggingArgs {
         // The failing pager is part of the story and is told there.
         log_level: Level::Error,
@@ -78,18 +79,28 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
         .local_addr()
         .map_err(|error| Failure::caused("the listener has no address", error))?;
     printer.line(&format!("listening on http://{address}"))?;
+    if address.ip().is_loopback() {
+        printer.line(&format!(
+            "The pages are at http://{address}/; a browser on this machine is logged in by itself."
+        ))?;
+    }
+    show::welcome(&printer)?;
     let receiver = Receiver::start().await?;
     let secrets = Secrets::new(format!("http://{}/pager", receiver.address));
     let options = ServeOptions {
         data: data.path().to_owned(),
         listen: args.listen,
-        http: HttpOptions::default(),
+        http: HttpOptions {
+            auto_login: Some(ACCOUNT.to_owned()),
+            ..HttpOptions::default()
+        },
         secret_key_file: None,
         private_networks: None,
         cache_bytes: CACHE_BYTES,
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let running = app::start(options, Arc::clone(&clock), Some(listener), super::routes).await?;
+    make_account(&running.app).await?;
     let told = {
         let demo = Demo {
             app: &running.app,
@@ -107,6 +118,21 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
     serve::stop(running, &clock, &mut signals).await?;
     drop(receiver);
     told
+}
+
+/// The demo's own account. Nobody knows its password: the way in is being on this machine.
+async fn make_account(app: &App) -> Result<(), Failure> {
+    let (password, _) = new_token();
+    let put = PutUser {
+        name: ACCOUNT.to_owned(),
+        role: Some(Role::Owner),
+        password_hash: Some(secret::hashed(&password)?),
+        only_if: UserCondition::NoAdmin,
+        by: ACCOUNT.to_owned(),
+    };
+    let command = Command::PutUser(Box::new(put));
+    app.ledger.command(Priority::People, command).await?;
+    Ok(())
 }
 
 /// What the story is told with.

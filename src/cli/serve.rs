@@ -45,6 +45,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
             hosts: args.host.clone(),
             trusted_proxies: args.trusted_proxy.clone(),
             body_max: None,
+            auto_login: None,
         },
         secret_key_file: args.secret_key_file.clone(),
         private_networks: args.private_networks.clone(),
@@ -122,12 +123,34 @@ async fn prepare(
                 "this listens beyond this machine and has no admin yet; make one with --admin NAME --admin-password-file FILE"
             );
         }
+    }
+    if let Some(link) = running.setup_link() {
+        let base = base(running, args);
         say(
             printer,
-            "no admin yet: start with --admin NAME --admin-password-file FILE, or stop and run `notify-bridge user add NAME --role admin --data DIR`",
+            &format!(
+                "no admin yet: make the account at {base}{}\nthe link is good for 24 h and for one account; --admin NAME --admin-password-file FILE makes one without it",
+                *link
+            ),
         )?;
     }
     say(printer, &line)
+}
+
+/// The address at which a browser finds the program.
+fn base(running: &Running, args: &ServeArgs) -> String {
+    let configured = || {
+        let state = running.app.ledger.state();
+        state.configuration.settings.public_url.clone()
+    };
+    if let Some(url) = args.public_url.clone().or_else(configured) {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let port = running.address.port();
+    if running.address.ip().is_unspecified() {
+        return format!("http://localhost:{port}");
+    }
+    format!("http://{}", running.address)
 }
 
 /// What is said at the start. The program goes on when nobody reads it.

@@ -11,6 +11,7 @@ use notify_store::{DecodeError, Log, OpenError, Options, ReadError, Reader, snap
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 use super::address::AddressPolicy;
 use super::client::SystemLookup;
@@ -18,6 +19,7 @@ use super::client::{Client, is_this_machine};
 use super::clock::Clock;
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
+use super::http::door;
 use super::http::front::{self, Front, Phase};
 use super::http::hooks::{self, BodyRoom};
 use super::keyring::{KeyError, Keyring, sealed_with};
@@ -297,7 +299,15 @@ pub async fn start(
     let router = extend(routes)
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&front),
+            door::welcome,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&front),
             front::known_host,
+        ))
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(&front),
+            door::paged,
         ))
         .layer(axum::middleware::from_fn(front::request_id))
         .with_state(Arc::clone(&front));
@@ -408,6 +418,15 @@ pub fn found() -> Command {
 }
 
 impl Running {
+    /// The path of a new setup link while there is no admin. The one before it opens nothing more.
+    pub fn setup_link(&self) -> Option<Zeroizing<String>> {
+        if self.app.ledger.state().access.has_admin() {
+            return None;
+        }
+        let secret = self.front.door.setup.issue(self.app.clock.monotonic());
+        Some(Zeroizing::new(format!("/setup?secret={}", *secret)))
+    }
+
     /// Drains: no more intake, calls under way end, what is known is written, a snapshot is left.
     pub async fn stop(self) {
         self.front.progress(Phase::Stopping, 0, 0);

@@ -19,12 +19,14 @@ use super::clock::Clock;
 pub mod address;
 pub mod api;
 pub mod auth;
+pub mod door;
 pub mod front;
 pub mod hooks;
 pub mod pages;
 pub mod metrics;
 pub mod problem;
 pub mod session;
+pub mod stream;
 
 /// Connections at a time; further ones wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 1_024;

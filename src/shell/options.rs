@@ -15,6 +15,8 @@ pub struct HttpOptions {
     pub trusted_proxies: Vec<IpNet>,
     /// Largest body of a webhook, where the provider does not say otherwise, in bytes.
     pub body_max: Option<u32>,
+    /// Whom the demo logs in on loopback, without a password. Never set by `serve`.
+    pub auto_login: Option<String>,
 }
 
 impl HttpOptions {

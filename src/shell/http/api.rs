@@ -58,6 +58,7 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/deliveries/{id}/confirm", post(deliveries::confirm))
         .route("/parked", get(deliveries::parked))
         .route("/counts", get(numbers::counts))
+        .route("/stream", get(super::stream::stream))
         .route("/log", get(numbers::log))
         .route("/notify", post(messages::notify))
         .route("/apply", post(configuration::apply))

@@ -1,4 +1,4 @@
-//! Who is asking, and what they may do: bearer tokens, scopes and roles.
+//! Who is asking, and what they may do: bearer tokens, sessions, scopes and roles.
 //!
 //! **Invariant:** a handler gets at the program only through [`May`], whose type says what is
 //! needed, so that no endpoint can forget to ask.
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
@@ -17,7 +17,8 @@ use zeroize::Zeroizing;
 
 use super::front::Front;
 use super::problem::Problem;
-use crate::domain::event::{Role, Token, TokenScope};
+use super::session;
+use crate::domain::event::{Role, Token, TokenScope, User};
 use crate::domain::state::State;
 use crate::shell::app::App;
 use crate::shell::entropy::{Entropy, SystemEntropy};
@@ -55,11 +56,21 @@ pub fn role_of(scope: TokenScope) -> Role {
     }
 }
 
+/// By what a caller is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// The hash of the token.
+    Token([u8; 32]),
+    /// The hash of the session's secret.
+    Session([u8; 32]),
+}
+
 /// Who is asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The token's name.
+    /// The token's or the user's name.
     pub name: String,
+    pub proof: Proof,
     pub scopes: Vec<TokenScope>,
     pub role: Role,
     /// The only target it may notify; then it may do nothing else.
@@ -71,6 +82,7 @@ impl Caller {
     fn of(token: &Token) -> Self {
         Caller {
             name: token.name.clone(),
+            proof: Proof::Token(token.hash),
             scopes: token.scopes.clone(),
             role: token.role,
             target: token.target.clone(),
@@ -78,9 +90,29 @@ impl Caller {
         }
     }
 
+    /// A person may with a session what the role allows, and no more than any token could.
+    fn of_user(user: &User, hash: [u8; 32]) -> Self {
+        let scopes: &[TokenScope] = match user.role {
+            Role::Viewer => &[TokenScope::Read],
+            Role::Editor => &[TokenScope::Read, TokenScope::Notify, TokenScope::Operate],
+            Role::Admin | Role::Owner => &[TokenScope::Admin],
+        };
+        Caller {
+            name: user.name.clone(),
+            proof: Proof::Session(hash),
+            scopes: scopes.to_vec(),
+            role: user.role,
+            target: None,
+            expires_at: None,
+        }
+    }
+
     /// As it stands in events.
     pub fn by(&self) -> String {
-        format!("token {}", self.name)
+        match self.proof {
+            Proof::Token(_) => format!("token {}", self.name),
+            Proof::Session(_) => format!("user {}", self.name),
+        }
     }
 
     pub fn has(&self, scope: TokenScope) -> bool {
@@ -99,6 +131,13 @@ impl Caller {
                 ));
             }
             if !self.has(scope) {
+                if let Proof::Session(_) = self.proof {
+                    return forbidden(format!(
+                        "this needs the role {}; this account has {}",
+                        role_of(scope).max(role).as_str(),
+                        self.role.as_str()
+                    ));
+                }
                 let has: Vec<&str> = self.scopes.iter().map(|scope| scope.as_str()).collect();
                 return forbidden(format!(
                     "this needs a token with the scope {}; this one has {}",
@@ -109,8 +148,12 @@ impl Caller {
         }
         if self.role < role {
             return forbidden(format!(
-                "this needs the role {}; this token has {}",
+                "this needs the role {}; this {} has {}",
                 role.as_str(),
+                match self.proof {
+                    Proof::Token(_) => "token",
+                    Proof::Session(_) => "account",
+                },
                 self.role.as_str()
             ));
         }
@@ -118,8 +161,48 @@ impl Caller {
     }
 }
 
-/// The caller that the headers prove, at this moment.
-pub fn authenticate(state: &State, headers: &HeaderMap, now: i64) -> Result<Caller, Problem> {
+/// The caller that a request proves: by its token, and only without one by its session.
+pub async fn caller(front: &Front, app: &App, parts: &Parts) -> Result<Caller, Problem> {
+    let headers = &parts.headers;
+    if !headers.contains_key(header::AUTHORIZATION)
+        && let Some(visitor) = session::visitor(front, app, headers)
+    {
+        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        if !is_read && !session::is_same_origin(headers) {
+            let detail =
+                "a change by session comes from this program's own pages; others take a token";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+        if !is_read && !session::has_csrf_header(headers, &visitor) {
+            let detail = "a change by session needs its token in the header X-CSRF-Token";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
+        session::see(app, visitor.hash).await?;
+        return Ok(Caller::of_user(&visitor.user, visitor.hash));
+    }
+    authenticate(&app.ledger.state(), headers, app.clock.now())
+}
+
+/// The caller as it is at this moment; `None` once its token or session is over.
+pub fn still(state: &State, caller: &Caller, now: i64) -> Option<Caller> {
+    match caller.proof {
+        Proof::Token(hash) => {
+            let mut tokens = state.access.tokens.values();
+            tokens
+                .find(|token| token.hash == hash)
+                .filter(|token| token.expires_at.is_none_or(|at| at > now))
+                .map(Caller::of)
+        }
+        Proof::Session(hash) => {
+            let session = state.access.session(&hash, now)?;
+            let user = state.access.users.get(&session.user)?;
+            Some(Caller::of_user(user, hash))
+        }
+    }
+}
+
+/// The caller that the headers prove by a token, at this moment.
+fn authenticate(state: &State, headers: &HeaderMap, now: i64) -> Result<Caller, Problem> {
     let unauthorized = |detail: String| Problem::new(StatusCode::UNAUTHORIZED, detail);
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (given.next(), given.next()) else {
@@ -228,8 +311,7 @@ impl<R: Right> FromRequestParts<Arc<Front>> for May<R> {
 
     async fn from_request_parts(parts: &mut Parts, front: &Arc<Front>) -> Result<Self, Problem> {
         let app = Arc::clone(front.app()?);
-        let now = app.clock.now();
-        let caller = authenticate(&app.ledger.state(), &parts.headers, now)?;
+        let caller = caller(front, &app, parts).await?;
         caller.may(R::SCOPE, R::ROLE)?;
         check_space(parts.uri.query().unwrap_or(""))?;
         Ok(May {
@@ -272,6 +354,7 @@ mod tests {
         let check = |scopes: &[TokenScope], role, target: Option<&str>, scope, needed| {
             let caller = Caller {
                 name: "t".into(),
+                proof: Proof::Token([0; 32]),
                 scopes: scopes.to_vec(),
                 role,
                 target: target.map(str::to_owned),

@@ -14,6 +14,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracing::Instrument;
 
+use super::door::Door;
 use super::problem::Problem;
 use super::{Peer, address};
 use crate::shell::app::App;
@@ -56,6 +57,7 @@ impl Phase {
 /// Shared by the listener and the start.
 pub struct Front {
     pub options: HttpOptions,
+    pub door: Door,
     app: OnceLock<Arc<App>>,
     /// Says so when the app is there.
     opened: watch::Sender<bool>,
@@ -68,6 +70,7 @@ impl Front {
     pub fn new(options: HttpOptions) -> Arc<Self> {
         Arc::new(Front {
             options,
+            door: Door::default(),
             app: OnceLock::new(),
             opened: watch::Sender::new(false),
             phase: AtomicU64::new(0),
@@ -107,6 +110,15 @@ impl Front {
 
     pub fn phase(&self) -> Phase {
         Phase::ALL[(self.phase.load(Ordering::Acquire) as usize).min(Phase::ALL.len() - 1)]
+    }
+
+    /// The phase, how much of it is done, and of how much.
+    pub fn progress_now(&self) -> (Phase, u64, u64) {
+        (
+            self.phase(),
+            self.done.load(Ordering::Relaxed),
+            self.of.load(Ordering::Relaxed),
+        )
     }
 
     pub fn app(&self) -> Result<&Arc<App>, Problem> {

@@ -30,8 +30,7 @@ pub async fn metrics(
     parts: Parts,
 ) -> Result<Response, Problem> {
     if !address::is_on_loopback(&peer, &parts.headers, &parts.uri) {
-        let now = app.clock.now();
-        let caller = auth::authenticate(&app.ledger.state(), &parts.headers, now)?;
+        let caller = auth::caller(&front, &app, &parts).await?;
         caller.may(Some(TokenScope::Read), Role::Owner)?;
     }
     let text = tokio::task::spawn_blocking(move || text(&front, &app))

@@ -121,6 +121,8 @@ impl IntoResponse for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // Pages are made of it further out; see `door`.
+        response.extensions_mut().insert(self);
         response
     }
 }

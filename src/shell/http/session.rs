@@ -86,6 +86,13 @@ pub fn secret_hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
 }
 
+/// Whether a text has the form of a secret of ours.
+pub fn is_secret(text: &str) -> bool {
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .is_ok_and(|bytes| bytes.len() == SECRET_BYTES)
+}
+
 /// The token of a session's forms: it can be made only with the session's secret.
 pub fn csrf_of(secret: &str) -> String {
     let mut hash = Sha256::new();
@@ -229,6 +236,13 @@ pub fn is_same_origin(headers: &HeaderMap) -> bool {
         .and_then(|origin| origin.split_once("://"))
         .map(|(_, host)| host);
     origin.is_some() && origin == text("host")
+}
+
+/// Whether the header `X-CSRF-Token` is the session's.
+pub fn has_csrf_header(headers: &HeaderMap, visitor: &Visitor) -> bool {
+    headers
+        .get("x-csrf-token")
+        .is_some_and(|given| bool::from(given.as_bytes().ct_eq(visitor.csrf.as_bytes())))
 }
 
 /// A form of a logged-in person that may be acted on.

@@ -10,7 +10,9 @@ use super::{Json, Name, PageParams, Params, invalid, moment_of, page_of};
 use crate::domain::command::{Command, PutToken, PutUser, UserCondition};
 use crate::domain::event::{Role, Token, TokenScope};
 use crate::shell::app::App;
-use crate::shell::http::auth::{Administering, Caller, Knowing, May, Owning, new_token, role_of};
+use crate::shell::http::auth::{
+    Administering, Caller, Knowing, May, Owning, Proof, new_token, role_of,
+};
 use crate::shell::http::problem::Problem;
 use crate::shell::ledger::Priority;
 use crate::shell::passwords::PasswordError;
@@ -19,13 +21,15 @@ use crate::shell::views::{Cursor, Page, moment};
 pub async fn me(may: May<Knowing>) -> Response {
     let Caller {
         name,
+        proof,
         scopes,
         role,
         target,
         expires_at,
     } = &may.caller;
     super::json(json!({
-        "token": name,
+        "token": matches!(proof, Proof::Token(_)).then_some(name),
+        "user": matches!(proof, Proof::Session(_)).then_some(name),
         "scopes": scope_words(scopes),
         "role": role.as_str(),
         "target": target,

@@ -113,7 +113,7 @@ pub async fn export(
     if plain {
         may.caller.may(None, Role::Owner)?;
         tracing::warn!(
-            token.name = may.caller.name,
+            by = may.caller.by(),
             "the configuration was exported with its secrets"
         );
     }
