@@ -132,8 +132,9 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
 fn routes(
     routes: axum::Router<std::sync::Arc<crate::shell::http::front::Front>>,
 ) -> axum::Router<std::sync::Arc<crate::shell::http::front::Front>> {
-    use crate::shell::http::{api, door};
-    door::routes(api::routes(routes)).layer(axum::middleware::from_fn(logging::requests))
+    use crate::shell::http::{api, door, pages};
+    door::routes(pages::routes(api::routes(routes)))
+        .layer(axum::middleware::from_fn(logging::requests))
 }
 
 impl Verb {

@@ -40,12 +40,21 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/resume", post(overview::resume))
         .route("/notices", get(notices::list))
         .route("/notices/{id}", get(notices::one))
-        .route("/notices/{id}/resend", get(notices::ask_resend).post(notices::resend))
+        .route(
+            "/notices/{id}/resend",
+            get(notices::ask_resend).post(notices::resend),
+        )
         .route("/inbox", get(notices::inbox))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}/retry", post(deliveries::retry))
-        .route("/deliveries/{id}/drop", get(deliveries::ask_drop).post(deliveries::abandon))
-        .route("/deliveries/{id}/confirm", get(deliveries::ask_confirm).post(deliveries::confirm))
+        .route(
+            "/deliveries/{id}/drop",
+            get(deliveries::ask_drop).post(deliveries::abandon),
+        )
+        .route(
+            "/deliveries/{id}/confirm",
+            get(deliveries::ask_confirm).post(deliveries::confirm),
+        )
         .route("/parked", get(deliveries::parked))
         .route("/parked/ask", get(deliveries::ask_many))
         .route("/parked/{action}", post(deliveries::many))
@@ -72,7 +81,12 @@ impl Desk {
     fn new(app: Arc<App>, visitor: Visitor) -> Self {
         let zone = app.ledger.state().configuration.zone().clone();
         let now = app.clock.now();
-        Desk { app, visitor, zone, now }
+        Desk {
+            app,
+            visitor,
+            zone,
+            now,
+        }
     }
 
     fn frame(&self) -> Frame {
@@ -97,12 +111,17 @@ impl Desk {
         const LOOKED_AT: usize = 1_000;
         let reader = self.app.ledger.reader();
         let events = reader.page_back(reader.next_position(), LOOKED_AT).ok()?;
-        let found = events.into_iter().find_map(|recorded| match recorded.payload {
-            Event::SendingPaused { by } => Some((by, recorded.recorded_at)),
-            _ => None,
-        });
+        let found = events
+            .into_iter()
+            .find_map(|recorded| match recorded.payload {
+                Event::SendingPaused { by } => Some((by, recorded.recorded_at)),
+                _ => None,
+            });
         let (by, at) = found.unwrap_or_else(|| ("someone".to_owned(), self.app.started_at));
-        Some(Paused { by, since: self.at(at) })
+        Some(Paused {
+            by,
+            since: self.at(at),
+        })
     }
 
     /// A moment in microseconds, as people read it.
@@ -111,7 +130,12 @@ impl Desk {
         let local = at.to_zoned_datetime(self.zone.clone());
         let now = Timestamp::from_microsecond(self.now).unwrap_or(Timestamp::UNIX_EPOCH);
         let today = now.to_zoned_datetime(self.zone.clone()).date();
-        let place = self.zone.iana_name().and_then(|name| name.rsplit('/').next()).unwrap_or("UTC").replace('_', " ");
+        let place = self
+            .zone
+            .iana_name()
+            .and_then(|name| name.rsplit('/').next())
+            .unwrap_or("UTC")
+            .replace('_', " ");
         let clock = local.strftime("%H:%M");
         let absolute = if local.date() == today {
             format!("{clock} {place}")
@@ -133,8 +157,20 @@ impl Desk {
 
     /// Where senders reach this program: the public address, else the one the visitor used.
     fn base(&self, front: &Front, host: &str) -> String {
-        let configured = self.app.ledger.state().configuration.settings.public_url.clone();
-        front.options.public_url.clone().or(configured).unwrap_or_else(|| format!("http://{host}"))
+        let configured = self
+            .app
+            .ledger
+            .state()
+            .configuration
+            .settings
+            .public_url
+            .clone();
+        front
+            .options
+            .public_url
+            .clone()
+            .or(configured)
+            .unwrap_or_else(|| format!("http://{host}"))
     }
 }
 
@@ -155,7 +191,12 @@ fn cursor(text: Option<&String>) -> Result<Option<Cursor>, Wrong> {
     text.filter(|text| !text.is_empty())
         .map(|text| text.parse::<Cursor>())
         .transpose()
-        .map_err(|_| Wrong(Problem::new(StatusCode::NOT_FOUND, "there is no such page of the list")))
+        .map_err(|_| {
+            Wrong(Problem::new(
+                StatusCode::NOT_FOUND,
+                "there is no such page of the list",
+            ))
+        })
 }
 
 /// A problem, shown as a page.
@@ -188,11 +229,16 @@ impl IntoResponse for Wrong {
             detail: problem.detail.clone(),
             ..Default::default()
         };
-        let frame = Frame { version: env!("CARGO_PKG_VERSION").to_owned(), ..Frame::default() };
+        let frame = Frame {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Frame::default()
+        };
         let markup = notify_web::pages::problem::page_of(&frame, &view);
         let mut response = (problem.status, Html(markup.into_string())).into_response();
         if let Some(seconds) = problem.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use notify_web::Moment;
 use notify_web::pages::providers::{
-    self as provider_pages, Hearing, ProviderRow, ProviderView, ProvidersView, Refused, RequestOutcome, RequestRow,
+    self as provider_pages, Hearing, ProviderRow, ProviderView, ProvidersView, Refused,
+    RequestOutcome, RequestRow,
 };
 use notify_web::pages::targets::{
     self as target_pages, Receiver, ReceiverState, Standing, TargetRow, TargetView, TargetsView,
@@ -35,14 +36,20 @@ use crate::{providers, targets};
 const REQUESTS: usize = 20;
 
 fn host(headers: &HeaderMap) -> &str {
-    headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost")
+    headers
+        .get("host")
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("localhost")
 }
 
 fn hearing(enabled: bool, heard: &Heard, last_notice: Option<i64>) -> Hearing {
     if !enabled {
         return Hearing::Disabled;
     }
-    match (heard.last_verified_at.max(last_notice), heard.last_refused_at) {
+    match (
+        heard.last_verified_at.max(last_notice),
+        heard.last_refused_at,
+    ) {
         (Some(verified), Some(refused)) if refused > verified => Hearing::Refused,
         (Some(_), _) => Hearing::Heard,
         (None, Some(_)) => Hearing::Refused,
@@ -56,16 +63,24 @@ fn secrets(desk: &Desk, marks: &SecretMarks) -> Vec<(String, Option<Moment>)> {
     marks
         .iter()
         .map(|(field, mark)| {
-            let set = reader.get(mark.position).ok().flatten().map(|event| desk.at(event.recorded_at));
+            let set = reader
+                .get(mark.position)
+                .ok()
+                .flatten()
+                .map(|event| desk.at(event.recorded_at));
             (field.clone(), set)
         })
         .collect()
 }
 
-pub async fn providers(State(front): State<Arc<Front>>, shown: Shown, headers: HeaderMap) -> Response {
+pub async fn providers(
+    State(front): State<Arc<Front>>,
+    shown: Shown,
+    headers: HeaderMap,
+) -> Response {
     let desk = Desk::new(shown.app, shown.visitor);
     let base = desk.base(&front, host(&headers));
-    let known: Vec<(u32, String, String, bool, Option<i64>, u64, u64)> = {
+    let mut rows: Vec<(ProviderRow, bool, Option<i64>)> = {
         let state = desk.app.ledger.state();
         let configuration = &state.configuration;
         configuration
@@ -73,26 +88,29 @@ pub async fn providers(State(front): State<Arc<Front>>, shown: Shown, headers: H
             .values()
             .map(|provider| {
                 let id = provider.id;
-                let notices = state.counts.days.range((id, i32::MIN)..=(id, i32::MAX)).map(|(_, count)| count.notices);
-                let trackers = configuration.by_provider.get(&id).map_or(0, Vec::len) as u64;
+                let days = state.counts.days.range((id, i32::MIN)..=(id, i32::MAX));
                 let last = state.health.last_notice_at.get(&id).copied();
-                let spec = &provider.spec;
-                (id, spec.name.clone(), spec.kind.clone(), spec.enabled, last, notices.sum(), trackers)
+                let row = ProviderRow {
+                    name: provider.spec.name.clone(),
+                    kind: provider.spec.kind.clone(),
+                    hearing: Hearing::Never,
+                    last_notice: last.map(|at| desk.at(at)),
+                    notices: days.map(|(_, count)| count.notices).sum(),
+                    trackers: configuration.by_provider.get(&id).map_or(0, Vec::len) as u64,
+                };
+                (row, provider.spec.enabled, last)
             })
             .collect()
     };
-    let rows = known
-        .into_iter()
-        .map(|(_, name, kind, enabled, last, notices, trackers)| ProviderRow {
-            hearing: hearing(enabled, &desk.app.sources.heard(&name), last),
-            last_notice: last.map(|at| desk.at(at)),
-            name,
-            kind,
-            notices,
-            trackers,
-        })
-        .collect();
-    let view = ProvidersView { rows, hooks_base: format!("{}/hooks/", base.trim_end_matches('/')) };
+    // What was heard is asked for without the state's lock in hand.
+    for (row, enabled, last) in &mut rows {
+        row.hearing = hearing(*enabled, &desk.app.sources.heard(&row.name), *last);
+    }
+    let rows = rows.into_iter().map(|(row, ..)| row).collect();
+    let view = ProvidersView {
+        rows,
+        hooks_base: format!("{}/hooks/", base.trim_end_matches('/')),
+    };
     page(provider_pages::list(&desk.frame(), &view))
 }
 
@@ -109,7 +127,11 @@ pub async fn provider(
         let state = desk.app.ledger.state();
         let configuration = &state.configuration;
         let entity = configuration.provider(&name).ok_or_else(missing)?.clone();
-        let trackers = configuration.by_provider.get(&entity.id).into_iter().flatten();
+        let trackers = configuration
+            .by_provider
+            .get(&entity.id)
+            .into_iter()
+            .flatten();
         let trackers: Vec<String> = trackers
             .filter_map(|id| configuration.trackers.get(id))
             .map(|tracker| tracker.entity.spec.name.clone())
@@ -119,7 +141,14 @@ pub async fn provider(
     };
     let heard = desk.app.sources.heard(&name);
     let setup = views::setup(&base, &entity.spec);
-    let list = |field: &str| setup[field].as_array().into_iter().flatten().map(text).collect::<Vec<String>>();
+    let list = |field: &str| {
+        setup[field]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text)
+            .collect::<Vec<String>>()
+    };
     let view = ProviderView {
         name: name.clone(),
         kind: entity.spec.kind.clone(),
@@ -130,7 +159,10 @@ pub async fn provider(
         refused: heard.last_refused_at.map(|at| Refused {
             at: desk.at(at),
             why: heard.last_refused_why.clone().unwrap_or_default(),
-            from: heard.last_refused_from.map(|from| from.to_string()).unwrap_or_default(),
+            from: heard
+                .last_refused_from
+                .map(|from| from.to_string())
+                .unwrap_or_default(),
             count: heard.refused,
         }),
         address: text(&setup["address"]),
@@ -155,25 +187,49 @@ fn requests(desk: &Desk, provider: u32) -> Result<Vec<RequestRow>, Wrong> {
     let mut rows = Vec::new();
     for item in &found.items {
         let position = item["position"].as_u64().unwrap_or(0);
-        let Some(founding) = reader.get(position).map_err(|error| Problem::internal(&error))? else { continue };
+        let Some(founding) = reader
+            .get(position)
+            .map_err(|error| Problem::internal(&error))?
+        else {
+            continue;
+        };
         let outcome = match &founding.payload {
             Event::Accepted(accepted) => {
-                let notice = notice_of(position, founding.recorded_at, &founding.correlation, accepted);
+                let notice = notice_of(
+                    position,
+                    founding.recorded_at,
+                    &founding.correlation,
+                    accepted,
+                );
                 RequestOutcome::Notices(vec![(notice.id, notice.draft.title)])
             }
             Event::IntakeUnreadable { why, .. } => RequestOutcome::Unreadable(why.clone()),
             _ => continue,
         };
-        rows.push(RequestRow { position, at: desk.at(founding.recorded_at), outcome });
+        rows.push(RequestRow {
+            position,
+            at: desk.at(founding.recorded_at),
+            outcome,
+        });
     }
     Ok(rows)
 }
 
 /// What a webhook provider can be tested for is whether it was heard: the page says so.
-pub async fn test_provider(Path(name): Path<String>, posted: Posted<Nothing>) -> Result<Response, Wrong> {
+pub async fn test_provider(
+    Path(name): Path<String>,
+    posted: Posted<Nothing>,
+) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
-    if desk.app.ledger.state().configuration.provider(&name).is_none() {
+    if desk
+        .app
+        .ledger
+        .state()
+        .configuration
+        .provider(&name)
+        .is_none()
+    {
         return Err(Problem::not_found("provider", &name).into());
     }
     Ok(back(&format!("/providers/{name}")))
@@ -187,7 +243,11 @@ pub async fn targets(shown: Shown) -> Response {
         targets
             .map(|(id, target)| {
                 let health = views::target_health(&state, *id);
-                let gone = target.receivers.iter().filter(|receiver| state.health.is_gone(**receiver)).count();
+                let gone = target
+                    .receivers
+                    .iter()
+                    .filter(|receiver| state.health.is_gone(**receiver))
+                    .count();
                 TargetRow {
                     name: target.entity.spec.name.clone(),
                     kind: target.entity.spec.kind.clone(),
@@ -204,7 +264,11 @@ pub async fn targets(shown: Shown) -> Response {
 }
 
 fn standing(enabled: bool, health: &serde_json::Value) -> Standing {
-    match (enabled, health["failing"].as_bool(), health["last_sent_at"].is_null()) {
+    match (
+        enabled,
+        health["failing"].as_bool(),
+        health["last_sent_at"].is_null(),
+    ) {
         (false, ..) => Standing::Disabled,
         (true, Some(true), _) => Standing::Failing,
         (true, _, true) => Standing::Unused,
@@ -217,7 +281,9 @@ pub async fn target(shown: Shown, Path(name): Path<String>) -> Result<Response, 
     let (entity, health, receivers, trackers) = {
         let state = desk.app.ledger.state();
         let configuration = &state.configuration;
-        let target = configuration.target(&name).ok_or_else(|| Problem::not_found("target", &name))?;
+        let target = configuration
+            .target(&name)
+            .ok_or_else(|| Problem::not_found("target", &name))?;
         let receivers: Vec<Receiver> = target
             .receivers
             .iter()
@@ -243,9 +309,17 @@ pub async fn target(shown: Shown, Path(name): Path<String>) -> Result<Response, 
             })
             .collect();
         let consumers = configuration.consumers(EntityKind::Target, &name);
-        let trackers: Vec<String> =
-            consumers.iter().filter_map(|consumer| consumer.strip_prefix("tracker ")).map(str::to_owned).collect();
-        (target.entity.clone(), views::target_health(&state, target.entity.id), receivers, trackers)
+        let trackers: Vec<String> = consumers
+            .iter()
+            .filter_map(|consumer| consumer.strip_prefix("tracker "))
+            .map(str::to_owned)
+            .collect();
+        (
+            target.entity.clone(),
+            views::target_health(&state, target.entity.id),
+            receivers,
+            trackers,
+        )
     };
     let kind = targets::kind(&entity.spec.kind);
     let view = TargetView {
@@ -277,22 +351,37 @@ pub struct Trying {
 }
 
 /// Sends a message that says what it is, and shows what comes of it.
-pub async fn test_target(Path(name): Path<String>, posted: Posted<Trying>) -> Result<Response, Wrong> {
+pub async fn test_target(
+    Path(name): Path<String>,
+    posted: Posted<Trying>,
+) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
     let by = desk.visitor.by();
     let notify = Notify {
-        notice: draft("Test message".into(), format!("{by} asked for it. The target {name} works."), Severity::Info),
+        notice: draft(
+            "Test message".into(),
+            format!("{by} asked for it. The target {name} works."),
+            Severity::Info,
+        ),
         targets: vec![name],
         receiver: Some(posted.form.receiver).filter(|receiver| !receiver.is_empty()),
         tag: None,
         by,
     };
-    let committed = desk.app.ledger.command(Priority::People, Command::Notify(Box::new(notify))).await?;
+    let committed = desk
+        .app
+        .ledger
+        .command(Priority::People, Command::Notify(Box::new(notify)))
+        .await?;
     match committed.told {
         Told::Accepted { first, seed, .. } => Ok(back(&format!("/notices/{}", seed.id(first, 0)))),
         Told::Done | Told::Duplicate { .. } | Told::Claimed { .. } | Told::Changed { .. } => {
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the test was told something else").into())
+            Err(Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the test was told something else",
+            )
+            .into())
         }
     }
 }

@@ -41,17 +41,23 @@ pub struct Asked {
 }
 
 /// Title and severity of the notice a delivery belongs to.
-fn about(desk: &Desk, shape: &Value, known: &mut BTreeMap<String, (String, Severity)>) -> (String, String, Severity) {
+fn about(
+    desk: &Desk,
+    shape: &Value,
+    known: &mut BTreeMap<String, (String, Severity)>,
+) -> (String, String, Severity) {
     let notice = text(&shape["notice_ids"][0]);
     let (title, severity) = known
         .entry(notice.clone())
-        .or_insert_with(|| match views::founding(desk.app.ledger.reader(), &notice) {
-            Ok((_, accepted)) => (
-                accepted.notice.title.clone(),
-                Severity::parse(accepted.notice.severity.as_str()).unwrap_or(Severity::Info),
-            ),
-            Err(_) => (String::new(), Severity::Info),
-        })
+        .or_insert_with(
+            || match views::founding(desk.app.ledger.reader(), &notice) {
+                Ok((_, accepted)) => (
+                    accepted.notice.title.clone(),
+                    Severity::parse(accepted.notice.severity.as_str()).unwrap_or(Severity::Info),
+                ),
+                Err(_) => (String::new(), Severity::Info),
+            },
+        )
         .clone();
     (notice, title, severity)
 }
@@ -74,8 +80,18 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
         word => outbox::Status::parse(word).into_iter().collect(),
     };
     let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let filter = DeliveryFilter { statuses, target: given(&asked.target), tracker: given(&asked.tracker) };
-    let found = views::deliveries(ledger.reader(), ledger, &filter, cursor(asked.cursor.as_ref())?, ROWS);
+    let filter = DeliveryFilter {
+        statuses,
+        target: given(&asked.target),
+        tracker: given(&asked.tracker),
+    };
+    let found = views::deliveries(
+        ledger.reader(),
+        ledger,
+        &filter,
+        cursor(asked.cursor.as_ref())?,
+        ROWS,
+    );
     let (items, next, error) = match found {
         Ok(found) => (found.items, found.next, None),
         Err(error) => (Vec::new(), None, Some(error.to_string())),
@@ -102,7 +118,11 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
         .collect();
     let names = |kind: EntityKind| -> Vec<String> {
         let state = ledger.state();
-        let names = state.configuration.names.keys().filter(|(of, _)| *of == kind);
+        let names = state
+            .configuration
+            .names
+            .keys()
+            .filter(|(of, _)| *of == kind);
         names.map(|(_, name)| name.clone()).collect()
     };
     let view = DeliveriesView {
@@ -111,7 +131,11 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
         rows,
         next: next.map(|next| next.to_string()),
         error,
-        filter: deliveries::Filter { status: asked.status, target: asked.target, tracker: asked.tracker },
+        filter: deliveries::Filter {
+            status: asked.status,
+            target: asked.target,
+            tracker: asked.tracker,
+        },
     };
     let frame = desk.frame();
     Ok(page(match asked.fragment {
@@ -123,9 +147,18 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
 async fn operate(desk: &Desk, id: &str, action: Action) -> Result<String, Wrong> {
     operators(desk)?;
     let (delivery, notice) = views::delivery_key(desk.app.ledger.reader(), id)?;
-    let command = Command::Operate { delivery, action, by: desk.visitor.by() };
+    let command = Command::Operate {
+        delivery,
+        action,
+        by: desk.visitor.by(),
+    };
     desk.app.ledger.command(Priority::People, command).await?;
-    let founding = desk.app.ledger.reader().get(notice).map_err(|error| Problem::internal(&error))?;
+    let founding = desk
+        .app
+        .ledger
+        .reader()
+        .get(notice)
+        .map_err(|error| Problem::internal(&error))?;
     Ok(match founding.map(|event| event.payload) {
         Some(crate::domain::event::Event::Accepted(accepted)) => {
             format!("/notices/{}", accepted.seed.id(notice, 0))
@@ -149,10 +182,20 @@ pub async fn confirm(Path(id): Path<String>, posted: Posted<Nothing>) -> Result<
     Ok(back(&operate(&desk, &id, Action::Confirm).await?))
 }
 
-fn question(desk: &Desk, id: &str, action: &str, title: &str, text: &str, button: &str) -> Result<Response, Wrong> {
+fn question(
+    desk: &Desk,
+    id: &str,
+    action: &str,
+    title: &str,
+    text: &str,
+    button: &str,
+) -> Result<Response, Wrong> {
     operators(desk)?;
     let (family, key) = views::find_delivery(desk.app.ledger.reader(), id)?;
-    let target = family.delivery(key).map(|view| view.link.target_name.clone()).unwrap_or_default();
+    let target = family
+        .delivery(key)
+        .map(|view| view.link.target_name.clone())
+        .unwrap_or_default();
     let question = Question {
         title: title.into(),
         text: text.into(),
@@ -169,13 +212,27 @@ fn question(desk: &Desk, id: &str, action: &str, title: &str, text: &str, button
 
 pub async fn ask_drop(shown: Shown, Path(id): Path<String>) -> Result<Response, Wrong> {
     let desk = Desk::new(shown.app, shown.visitor);
-    question(&desk, &id, "drop", "Drop this delivery?", "It will not be sent. The notice and why stay on record.", "Drop it")
+    question(
+        &desk,
+        &id,
+        "drop",
+        "Drop this delivery?",
+        "It will not be sent. The notice and why stay on record.",
+        "Drop it",
+    )
 }
 
 pub async fn ask_confirm(shown: Shown, Path(id): Path<String>) -> Result<Response, Wrong> {
     let desk = Desk::new(shown.app, shown.visitor);
     let text = "Say that it arrived. It is settled as sent and not tried again.";
-    question(&desk, &id, "confirm", "Settle this delivery as sent?", text, "Settle as sent")
+    question(
+        &desk,
+        &id,
+        "confirm",
+        "Settle this delivery as sent?",
+        text,
+        "Settle as sent",
+    )
 }
 
 /// Parked and unknown deliveries in the API's shape, newest first.
@@ -204,7 +261,11 @@ pub async fn parked(shown: Shown) -> Result<Response, Wrong> {
         let key = group_key(shape);
         let group = groups.entry(key.clone()).or_insert_with(|| Group {
             key,
-            reason: format!("{}: {}", text(&shape["target"]), text(&shape["reason"]["detail"])),
+            reason: format!(
+                "{}: {}",
+                text(&shape["target"]),
+                text(&shape["reason"]["detail"])
+            ),
             advice: String::new(),
             count: 0,
             rows: Vec::new(),
@@ -226,23 +287,38 @@ pub async fn parked(shown: Shown) -> Result<Response, Wrong> {
     let mut groups: Vec<Group> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     let total = desk.app.ledger.state().outbox.parked.len() as u64;
-    Ok(page(parked::page_of(&desk.frame(), &ParkedView { groups, total })))
+    Ok(page(parked::page_of(
+        &desk.frame(),
+        &ParkedView { groups, total },
+    )))
 }
 
 /// What a question or an answer is about: some deliveries by id, or all of a group.
 fn chosen(desk: &Desk, pairs: &[(String, String)]) -> Result<Vec<Value>, Wrong> {
-    let all = |name: &str| pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect::<Vec<_>>();
+    let all = |name: &str| {
+        pairs
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+            .collect::<Vec<_>>()
+    };
     let (ids, groups) = (all("id"), all("group"));
     let wanted = |shape: &Value| {
-        ids.contains(&shape["id"].as_str().unwrap_or("")) || groups.contains(&group_key(shape).as_str())
+        ids.contains(&shape["id"].as_str().unwrap_or(""))
+            || groups.contains(&group_key(shape).as_str())
     };
     Ok(waiting(desk)?.into_iter().filter(wanted).collect())
 }
 
-pub async fn ask_many(shown: Shown, Query(pairs): Query<Vec<(String, String)>>) -> Result<Response, Wrong> {
+pub async fn ask_many(
+    shown: Shown,
+    Query(pairs): Query<Vec<(String, String)>>,
+) -> Result<Response, Wrong> {
     let desk = Desk::new(shown.app, shown.visitor);
     operators(&desk)?;
-    let retries = pairs.iter().any(|(name, value)| name == "action" && value == "retry");
+    let retries = pairs
+        .iter()
+        .any(|(name, value)| name == "action" && value == "retry");
     let items = chosen(&desk, &pairs)?;
     if items.is_empty() {
         return Ok(back("/parked"));
@@ -250,9 +326,17 @@ pub async fn ask_many(shown: Shown, Query(pairs): Query<Vec<(String, String)>>) 
     let count = items.len();
     let deliveries = if count == 1 { "delivery" } else { "deliveries" };
     let (action, verb, words) = if retries {
-        ("retry", "Retry", "Each is tried again now, with its tries starting over.")
+        (
+            "retry",
+            "Retry",
+            "Each is tried again now, with its tries starting over.",
+        )
     } else {
-        ("drop", "Drop", "They will not be sent. The notices and why stay on record.")
+        (
+            "drop",
+            "Drop",
+            "They will not be sent. The notices and why stay on record.",
+        )
     };
     let mut known = BTreeMap::new();
     let question = Question {
@@ -260,11 +344,20 @@ pub async fn ask_many(shown: Shown, Query(pairs): Query<Vec<(String, String)>>) 
         text: words.into(),
         concerned: items
             .iter()
-            .map(|shape| format!("{} to {}", about(&desk, shape, &mut known).1, text(&shape["target"])))
+            .map(|shape| {
+                format!(
+                    "{} to {}",
+                    about(&desk, shape, &mut known).1,
+                    text(&shape["target"])
+                )
+            })
             .collect(),
         total: count as u64,
         action: format!("/parked/{action}"),
-        fields: items.iter().map(|shape| ("id".to_owned(), text(&shape["id"]))).collect(),
+        fields: items
+            .iter()
+            .map(|shape| ("id".to_owned(), text(&shape["id"])))
+            .collect(),
         button: format!("{verb} {count} {deliveries}"),
         back: "/parked".into(),
         destructive: !retries,
@@ -272,18 +365,31 @@ pub async fn ask_many(shown: Shown, Query(pairs): Query<Vec<(String, String)>>) 
     Ok(page(ask(&desk.frame(), &question)))
 }
 
-pub async fn many(Path(action): Path<String>, posted: Posted<Vec<(String, String)>>) -> Result<Response, Wrong> {
+pub async fn many(
+    Path(action): Path<String>,
+    posted: Posted<Vec<(String, String)>>,
+) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
     let action = match action.as_str() {
         "retry" => Action::Retry,
         "drop" => Action::Drop,
-        _ => return Err(Problem::new(StatusCode::NOT_FOUND, "parked deliveries are retried or dropped").into()),
+        _ => {
+            return Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                "parked deliveries are retried or dropped",
+            )
+            .into());
+        }
     };
     for shape in chosen(&desk, &posted.form)? {
         let (delivery, _): (DeliveryKey, u64) =
             views::delivery_key(desk.app.ledger.reader(), shape["id"].as_str().unwrap_or(""))?;
-        let command = Command::Operate { delivery, action, by: desk.visitor.by() };
+        let command = Command::Operate {
+            delivery,
+            action,
+            by: desk.visitor.by(),
+        };
         match desk.app.ledger.command(Priority::People, command).await {
             // Somebody was faster with this one; the others go on.
             Ok(_) | Err(crate::shell::ledger::LedgerError::Refused(_)) => {}

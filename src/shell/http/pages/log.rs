@@ -40,10 +40,16 @@ fn owners(desk: &Desk) -> Result<(), Wrong> {
 /// One line about an event, from what its shape says.
 fn summary(shape: &Value) -> String {
     let data = &shape["data"];
-    let said = ["title", "name", "why", "reason", "detail", "by"].iter().find_map(|field| {
-        let found = if data["notice"][field].is_string() { &data["notice"][field] } else { &data[field] };
-        found.as_str().filter(|text| !text.is_empty())
-    });
+    let said = ["title", "name", "why", "reason", "detail", "by"]
+        .iter()
+        .find_map(|field| {
+            let found = if data["notice"][field].is_string() {
+                &data["notice"][field]
+            } else {
+                &data[field]
+            };
+            found.as_str().filter(|text| !text.is_empty())
+        });
     let mut line = said.unwrap_or_default().to_owned();
     if let Some(provider) = data["provider"].as_str() {
         line = format!("{provider}: {line}");
@@ -57,13 +63,20 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
     owners(&desk)?;
     let reader = desk.app.ledger.reader();
     let mut before = match asked.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
-        Some(cursor) => cursor.parse::<u64>().unwrap_or_else(|_| reader.next_position()),
-        None => asked.from.parse::<u64>().map_or_else(|_| reader.next_position(), |from| from.saturating_add(1)),
+        Some(cursor) => cursor
+            .parse::<u64>()
+            .unwrap_or_else(|_| reader.next_position()),
+        None => asked
+            .from
+            .parse::<u64>()
+            .map_or_else(|_| reader.next_position(), |from| from.saturating_add(1)),
     };
     let mut rows = Vec::new();
     let mut looked = 0;
     while rows.len() < ROWS && looked < LOOKED_THROUGH_MAX {
-        let events = reader.page_back(before, ROWS * 4).map_err(|error| Problem::internal(&error))?;
+        let events = reader
+            .page_back(before, ROWS * 4)
+            .map_err(|error| Problem::internal(&error))?;
         let Some(last) = events.last() else {
             before = 0;
             break;
@@ -89,7 +102,10 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
         }
     }
     let view = LogView {
-        kinds: wire::KINDS.iter().map(|(_, _, name)| (*name).to_owned()).collect(),
+        kinds: wire::KINDS
+            .iter()
+            .map(|(_, _, name)| (*name).to_owned())
+            .collect(),
         next: (before > 1).then(|| before.to_string()),
         rows,
         error: None,
@@ -110,7 +126,15 @@ fn notice_id(desk: &Desk, recorded: &Recorded<Event>) -> String {
         Stream::Founds => recorded.position,
         Stream::Of(founding) => founding,
     };
-    match desk.app.ledger.reader().get(founding).ok().flatten().map(|event| event.payload) {
+    match desk
+        .app
+        .ledger
+        .reader()
+        .get(founding)
+        .ok()
+        .flatten()
+        .map(|event| event.payload)
+    {
         Some(Event::Accepted(accepted)) => accepted.seed.id(founding, 0).to_string(),
         Some(_) | None => String::new(),
     }
@@ -127,7 +151,9 @@ pub async fn one(shown: Shown, Path(position): Path<u64>) -> Result<Response, Wr
     let shape = views::event(&recorded);
     let view = EventView {
         position,
-        kind: wire::kind_name(recorded.payload.kind()).unwrap_or("unknown").to_owned(),
+        kind: wire::kind_name(recorded.payload.kind())
+            .unwrap_or("unknown")
+            .to_owned(),
         revision: u32::from(recorded.payload.revision()),
         recorded: desk.at(recorded.recorded_at),
         summary: summary(&shape),

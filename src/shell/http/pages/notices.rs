@@ -59,8 +59,10 @@ pub fn rows(desk: &Desk, items: &[Value]) -> Vec<NoticeRow> {
             provider: text(&item["provider"]),
             kind: text(&item["kind"]),
             collection: text(&item["collection"]),
-            severity: Severity::parse(item["severity"].as_str().unwrap_or("")).unwrap_or(Severity::Info),
-            status: NoticeStatus::parse(item["status"].as_str().unwrap_or("")).unwrap_or(NoticeStatus::Open),
+            severity: Severity::parse(item["severity"].as_str().unwrap_or(""))
+                .unwrap_or(Severity::Info),
+            status: NoticeStatus::parse(item["status"].as_str().unwrap_or(""))
+                .unwrap_or(NoticeStatus::Open),
             received: desk.moment(&item["received_at"]).unwrap_or_default(),
         })
         .collect()
@@ -90,7 +92,11 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
     }
     let names = |kind: EntityKind| -> Vec<String> {
         let state = ledger.state();
-        let names = state.configuration.names.keys().filter(|(of, _)| *of == kind);
+        let names = state
+            .configuration
+            .names
+            .keys()
+            .filter(|(of, _)| *of == kind);
         names.map(|(_, name)| name.clone()).collect()
     };
     let mut kinds: Vec<String> = listed.iter().map(|row| row.kind.clone()).collect();
@@ -127,7 +133,11 @@ pub struct Part {
     fragment: Option<String>,
 }
 
-pub async fn one(shown: Shown, Path(id): Path<String>, Query(part): Query<Part>) -> Result<Response, Wrong> {
+pub async fn one(
+    shown: Shown,
+    Path(id): Path<String>,
+    Query(part): Query<Part>,
+) -> Result<Response, Wrong> {
     let desk = Desk::new(shown.app, shown.visitor);
     let view = view(&desk, &id)?;
     let frame = desk.frame();
@@ -166,22 +176,40 @@ fn view(desk: &Desk, id: &str) -> Result<NoticeView, Wrong> {
         Raw::NotShown("The request is shown to admins.".into())
     };
     let pairs = |map: &std::collections::BTreeMap<String, String>| -> Vec<(String, String)> {
-        map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+        map.iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     };
-    let fields: std::collections::BTreeSet<&String> = draft.before.keys().chain(draft.after.keys()).collect();
-    let of = |map: &std::collections::BTreeMap<String, String>, key: &String| map.get(key).cloned().unwrap_or_default();
+    let fields: std::collections::BTreeSet<&String> =
+        draft.before.keys().chain(draft.after.keys()).collect();
+    let of = |map: &std::collections::BTreeMap<String, String>, key: &String| {
+        map.get(key).cloned().unwrap_or_default()
+    };
     Ok(NoticeView {
         id: family.notice.id.clone(),
         title: draft.title.clone(),
         text: draft.text.clone(),
         severity: Severity::parse(draft.severity.as_str()).unwrap_or(Severity::Info),
-        status: NoticeStatus::parse(shape["status"].as_str().unwrap_or("")).unwrap_or(NoticeStatus::Open),
-        provider: if family.provider == 0 { String::new() } else { family.notice.provider.clone() },
+        status: NoticeStatus::parse(shape["status"].as_str().unwrap_or(""))
+            .unwrap_or(NoticeStatus::Open),
+        provider: if family.provider == 0 {
+            String::new()
+        } else {
+            family.notice.provider.clone()
+        },
         provider_kind: family.notice.provider_kind.clone(),
         kind: draft.kind.clone(),
-        collection: draft.collection.as_ref().map(|collection| collection.name.clone()).unwrap_or_default(),
+        collection: draft
+            .collection
+            .as_ref()
+            .map(|collection| collection.name.clone())
+            .unwrap_or_default(),
         subject: draft.subject.label.clone(),
-        transition: if draft.transition.as_str() == "none" { String::new() } else { draft.transition.as_str().into() },
+        transition: if draft.transition.as_str() == "none" {
+            String::new()
+        } else {
+            draft.transition.as_str().into()
+        },
         actor: draft.actor.clone().unwrap_or_default(),
         url: draft.url.clone().unwrap_or_default(),
         received: desk.at(family.notice.received_at),
@@ -196,19 +224,36 @@ fn view(desk: &Desk, id: &str) -> Result<NoticeView, Wrong> {
             (added, removed) => format!("{added} added, {removed} removed"),
         },
         dispatch_id: family.notice.dispatch_id.clone(),
-        reasons: reasons.iter().filter(|shape| shape["delivery"].is_null()).map(|shape| reason(desk, shape)).collect(),
-        deliveries: deliveries.iter().map(|shape| delivery(desk, shape, &reasons, &family)).collect(),
+        reasons: reasons
+            .iter()
+            .filter(|shape| shape["delivery"].is_null())
+            .map(|shape| reason(desk, shape))
+            .collect(),
+        deliveries: deliveries
+            .iter()
+            .map(|shape| delivery(desk, shape, &reasons, &family))
+            .collect(),
         cut_off: family.cut_off,
         raw,
     })
 }
 
-fn delivery(desk: &Desk, shape: &Value, reasons: &[Value], family: &crate::domain::family::Family) -> DeliveryView {
+fn delivery(
+    desk: &Desk,
+    shape: &Value,
+    reasons: &[Value],
+    family: &crate::domain::family::Family,
+) -> DeliveryView {
     let id = text(&shape["id"]);
     let target_kind = text(&shape["target_kind"]);
     let typed = family.deliveries.iter().find(|view| view.id == id);
     let parts = typed.map_or(0, |view| view.parts.len()).max(1) as u16;
-    let ids_of = |n: u16| typed.and_then(|view| view.ids.get(&n)).cloned().unwrap_or_default();
+    let ids_of = |n: u16| {
+        typed
+            .and_then(|view| view.ids.get(&n))
+            .cloned()
+            .unwrap_or_default()
+    };
     let mut story: Vec<(String, Step)> = reasons
         .iter()
         .filter(|shape| shape["delivery"].as_str() == Some(id.as_str()))
@@ -225,9 +270,15 @@ fn delivery(desk: &Desk, shape: &Value, reasons: &[Value], family: &crate::domai
             at: desk.moment(&attempt["at"]).unwrap_or_default(),
             part: part + 1,
             parts,
-            ids: if outcome == "sent" { ids_of(part) } else { Vec::new() },
+            ids: if outcome == "sent" {
+                ids_of(part)
+            } else {
+                Vec::new()
+            },
             outcome,
-            http_status: attempt["http_status"].as_u64().and_then(|status| u16::try_from(status).ok()),
+            http_status: attempt["http_status"]
+                .as_u64()
+                .and_then(|status| u16::try_from(status).ok()),
             answer: text(&attempt["answer"]),
             duration_ms: attempt["duration_ms"].as_u64().unwrap_or(0) as u32,
         };
@@ -236,7 +287,12 @@ fn delivery(desk: &Desk, shape: &Value, reasons: &[Value], family: &crate::domai
     story.sort_by(|one, other| one.0.cmp(&other.0));
     let place = PlaceKind::of(&target_kind);
     let messages = match typed.filter(|view| !view.parts.is_empty()) {
-        Some(view) => view.parts.iter().zip(0u16..).map(|(part, n)| message(place, part, ids_of(n))).collect(),
+        Some(view) => view
+            .parts
+            .iter()
+            .zip(0u16..)
+            .map(|(part, n)| message(place, part, ids_of(n)))
+            .collect(),
         None if shape["text"].as_str().is_some_and(|text| !text.is_empty()) => vec![Message {
             place,
             marked_up: false,
@@ -266,18 +322,35 @@ fn delivery(desk: &Desk, shape: &Value, reasons: &[Value], family: &crate::domai
 /// One part as it looked. A Discord part holds the embed's title in front of its text.
 fn message(place: PlaceKind, part: &crate::targets::Part, ids: Vec<String>) -> Message {
     let payload: Value = serde_json::from_str(&part.payload).unwrap_or_default();
-    let title_bytes = payload["title_bytes"].as_u64().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+    let title_bytes = payload["title_bytes"]
+        .as_u64()
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .unwrap_or(0);
     let (title, words) = match (place, part.text.split_at_checked(title_bytes)) {
-        (PlaceKind::Discord, Some((title, words))) => (title.to_owned(), words.trim_start_matches('\n').to_owned()),
+        (PlaceKind::Discord, Some((title, words))) => {
+            (title.to_owned(), words.trim_start_matches('\n').to_owned())
+        }
         _ => (String::new(), part.text.clone()),
     };
     let buttons = payload["buttons"]
         .as_array()
         .into_iter()
         .flatten()
-        .filter_map(|button| Some((button["text"].as_str()?.to_owned(), button["url"].as_str()?.to_owned())))
+        .filter_map(|button| {
+            Some((
+                button["text"].as_str()?.to_owned(),
+                button["url"].as_str()?.to_owned(),
+            ))
+        })
         .collect();
-    Message { place, marked_up: part.kind != "plain", title, text: words, buttons, ids }
+    Message {
+        place,
+        marked_up: part.kind != "plain",
+        title,
+        text: words,
+        buttons,
+        ids,
+    }
 }
 
 fn raw(kept: &Value) -> RawRequest {
@@ -287,12 +360,21 @@ fn raw(kept: &Value) -> RawRequest {
         .flatten()
         .filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].as_str()?.to_owned())))
         .collect();
-    let content_type = headers.iter().find(|(name, _)| name == "content-type").map(|(_, value)| value.clone());
+    let content_type = headers
+        .iter()
+        .find(|(name, _)| name == "content-type")
+        .map(|(_, value)| value.clone());
     let mut body = text(&kept["body"]);
     let bytes = kept["bytes"].as_u64().unwrap_or(body.len() as u64);
     let cut = body.len() > RAW_BYTES_MAX;
     domain::cut(&mut body, RAW_BYTES_MAX);
-    RawRequest { headers, body, content_type: content_type.unwrap_or_default(), bytes, cut }
+    RawRequest {
+        headers,
+        body,
+        content_type: content_type.unwrap_or_default(),
+        bytes,
+        cut,
+    }
 }
 
 pub async fn ask_resend(shown: Shown, Path(id): Path<String>) -> Result<Response, Wrong> {
@@ -317,7 +399,11 @@ pub async fn resend(Path(id): Path<String>, posted: Posted<Nothing>) -> Result<R
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
     let (notice, accepted) = views::founding(desk.app.ledger.reader(), &id)?;
-    let command = Command::Resend { notice, accepted, by: desk.visitor.by() };
+    let command = Command::Resend {
+        notice,
+        accepted,
+        by: desk.visitor.by(),
+    };
     desk.app.ledger.command(Priority::People, command).await?;
     Ok(back(&format!("/notices/{id}")))
 }
@@ -327,11 +413,24 @@ pub async fn inbox(shown: Shown, Query(asked): Query<Asked>) -> Result<Response,
     let ledger = &desk.app.ledger;
     let boxes: Vec<String> = {
         let state = ledger.state();
-        let targets = state.configuration.targets.values().map(|target| &target.entity.spec);
-        targets.filter(|spec| spec.kind == "inbox").map(|spec| spec.name.clone()).collect()
+        let targets = state
+            .configuration
+            .targets
+            .values()
+            .map(|target| &target.entity.spec);
+        targets
+            .filter(|spec| spec.kind == "inbox")
+            .map(|spec| spec.name.clone())
+            .collect()
     };
     let start: Option<Cursor> = cursor(asked.cursor.as_ref())?;
-    let found = views::notices(ledger.reader(), ledger, &NoticeFilter::default(), start, ROWS)?;
+    let found = views::notices(
+        ledger.reader(),
+        ledger,
+        &NoticeFilter::default(),
+        start,
+        ROWS,
+    )?;
     let mut messages = Vec::new();
     for item in &found.items {
         for shape in item["deliveries"].as_array().into_iter().flatten() {
@@ -343,7 +442,8 @@ pub async fn inbox(shown: Shown, Query(asked): Query<Asked>) -> Result<Response,
                     notice_id: text(&item["id"]),
                     title: text(&item["title"]),
                     text: text(&shape["text"]),
-                    severity: Severity::parse(item["severity"].as_str().unwrap_or("")).unwrap_or(Severity::Info),
+                    severity: Severity::parse(item["severity"].as_str().unwrap_or(""))
+                        .unwrap_or(Severity::Info),
                     target,
                     provider: text(&item["provider"]),
                     received: desk.moment(&item["received_at"]).unwrap_or_default(),

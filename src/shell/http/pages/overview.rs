@@ -11,7 +11,9 @@ use jiff::civil::date;
 use notify_web::chart::Day;
 use notify_web::pages::access::{AccountView, account as account_page};
 use notify_web::pages::ask::{Question, page_of as ask};
-use notify_web::pages::dashboard::{self, DashboardView, ProviderCount, Waiting, Wrong as Fault, WrongKind};
+use notify_web::pages::dashboard::{
+    self, DashboardView, ProviderCount, Waiting, Wrong as Fault, WrongKind,
+};
 use notify_web::pages::places::{MoreView, more as more_page};
 use serde::Deserialize;
 
@@ -42,7 +44,10 @@ pub async fn dashboard(
     Query(part): Query<Part>,
 ) -> Result<Response, Wrong> {
     let desk = Desk::new(shown.app, shown.visitor);
-    let host = headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let host = headers
+        .get("host")
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or("localhost");
     let view = view(&desk, &desk.base(&front, host))?;
     let frame = desk.frame();
     Ok(page(match part.fragment.as_deref() {
@@ -54,7 +59,13 @@ pub async fn dashboard(
 
 fn view(desk: &Desk, base: &str) -> Result<DashboardView, Wrong> {
     let ledger = &desk.app.ledger;
-    let latest = views::notices(ledger.reader(), ledger, &NoticeFilter::default(), None, LATEST)?;
+    let latest = views::notices(
+        ledger.reader(),
+        ledger,
+        &NoticeFilter::default(),
+        None,
+        LATEST,
+    )?;
     let mut view = DashboardView {
         latest: rows(desk, &latest.items),
         hooks_base: format!("{}/hooks/", base.trim_end_matches('/')),
@@ -104,7 +115,14 @@ fn view(desk: &Desk, base: &str) -> Result<DashboardView, Wrong> {
     let days: Vec<i32> = (first_day..first_day + DAYS).collect();
     for day in &days {
         let label = date(1970, 1, 1).checked_add(day.days()).unwrap_or(today);
-        let mut sum = Day { label: label.strftime("%a %-d %b").to_string(), notices: 0, sent: 0, held: 0, parked: 0, dropped: 0 };
+        let mut sum = Day {
+            label: label.strftime("%a %-d %b").to_string(),
+            notices: 0,
+            sent: 0,
+            held: 0,
+            parked: 0,
+            dropped: 0,
+        };
         for ((_, of), count) in state.counts.days.iter().filter(|((_, of), _)| of == day) {
             debug_assert_eq!(of, day);
             sum.notices += count.notices;
@@ -116,7 +134,14 @@ fn view(desk: &Desk, base: &str) -> Result<DashboardView, Wrong> {
         view.days.push(sum);
     }
     for (id, provider) in &configuration.providers {
-        let of = |day: &i32| state.counts.days.get(&(*id, *day)).copied().unwrap_or_default();
+        let of = |day: &i32| {
+            state
+                .counts
+                .days
+                .get(&(*id, *day))
+                .copied()
+                .unwrap_or_default()
+        };
         view.providers.push(ProviderCount {
             name: provider.spec.name.clone(),
             kind: provider.spec.kind.clone(),
@@ -129,7 +154,10 @@ fn view(desk: &Desk, base: &str) -> Result<DashboardView, Wrong> {
     }
     drop(state);
     view.last_sent = last_sent.map(|at| desk.at(at));
-    view.waiting = Waiting { next: next.map(|at| desk.at(at)), ..view.waiting };
+    view.waiting = Waiting {
+        next: next.map(|at| desk.at(at)),
+        ..view.waiting
+    };
     Ok(view)
 }
 
@@ -140,12 +168,20 @@ pub async fn more(shown: Shown) -> Response {
 
 pub async fn account(shown: Shown) -> Response {
     let desk = Desk::new(shown.app, shown.visitor);
-    let session = desk.app.ledger.state().access.session(&desk.visitor.hash, desk.now).cloned();
+    let session = desk
+        .app
+        .ledger
+        .state()
+        .access
+        .session(&desk.visitor.hash, desk.now)
+        .cloned();
     let view = AccountView {
         name: desk.visitor.user.name.clone(),
         role: desk.visitor.user.role.as_str().to_owned(),
         logged_in: session.as_ref().map(|session| desk.at(session.began_at)),
-        session_ends: session.as_ref().map(|session| desk.at(session.began_at + SESSION_AGE_MAX)),
+        session_ends: session
+            .as_ref()
+            .map(|session| desk.at(session.began_at + SESSION_AGE_MAX)),
     };
     page(account_page(&desk.frame(), &view))
 }
@@ -155,7 +191,8 @@ pub async fn ask_pause(shown: Shown) -> Result<Response, Wrong> {
     operators(&desk)?;
     let question = Question {
         title: "Pause sending?".into(),
-        text: "Intake goes on and nothing is lost: what becomes due waits until someone resumes.".into(),
+        text: "Intake goes on and nothing is lost: what becomes due waits until someone resumes."
+            .into(),
         concerned: Vec::new(),
         total: 0,
         action: "/pause".into(),
@@ -173,13 +210,29 @@ pub struct Nothing {}
 pub async fn pause(posted: Posted<Nothing>) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
-    desk.app.ledger.command(Priority::People, Command::Pause { by: desk.visitor.by() }).await?;
+    desk.app
+        .ledger
+        .command(
+            Priority::People,
+            Command::Pause {
+                by: desk.visitor.by(),
+            },
+        )
+        .await?;
     Ok(back("/"))
 }
 
 pub async fn resume(posted: Posted<Nothing>) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
-    desk.app.ledger.command(Priority::People, Command::Resume { by: desk.visitor.by() }).await?;
+    desk.app
+        .ledger
+        .command(
+            Priority::People,
+            Command::Resume {
+                by: desk.visitor.by(),
+            },
+        )
+        .await?;
     Ok(back("/"))
 }
