@@ -116,13 +116,11 @@ async fn prepare(
         );
         (line, state.access.has_admin())
     };
-    if !has_admin {
-        if !running.address.ip().is_loopback() {
-            tracing::warn!(
-                listen = %running.address,
-                "this listens beyond this machine and has no admin yet; make one with --admin NAME --admin-password-file FILE"
-            );
-        }
+    if !has_admin && !running.address.ip().is_loopback() {
+        tracing::warn!(
+            listen = %running.address,
+            "this listens beyond this machine and has no admin yet; make one with --admin NAME --admin-password-file FILE"
+        );
     }
     if let Some(link) = running.setup_link() {
         let base = base(running, args);

@@ -59,6 +59,7 @@ async fn a_login_leads_to_our_own_pages_only() {
         "https://nest.example/",
         "//nest.example/",
         "/\\nest.example",
+        "/\t/nest.example",
         "",
         "log",
     ] {

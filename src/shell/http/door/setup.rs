@@ -131,7 +131,7 @@ fn refused(detail: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, detail)
 }
 
-fn pass_of<'h>(headers: &'h HeaderMap, is_https: bool) -> &'h str {
+fn pass_of(headers: &HeaderMap, is_https: bool) -> &str {
     session::cookie(headers, &small_cookie(PASS, is_https)).unwrap_or_default()
 }
 
