@@ -8,6 +8,7 @@ mod setup;
 mod throttle;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{FromRequest as _, FromRequestParts, Path, Request, State};
@@ -35,6 +36,8 @@ pub use throttle::Throttle;
 
 /// Largest form before the login.
 const FORM_BYTES_MAX: usize = 16 * 1024;
+/// Time for it to arrive.
+const FORM_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What one process remembers at its door, in memory only.
 #[derive(Default)]
@@ -215,8 +218,15 @@ impl<S: Send + Sync> FromRequestParts<S> for CameFromUs {
 /// The fields of a form.
 async fn form_of<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
     let (parts, body) = request.into_parts();
-    let bytes = axum::body::to_bytes(body, FORM_BYTES_MAX)
+    let read = axum::body::to_bytes(body, FORM_BYTES_MAX);
+    let bytes = tokio::time::timeout(FORM_WAIT_MAX, read)
         .await
+        .map_err(|_| {
+            Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the form did not arrive in time",
+            )
+        })?
         .map_err(|_| {
             Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,

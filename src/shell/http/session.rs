@@ -221,7 +221,10 @@ fn login_path(uri: &Uri) -> String {
 /// Where to go after the login: a path of ours, never another host.
 pub fn safe_next(next: Option<&str>) -> &str {
     next.filter(|next| {
-        next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n'])
+        // Browsers leave tabs and line ends out of an address, so `/<tab>/host` would be a host.
+        next.starts_with('/')
+            && !next.starts_with("//")
+            && !next.contains(|c: char| c == '\\' || c.is_control())
     })
     .unwrap_or("/")
 }
