@@ -17,6 +17,7 @@ use notify_bridge::shell::app::{self, App, Running};
 use notify_bridge::shell::clock::{Clock, ManualClock};
 use notify_bridge::shell::configure;
 use notify_bridge::shell::families;
+use notify_bridge::shell::http::{door, pages};
 use notify_bridge::shell::ledger::Priority;
 use notify_bridge::shell::options::{HttpOptions, ServeOptions};
 use serde_json::Value;
@@ -72,7 +73,7 @@ impl TestBridge {
             options,
             Arc::clone(&clock) as Arc<dyn Clock>,
             listener,
-            |router| router,
+            |router| door::routes(pages::routes(router)),
         )
         .await
         .expect("it starts");

@@ -9,5 +9,6 @@
 mod delivery;
 mod harness;
 mod intake;
+mod pages;
 mod redaction;
 mod storage;
