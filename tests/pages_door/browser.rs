@@ -203,9 +203,9 @@ receivers = [ {{ name = "team", to = "-1001" }} ]
 pub enum Origin {
     Ours,
     /// An older browser that says only `Origin`.
-    OursByOrigin,
+    OursByName,
     CrossSite,
-    ForeignOrigin,
+    ForeignName,
     Unsaid,
 }
 
@@ -227,9 +227,9 @@ impl Browser<'_> {
         let ours = format!("http://{}", self.bridge.address);
         let (name, value) = match self.origin {
             Origin::Ours => ("sec-fetch-site", "same-origin"),
-            Origin::OursByOrigin => ("origin", ours.as_str()),
+            Origin::OursByName => ("origin", ours.as_str()),
             Origin::CrossSite => ("sec-fetch-site", "cross-site"),
-            Origin::ForeignOrigin => ("origin", "http://nest.example"),
+            Origin::ForeignName => ("origin", "http://nest.example"),
             Origin::Unsaid => ("x-says", "nothing"),
         };
         let mut request = self.bridge.client.request(method, url).body(body);

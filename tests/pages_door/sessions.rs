@@ -28,14 +28,14 @@ async fn a_login_lasts_until_the_logout_and_not_longer() {
         (Origin::Ours, String::new()),
         (Origin::Ours, csrf_of("another secret")),
         (Origin::CrossSite, csrf_of(&first)),
-        (Origin::ForeignOrigin, csrf_of(&first)),
+        (Origin::ForeignName, csrf_of(&first)),
         (Origin::Unsaid, csrf_of(&first)),
     ] {
         browser.origin = origin;
         let refused = browser.post("/logout", &[("csrf", &csrf)]).await;
         assert_eq!(refused.status, 403, "{origin:?}");
     }
-    browser.origin = Origin::OursByOrigin;
+    browser.origin = Origin::OursByName;
     let csrf = csrf_of(&first);
     let left = browser.post("/logout", &[("csrf", &csrf)]).await;
     assert_eq!((left.status, left.location()), (303, "/login"));
@@ -91,7 +91,7 @@ async fn a_login_form_is_of_its_own_browser_and_site() {
     let bridge = Bridge::owned().await;
     let mut browser = bridge.browser();
     let csrf = browser.get("/login").await.csrf();
-    for origin in [Origin::CrossSite, Origin::ForeignOrigin, Origin::Unsaid] {
+    for origin in [Origin::CrossSite, Origin::ForeignName, Origin::Unsaid] {
         browser.origin = origin;
         let refused = browser.send_login("wren", PASSWORD, "", &csrf).await;
         assert_eq!(refused.status, 403, "{origin:?}");
@@ -185,12 +185,12 @@ async fn a_change_by_session_needs_its_site_and_its_token() {
     let csrf = csrf_of(browser.session());
     assert_eq!(pause(&mut browser, "", &[]).await, 403);
     assert_eq!(pause(&mut browser, "guess", &[]).await, 403);
-    for origin in [Origin::CrossSite, Origin::ForeignOrigin, Origin::Unsaid] {
+    for origin in [Origin::CrossSite, Origin::ForeignName, Origin::Unsaid] {
         browser.origin = origin;
         assert_eq!(pause(&mut browser, &csrf, &[]).await, 403, "{origin:?}");
     }
     assert!(!bridge.app.ledger.state().outbox.paused);
-    browser.origin = Origin::OursByOrigin;
+    browser.origin = Origin::OursByName;
     assert_eq!(pause(&mut browser, &csrf, &[]).await / 100, 2);
     assert!(bridge.app.ledger.state().outbox.paused);
     // A token ignores cookies, and what it may not do the session does not make up for.
