@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ use super::front::Front;
 use super::problem::Problem;
 use super::session::Visitor;
 use crate::domain::event::Event;
+use crate::domain::spec::EntityKind;
 use crate::shell::app::App;
 use crate::shell::views::{Cursor, ViewError};
 
@@ -155,8 +156,19 @@ impl Desk {
         Some(self.at(at.as_microsecond()))
     }
 
+    /// Names of what is configured, for the choices of a filter.
+    fn names(&self, kind: EntityKind) -> Vec<String> {
+        let state = self.app.ledger.state();
+        let names = state
+            .configuration
+            .names
+            .keys()
+            .filter(|(of, _)| *of == kind);
+        names.map(|(_, name)| name.clone()).collect()
+    }
+
     /// Where senders reach this program: the public address, else the one the visitor used.
-    fn base(&self, front: &Front, host: &str) -> String {
+    fn base(&self, front: &Front, headers: &HeaderMap) -> String {
         let configured = self
             .app
             .ledger
@@ -170,7 +182,12 @@ impl Desk {
             .public_url
             .clone()
             .or(configured)
-            .unwrap_or_else(|| format!("http://{host}"))
+            .unwrap_or_else(|| {
+                let host = headers
+                    .get(header::HOST)
+                    .and_then(|host| host.to_str().ok());
+                format!("http://{}", host.unwrap_or("localhost"))
+            })
     }
 }
 

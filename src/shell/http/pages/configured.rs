@@ -35,13 +35,6 @@ use crate::{providers, targets};
 /// Requests shown of one provider.
 const REQUESTS: usize = 20;
 
-fn host(headers: &HeaderMap) -> &str {
-    headers
-        .get("host")
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost")
-}
-
 fn hearing(enabled: bool, heard: &Heard, last_notice: Option<i64>) -> Hearing {
     if !enabled {
         return Hearing::Disabled;
@@ -79,7 +72,7 @@ pub async fn providers(
     headers: HeaderMap,
 ) -> Response {
     let desk = Desk::new(shown.app, shown.visitor);
-    let base = desk.base(&front, host(&headers));
+    let base = desk.base(&front, &headers);
     let mut rows: Vec<(ProviderRow, bool, Option<i64>)> = {
         let state = desk.app.ledger.state();
         let configuration = &state.configuration;
@@ -121,7 +114,7 @@ pub async fn provider(
     Path(name): Path<String>,
 ) -> Result<Response, Wrong> {
     let desk = Desk::new(shown.app, shown.visitor);
-    let base = desk.base(&front, host(&headers));
+    let base = desk.base(&front, &headers);
     let missing = || Problem::not_found("provider", &name);
     let (entity, last, trackers) = {
         let state = desk.app.ledger.state();

@@ -116,18 +116,9 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
             }
         })
         .collect();
-    let names = |kind: EntityKind| -> Vec<String> {
-        let state = ledger.state();
-        let names = state
-            .configuration
-            .names
-            .keys()
-            .filter(|(of, _)| *of == kind);
-        names.map(|(_, name)| name.clone()).collect()
-    };
     let view = DeliveriesView {
-        targets: names(EntityKind::Target),
-        trackers: names(EntityKind::Tracker),
+        targets: desk.names(EntityKind::Target),
+        trackers: desk.names(EntityKind::Tracker),
         rows,
         next: next.map(|next| next.to_string()),
         error,

@@ -90,22 +90,13 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
     if let Some(after) = asked.after {
         listed.retain(|row| row.position > after);
     }
-    let names = |kind: EntityKind| -> Vec<String> {
-        let state = ledger.state();
-        let names = state
-            .configuration
-            .names
-            .keys()
-            .filter(|(of, _)| *of == kind);
-        names.map(|(_, name)| name.clone()).collect()
-    };
     let mut kinds: Vec<String> = listed.iter().map(|row| row.kind.clone()).collect();
     kinds.sort();
     kinds.dedup();
     let at_newest = asked.cursor.is_none();
     let view = NoticesView {
-        providers: names(EntityKind::Provider),
-        trackers: names(EntityKind::Tracker),
+        providers: desk.names(EntityKind::Provider),
+        trackers: desk.names(EntityKind::Tracker),
         kinds,
         rows: listed,
         next: next.map(|next| next.to_string()),

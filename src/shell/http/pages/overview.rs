@@ -44,11 +44,7 @@ pub async fn dashboard(
     Query(part): Query<Part>,
 ) -> Result<Response, Wrong> {
     let desk = Desk::new(shown.app, shown.visitor);
-    let host = headers
-        .get("host")
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost");
-    let view = view(&desk, &desk.base(&front, host))?;
+    let view = view(&desk, &desk.base(&front, &headers))?;
     let frame = desk.frame();
     Ok(page(match part.fragment.as_deref() {
         Some("standing") => dashboard::standing(&frame, &view),
