@@ -21,7 +21,7 @@ use notify_bridge::targets::{Call, Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Barrier, mpsc};
 
-use servers::{free_port, ok, request, serve, serve_counted, serve_text};
+use servers::{free_port, ok, ok_and_stay, request, serve, serve_counted, serve_text};
 
 /// Answers look-ups from lists: each look-up of a name takes the next, the last one stays.
 #[derive(Default)]
@@ -328,7 +328,9 @@ async fn public_and_private_calls_share_no_connection() {
         let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
         async move {
             while request(&mut stream).await.contains("\r\n\r\n") {
-                let _ = stream.write_all(ok(&number.to_string()).as_bytes()).await;
+                let _ = stream
+                    .write_all(ok_and_stay(&number.to_string()).as_bytes())
+                    .await;
             }
         }
     })

@@ -77,9 +77,20 @@ pub async fn serve_counted() -> (SocketAddr, Arc<AtomicUsize>) {
     (address, reached)
 }
 
+/// An answer after which the server hangs up. It says so: a client that believes the connection is
+/// kept would send its next request into one that is closing.
 pub fn ok(body: &str) -> String {
+    answer("connection: close\r\n", body)
+}
+
+/// An answer after which the connection is kept.
+pub fn ok_and_stay(body: &str) -> String {
+    answer("", body)
+}
+
+fn answer(header: &str, body: &str) -> String {
     format!(
-        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nretry-after: 7\r\nset-cookie: id=1\r\n\r\n{body}",
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{header}retry-after: 7\r\nset-cookie: id=1\r\n\r\n{body}",
         body.len()
     )
 }
