@@ -7,6 +7,7 @@ pub mod command;
 pub mod decide;
 pub mod event;
 pub mod family;
+pub mod hold;
 pub mod id;
 pub mod memo;
 pub mod notice;

@@ -6,14 +6,16 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::event::{Accepted, Action, DeliveryKey, Event, IdSeed, Outcome, Plan, RowFacts};
-use super::notice::{NoticeDraft, Severity};
+use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, RowFacts};
+use super::notice::{Items, NoticeDraft, Severity};
 use super::spec::{EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
-use crate::projections::outbox::{NewDelivery, Outbox, Row, Settled, Status};
+use crate::projections::outbox::{
+    NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status,
+};
 use crate::projections::seen::Seen;
 
 /// The founding facts of the store.
@@ -187,12 +189,22 @@ impl State {
                 row,
                 subject,
                 plan,
+                why: _,
                 by: _,
             } => {
                 self.id_millis = self.id_millis.max(seed.millis);
-                self.planned(
-                    at, *notice, *seed, *day, *provider, *row, *subject, plan, rows,
-                );
+                let new = NewNotice {
+                    position: at.position,
+                    notice: *notice,
+                    seed: *seed,
+                    day: *day,
+                    facts: *row,
+                    subject: *subject,
+                    now: at.recorded_at,
+                    ways: &plan.ways,
+                    items: &Items::default(),
+                };
+                self.planned(&new, *provider, plan, rows);
             }
             Event::MessageComposed { planning, hash, .. } => {
                 self.outbox.composed(*planning, *hash, at.position);
@@ -274,6 +286,40 @@ impl State {
                 };
                 self.count(*notice, day, changed, rows);
             }
+            Event::HoldChanged {
+                delivery,
+                notice: _,
+                hold,
+                silent,
+                pierced,
+                why: _,
+                detail: _,
+                unwanted,
+                by: _,
+            } => {
+                self.outbox.forget_members(*delivery, unwanted);
+                self.outbox.release(
+                    *delivery,
+                    Release {
+                        hold: *hold,
+                        silent: *silent,
+                        pierced: *pierced,
+                        now: at.recorded_at,
+                    },
+                );
+            }
+            Event::DeliveryMerged {
+                delivery,
+                notice,
+                host,
+                until,
+            } => {
+                let day = self.day_of(*delivery);
+                let changed = self
+                    .outbox
+                    .merge_into(*delivery, *host, *until, at.recorded_at);
+                self.count(*notice, day, changed, rows);
+            }
             Event::ReceiverGone {
                 target: _,
                 receiver,
@@ -325,38 +371,22 @@ impl State {
             .saturating_add(items.added_total)
             .saturating_add(items.removed_total);
         self.health.last_notice_at.insert(provider, at.recorded_at);
-        let subject = subject_hash(provider, &accepted.notice.subject.key, at.position);
-        let facts = row_facts(provider, &accepted.notice);
-        self.planned(
-            at,
-            at.position,
-            accepted.seed,
-            accepted.day,
-            provider,
-            facts,
-            subject,
-            &accepted.plan,
-            rows,
-        );
+        let new = NewNotice {
+            position: at.position,
+            notice: at.position,
+            seed: accepted.seed,
+            day: accepted.day,
+            facts: row_facts(provider, &accepted.notice),
+            subject: subject_hash(provider, &accepted.notice.subject.key, at.position),
+            now: at.recorded_at,
+            ways: &accepted.plan.ways,
+            items: &accepted.notice.items,
+        };
+        self.planned(&new, provider, &accepted.plan, rows);
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "these are the fields two events share"
-    )]
-    fn planned(
-        &mut self,
-        at: At,
-        notice: u64,
-        seed: IdSeed,
-        day: i32,
-        provider: u32,
-        facts: RowFacts,
-        subject: u64,
-        plan: &Plan,
-        rows: &mut Rows,
-    ) {
-        let new = plan.planned.iter().filter_map(|planned| {
+    fn planned(&mut self, new: &NewNotice<'_>, provider: u32, plan: &Plan, rows: &mut Rows) {
+        let deliveries = plan.planned.iter().filter_map(|planned| {
             let link = plan.links.get(usize::from(planned.link))?;
             Some(NewDelivery {
                 tracker: link.tracker,
@@ -367,19 +397,12 @@ impl State {
                 local: link.local,
             })
         });
-        let new: Vec<NewDelivery> = new.collect();
-        let (row, settled) = self.outbox.plan(
-            at.position,
-            notice,
-            seed,
-            day,
-            facts,
-            subject,
-            at.recorded_at,
-            new.into_iter(),
-        );
-        self.counts.of(provider, day).sent += u64::from(settled.sent);
-        rows.push((notice, row));
+        let deliveries: Vec<NewDelivery> = deliveries.collect();
+        let (row, settled) = self.outbox.plan(new, deliveries.into_iter());
+        let count = self.counts.of(provider, new.day);
+        count.sent += u64::from(settled.sent);
+        count.dropped += u64::from(settled.dropped);
+        rows.push((new.notice, row));
     }
 
     fn settled(

@@ -268,6 +268,7 @@ pub fn resend(
             row: row_facts(accepted.provider, &accepted.notice),
             subject: subject_hash(accepted.provider, &accepted.notice.subject.key, position),
             plan,
+            why: What::Resent,
             by,
         }],
         told: Told::Changed { count },
