@@ -48,6 +48,8 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         rate: None,
         body_max: None,
         map: None,
+        quiet: None,
+        expect: None,
     };
     if is_told {
         if let Some(field) = reader.take("verify") {

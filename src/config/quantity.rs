@@ -79,6 +79,32 @@ pub fn duration_ms(text: &str) -> Result<u64, NotAQuantity> {
     Ok(total)
 }
 
+/// A duration in whole seconds, above zero.
+pub fn duration_seconds(text: &str) -> Result<u32, NotAQuantity> {
+    let ms = duration_ms(text)?;
+    match u32::try_from(ms / 1_000) {
+        Ok(seconds) if ms.is_multiple_of(1_000) => Ok(seconds),
+        Ok(_) | Err(_) => fail("has to be in whole seconds"),
+    }
+}
+
+/// A duration as a file says it, from its largest unit to its smallest.
+pub fn duration_text(ms: u64) -> String {
+    let mut rest = ms;
+    let mut text = String::new();
+    for (unit, factor) in DURATION_UNITS {
+        let count = rest / factor;
+        rest %= factor;
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    if text.is_empty() {
+        text.push_str("0s");
+    }
+    text
+}
+
 /// A size in bytes.
 pub fn size_bytes(text: &str) -> Result<u64, NotAQuantity> {
     let Some((count, unit)) = number(text) else {
@@ -214,10 +240,16 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_written_reads_back(count in 1..=RATE_COUNT_MAX, per_seconds in 1..=RATE_SECONDS_MAX, bytes in 0u64..1 << 40) {
+        fn what_is_written_reads_back(
+            count in 1..=RATE_COUNT_MAX,
+            per_seconds in 1..=RATE_SECONDS_MAX,
+            bytes in 0u64..1 << 40,
+            ms in 1..=DURATION_SECONDS_MAX * 1_000,
+        ) {
             let written = Some(Rate { count, per_seconds });
             proptest::prop_assert_eq!(rate(&rate_text(written)), Ok(written));
             proptest::prop_assert_eq!(size_bytes(&size_text(bytes)), Ok(bytes));
+            proptest::prop_assert_eq!(duration_ms(&duration_text(ms)), Ok(ms));
         }
     }
 }

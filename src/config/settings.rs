@@ -74,6 +74,7 @@ pub(super) fn read(
         timezone: timezone.unwrap_or(default.timezone),
         locale: locale.unwrap_or(default.locale),
         public_url,
+        quiet: None,
     });
     (
         space.value().unwrap_or_else(|| SPACE_DEFAULT.into()),

@@ -41,6 +41,8 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         body: None,
         targets: Vec::new(),
         off: Vec::new(),
+        quiet: None,
+        pace: None,
     };
     let mut secrets = Secrets::default();
     // Of an unknown kind only the kind is complained about: its other fields mean nothing yet.
@@ -221,6 +223,10 @@ fn read_receiver(table: &Reader<'_>, shape: &TargetShape) -> ReceiverSpec {
         protect: flag("protect").unwrap_or_default(),
         preview: flag("preview"),
         enabled: table.flag("enabled", true),
+        quiet: None,
+        pace: None,
+        digest: None,
+        storm: None,
     };
     receiver.name = match name {
         Some(name) => name.line().unwrap_or_default(),

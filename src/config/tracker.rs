@@ -40,6 +40,13 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
             .take("links")
             .map(|field| read_links(&field, names))
             .unwrap_or_default(),
+        quiet: None,
+        group: None,
+        settle: None,
+        settle_max: None,
+        severity: None,
+        inhibit: Vec::new(),
+        expect: None,
     };
     reader.finish(Later::Tracker, |_| None);
     Parts {
@@ -171,6 +178,7 @@ fn read_link(table: Reader<'_>, names: &Names<'_>) -> LinkSpec {
                 ])
             })
             .unwrap_or_default(),
+        ..LinkSpec::to("")
     };
     table.finish(Later::Link, |_| None);
     link

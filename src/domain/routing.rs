@@ -161,14 +161,7 @@ impl Router<'_> {
     pub fn address<'t>(&self, targets: impl Iterator<Item = &'t Target>) -> Plan {
         let mut plan = Planning::default();
         for target in targets {
-            let link = LinkSpec {
-                target: target.entity.spec.name.clone(),
-                name: None,
-                enabled: true,
-                template: None,
-                locale: None,
-                unknown: Default::default(),
-            };
+            let link = LinkSpec::to(target.entity.spec.name.clone());
             self.plan_target(0, "", &link, target, &mut plan);
         }
         let mut plan = plan.plan;

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::memo::Memo;
 use crate::domain::routing::CompiledTracker;
 use crate::domain::spec::{
-    EntityKind, EntitySpec, ProviderSpec, ReceiverSpec, SecretMarks, Settings, TargetSpec,
-    TemplateSpec, TrackerSpec,
+    BRIDGE, BRIDGE_PROVIDER, EntityKind, EntitySpec, ProviderSpec, ReceiverSpec, SecretMarks,
+    Settings, TargetSpec, TemplateSpec, TrackerSpec,
 };
 use crate::templates::Words;
 
@@ -131,6 +131,12 @@ impl Configuration {
 
     pub fn provider(&self, name: &str) -> Option<&Entity<ProviderSpec>> {
         self.providers.get(&self.id(EntityKind::Provider, name)?)
+    }
+
+    /// The id of the provider that a tracker watches: the bridge itself has one too.
+    fn provider_id(&self, name: &str) -> u32 {
+        let bridge = (name == BRIDGE).then_some(BRIDGE_PROVIDER);
+        self.id(EntityKind::Provider, name).or(bridge).unwrap_or(0)
     }
 
     pub fn target(&self, name: &str) -> Option<&Target> {
@@ -273,7 +279,7 @@ impl Configuration {
             }
             EntitySpec::Tracker(spec) => {
                 self.forget_tracker(id);
-                let provider = self.id(EntityKind::Provider, &spec.provider).unwrap_or(0);
+                let provider = self.provider_id(&spec.provider);
                 let trackers = self.by_provider.entry(provider).or_default();
                 trackers.push(id);
                 trackers.sort_unstable();
