@@ -141,7 +141,7 @@ fn samples() -> Vec<Event> {
             settings: Settings {
                 timezone: "Europe/Lisbon".into(),
                 locale: "pt".into(),
-                public_url: None,
+                ..Settings::default()
             },
             by: by(),
         },

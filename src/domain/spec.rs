@@ -500,4 +500,60 @@ impl EntitySpec {
             EntitySpec::Template(spec) => &spec.name,
         }
     }
+
+    /// Everything it refers to, each with the field that does.
+    pub fn references(&self) -> Vec<Reference<'_>> {
+        match self {
+            EntitySpec::Provider(_) | EntitySpec::Template(_) => Vec::new(),
+            EntitySpec::Target(target) => target.references().collect(),
+            EntitySpec::Tracker(tracker) => tracker.references().collect(),
+        }
+    }
+}
+
+/// That a field names an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference<'s> {
+    /// `links[0].target`.
+    pub field: String,
+    pub kind: EntityKind,
+    pub name: &'s str,
+}
+
+impl<'s> Reference<'s> {
+    fn new(field: String, kind: EntityKind, name: &'s str) -> Self {
+        Reference { field, kind, name }
+    }
+
+    /// To a provider that is configured: the bridge itself is always there.
+    fn to_provider(field: String, name: &'s str) -> Option<Self> {
+        (name != BRIDGE).then(|| Reference::new(field, EntityKind::Provider, name))
+    }
+}
+
+impl TargetSpec {
+    pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+        let targets = self.targets.iter().enumerate();
+        targets.map(|(i, name)| Reference::new(format!("targets[{i}]"), EntityKind::Target, name))
+    }
+}
+
+impl TrackerSpec {
+    pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+        let provider = Reference::to_provider("provider".into(), &self.provider);
+        let links = self.links.iter().enumerate().flat_map(|(i, link)| {
+            let field = |key: &str| format!("links[{i}].{key}");
+            let template = link.template.as_deref();
+            let fallback = link.fallback.as_deref();
+            [
+                Some(Reference::new(field("target"), EntityKind::Target, &link.target)),
+                template.map(|name| Reference::new(field("template"), EntityKind::Template, name)),
+                fallback.map(|name| Reference::new(field("fallback"), EntityKind::Target, name)),
+            ]
+        });
+        let inhibit = self.inhibit.iter().enumerate().map(|(i, rule)| {
+            Reference::to_provider(format!("inhibit[{i}].when.provider"), &rule.when.provider)
+        });
+        [provider].into_iter().chain(links).chain(inhibit).flatten()
+    }
 }

@@ -207,16 +207,7 @@ impl Configuration {
         let mut found = Vec::new();
         for tracker in self.trackers.values() {
             let spec = &tracker.entity.spec;
-            let uses = match kind {
-                EntityKind::Provider => spec.provider == name,
-                EntityKind::Target => spec.links.iter().any(|link| link.target == name),
-                EntityKind::Template => spec
-                    .links
-                    .iter()
-                    .any(|link| link.template.as_deref() == Some(name)),
-                EntityKind::Tracker => false,
-            };
-            if uses {
+            if spec.references().any(|to| to.kind == kind && to.name == name) {
                 found.push(format!("tracker {}", spec.name));
             }
         }
