@@ -5,8 +5,10 @@
 
 pub mod command;
 pub mod decide;
+pub mod deferral;
 pub mod event;
 pub mod family;
+pub mod gathering;
 pub mod hold;
 pub mod id;
 pub mod memo;

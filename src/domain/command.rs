@@ -123,6 +123,8 @@ pub struct Notify {
     /// Only this receiver of the one target, for a test.
     pub receiver: Option<String>,
     pub tag: Option<String>,
+    /// Whether somebody waits for it, as for a test: then nothing holds it.
+    pub at_once: bool,
     pub by: String,
 }
 

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::deferral::via;
 use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, RowFacts};
 use super::notice::{Items, NoticeDraft, Severity};
 use super::spec::{EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
@@ -17,6 +18,7 @@ use crate::projections::outbox::{
     NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status,
 };
 use crate::projections::seen::Seen;
+use crate::projections::subjects::Subjects;
 
 /// The founding facts of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -39,6 +41,7 @@ pub struct State {
     pub counts: Counts,
     pub seen: Seen,
     pub health: Health,
+    pub subjects: Subjects,
 }
 
 /// Rows that an event writes beside its frame: (position of the notice, row).
@@ -371,6 +374,17 @@ impl State {
             .saturating_add(items.added_total)
             .saturating_add(items.removed_total);
         self.health.last_notice_at.insert(provider, at.recorded_at);
+        let notice = &accepted.notice;
+        if !notice.subject.key.is_empty() {
+            self.subjects.note(
+                (provider, subject_hash(provider, &notice.subject.key, 0)),
+                at.position,
+                word_hash(&notice.kind),
+                notice.severity,
+                notice.transition,
+                at.recorded_at,
+            );
+        }
         let new = NewNotice {
             position: at.position,
             notice: at.position,
@@ -393,6 +407,7 @@ impl State {
                 target: link.target,
                 receiver: planned.receiver,
                 link: planned.link,
+                via: via(link.tracker, link.target, &link.link_name),
                 unknown: link.unknown,
                 local: link.local,
             })
@@ -535,6 +550,7 @@ impl State {
                 self.seen.forget_provider(id);
                 self.health.last_notice_at.remove(&id);
                 self.counts.unreadable.remove(&id);
+                self.subjects.forget_provider(id);
                 // Totals never change: what a provider counted goes to "removed providers" (0).
                 let days: Vec<_> = self
                     .counts

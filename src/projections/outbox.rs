@@ -98,6 +98,8 @@ pub struct Delivery {
     /// Index of the link in the planning event.
     pub link: u16,
     pub unknown: UnknownPolicy,
+    /// Names the link over which it goes.
+    pub via: u64,
     pub critical: bool,
     /// Hash of provider and subject: deliveries about one subject never overtake each other.
     pub subject: u64,
@@ -169,6 +171,7 @@ pub struct NewDelivery {
     pub target: u32,
     pub receiver: u32,
     pub link: u16,
+    pub via: u64,
     pub unknown: UnknownPolicy,
     /// Settled as sent by the planning event itself.
     pub local: bool,
@@ -311,6 +314,7 @@ impl Outbox {
                 target: new.target,
                 receiver: new.receiver,
                 link: new.link,
+                via: new.via,
                 unknown: new.unknown,
                 critical: critical || pierced,
                 subject,

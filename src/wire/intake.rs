@@ -405,7 +405,7 @@ fn plan(plan: PlanR1<'_>, ways: Vec<PlanningR1<'_>>, texts: Texts) -> Result<Pla
                 tracker_name: texts.unread(link.tracker_name),
                 target: link.target,
                 target_name: texts.unread(link.target_name),
-                link_name: texts.unread(link.link_name),
+                link_name: link.link_name.to_owned(),
                 unknown: unknown(link.unknown)?,
                 local: link.local,
             })

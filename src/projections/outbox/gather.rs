@@ -127,6 +127,13 @@ impl Gathered {
             || (self.is_about_items() && self.counts() == (0, 0))
     }
 
+    /// Whether nothing is left once the opposite of `thread` is taken out.
+    pub fn is_empty_without(&self, thread: Thread) -> bool {
+        let goes =
+            |member: &Member| member.thread.key == thread.key && member.thread.closes != thread.closes;
+        self.more == 0 && self.members.iter().all(goes)
+    }
+
     /// Whether taking these items in as well would leave nothing of any item.
     pub fn items_would_cancel(&self, items: &Items) -> bool {
         if self.added_more > 0 || self.removed_more > 0 || self.items.is_empty() {
