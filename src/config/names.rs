@@ -11,7 +11,8 @@ use super::secrets::{SecretField, Secrets};
 use super::shapes::{BROADCAST, Checks, ProviderShape, TargetShape};
 use super::wording::{listed, shown, suggestion};
 use super::{
-    BROADCAST_TARGETS_MAX, Draft, ENTITIES_MAX, ENTITY_BYTES_MAX, LINE_BYTES_MAX, provider, target, template, tracker,
+    BROADCAST_TARGETS_MAX, Draft, ENTITIES_MAX, ENTITY_BYTES_MAX, LINE_BYTES_MAX, provider, target,
+    template, tracker,
 };
 use crate::domain::spec::{BRIDGE, EntityKind, EntitySpec};
 
@@ -275,10 +276,7 @@ pub(super) fn broadcast_members(spec: &EntitySpec) -> &[String] {
 }
 
 /// The members of a broadcast, or the one target.
-pub(super) fn reached<'n>(
-    target: &'n str,
-    members: &'n [String],
-) -> impl Iterator<Item = &'n str> {
+pub(super) fn reached<'n>(target: &'n str, members: &'n [String]) -> impl Iterator<Item = &'n str> {
     let alone = members.is_empty().then_some(target);
     members.iter().map(String::as_str).chain(alone)
 }

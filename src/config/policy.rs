@@ -7,18 +7,21 @@ use std::str::FromStr;
 use super::EXPRESSION_BYTES_MAX;
 use super::later::Later;
 use super::names::Names;
+use super::quantity;
 use super::reader::{Field, Reader};
 use super::shapes::ProviderShape;
 use super::wording::{shown, suggestion};
 use crate::domain::notice::Severity;
 use crate::domain::policy::{
     CatchUp, DIGEST_NOTICES_DEFAULT, DIGEST_NOTICES_MAX, DIGEST_TIMES_MAX, DigestSpec,
-    GROUP_INTERVAL_DEFAULT, GROUP_REPEAT_DEFAULT, GROUP_WAIT_DEFAULT, GroupSpec,
-    INHIBIT_RULES_MAX, InhibitSpec, InhibitWhen, SEVERITY_KINDS_MAX, SPAN_SECONDS_MAX,
-    SPAN_SECONDS_MIN, SeveritySpec, Span, Threshold, WallClock,
+    GROUP_INTERVAL_DEFAULT, GROUP_REPEAT_DEFAULT, GROUP_WAIT_DEFAULT, GroupSpec, INHIBIT_RULES_MAX,
+    InhibitSpec, InhibitWhen, SEVERITY_KINDS_MAX, SPAN_SECONDS_MAX, SPAN_SECONDS_MIN, SeveritySpec,
+    Span, Threshold, WallClock,
 };
 use crate::domain::spec::{EntityKind, LinkSpec, Rate, TrackerSpec};
-use crate::domain::windows::{CivilTime, DAY_SPANS_MAX, DaySpan, WINDOWS_MAX, WindowMode, WindowSpec};
+use crate::domain::windows::{
+    CivilTime, DAY_SPANS_MAX, DaySpan, WINDOWS_MAX, WindowMode, WindowSpec,
+};
 
 /// `quiet`: absent inherits, an empty list says that no window holds here.
 pub(super) fn quiet(reader: &Reader<'_>) -> Option<Vec<WindowSpec>> {
@@ -52,7 +55,11 @@ fn days(field: &Field<'_>) -> Vec<DaySpan> {
     let Some(lines) = field.lines(DAY_SPANS_MAX) else {
         return Vec::new();
     };
-    if lines.is_empty() && field.list(DAY_SPANS_MAX).is_some_and(|list| list.is_empty()) {
+    if lines.is_empty()
+        && field
+            .list(DAY_SPANS_MAX)
+            .is_some_and(|list| list.is_empty())
+    {
         field.problem("names no day, so the window would never begin; leave it out for every day");
     }
     lines
@@ -61,7 +68,7 @@ fn days(field: &Field<'_>) -> Vec<DaySpan> {
         .collect()
 }
 
-/// A text that its own type reads, and that says itself what to write.
+/// A text that its own type reads, whose error repeats it and says what to write.
 fn written<T: FromStr>(field: &Field<'_>) -> Option<T>
 where
     T::Err: ToString,
@@ -70,7 +77,7 @@ where
     match text.parse() {
         Ok(value) => Some(value),
         Err(why) => {
-            field.problem(format!("{}: {}", shown(&text), why.to_string()));
+            field.problem(why.to_string());
             None
         }
     }
@@ -82,7 +89,8 @@ pub(super) fn span(reader: &Reader<'_>, key: &'static str) -> Option<Span> {
 }
 
 fn read_span(field: &Field<'_>) -> Option<Span> {
-    let span: Span = written(field)?;
+    let span = field.quantity(quantity::duration_seconds)?;
+    let span = Span::of_seconds(span);
     if (SPAN_SECONDS_MIN..=SPAN_SECONDS_MAX).contains(&span.seconds()) {
         return Some(span);
     }
@@ -100,7 +108,10 @@ pub(super) fn pace(reader: &Reader<'_>) -> Option<Option<Rate>> {
 
 /// `storm`; `"off"` is what a receiver has anyway.
 pub(super) fn storm(reader: &Reader<'_>) -> Option<Rate> {
-    reader.take("storm").and_then(|field| field.rate()).flatten()
+    reader
+        .take("storm")
+        .and_then(|field| field.rate())
+        .flatten()
 }
 
 /// `digest` of a receiver.
@@ -141,7 +152,10 @@ fn read_digest(field: &Field<'_>) -> Option<DigestSpec> {
 
 fn times(field: &Field<'_>) -> Vec<CivilTime> {
     let lines = field.lines(DIGEST_TIMES_MAX).unwrap_or_default();
-    if field.list(DIGEST_TIMES_MAX).is_some_and(|list| list.is_empty()) {
+    if field
+        .list(DIGEST_TIMES_MAX)
+        .is_some_and(|list| list.is_empty())
+    {
         field.problem("names no time of day; give one like `08:00`");
     }
     lines
@@ -157,9 +171,7 @@ fn threshold(field: &Field<'_>) -> Option<Threshold> {
 /// What a tracker says of time, into its spec, whose provider is already read.
 pub(super) fn of_tracker(reader: &Reader<'_>, names: &Names<'_>, spec: &mut TrackerSpec) {
     spec.quiet = quiet(reader);
-    spec.group = reader
-        .take("group")
-        .and_then(|field| group(&field, names));
+    spec.group = reader.take("group").and_then(|field| group(&field, names));
     spec.settle = span(reader, "settle");
     spec.settle_max = span(reader, "settle_max");
     if let (Some(settle), Some(settle_max), Some(field)) =

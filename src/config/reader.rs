@@ -318,7 +318,7 @@ impl<'p> Field<'p> {
         }
     }
 
-    fn quantity<T>(&self, read: fn(&str) -> Result<T, NotAQuantity>) -> Option<T> {
+    pub fn quantity<T>(&self, read: fn(&str) -> Result<T, NotAQuantity>) -> Option<T> {
         let text = self.some_text(LINE_BYTES_MAX)?;
         match read(&text) {
             Ok(value) => Some(value),

@@ -2,10 +2,10 @@
 
 use toml::de::DeTable;
 
-use super::{SPACE_DEFAULT, policy};
 use super::later::Later;
 use super::reader::{Field, Page, Reader};
 use super::wording::shown;
+use super::{SPACE_DEFAULT, policy};
 use crate::domain::spec::Settings;
 
 /// A value that at most one file gives.
@@ -71,8 +71,7 @@ pub(super) fn read(
     }
     let (timezone, locale, public_url) = (timezone.value(), locale.value(), public_url.value());
     let quiet = quiet.value();
-    let given =
-        timezone.is_some() || locale.is_some() || public_url.is_some() || quiet.is_some();
+    let given = timezone.is_some() || locale.is_some() || public_url.is_some() || quiet.is_some();
     let default = Settings::default();
     let settings = given.then(|| Settings {
         timezone: timezone.unwrap_or(default.timezone),

@@ -546,7 +546,11 @@ impl TrackerSpec {
             let template = link.template.as_deref();
             let fallback = link.fallback.as_deref();
             [
-                Some(Reference::new(field("target"), EntityKind::Target, &link.target)),
+                Some(Reference::new(
+                    field("target"),
+                    EntityKind::Target,
+                    &link.target,
+                )),
                 template.map(|name| Reference::new(field("template"), EntityKind::Template, name)),
                 fallback.map(|name| Reference::new(field("fallback"), EntityKind::Target, name)),
             ]

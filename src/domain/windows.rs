@@ -13,7 +13,6 @@ pub const WINDOWS_MAX: usize = 32;
 pub const DAY_SPANS_MAX: usize = 7;
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-const MINUTES_PER_DAY: u16 = 24 * 60;
 
 /// One day of the week, or a run of them that may go over its end: `mon`, `mon-fri`, `sat-mon`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,7 +28,7 @@ pub struct DaySpan {
 #[error(
     "write a day as `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`, or a run like `mon-fri`"
 )]
-pub struct NotDays;
+pub struct NotDays(String);
 
 impl DaySpan {
     /// Whether a day, Monday being 0, lies in it.
@@ -57,9 +56,10 @@ impl FromStr for DaySpan {
     type Err = NotDays;
 
     fn from_str(text: &str) -> Result<Self, NotDays> {
-        let day = |text: &str| {
-            let at = DAYS.iter().position(|name| *name == text).ok_or(NotDays)?;
-            u8::try_from(at).map_err(|_| NotDays)
+        let day = |name: &str| {
+            let at = DAYS.iter().position(|known| *known == name);
+            at.and_then(|at| u8::try_from(at).ok())
+                .ok_or_else(|| NotDays(text.to_owned()))
         };
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         Ok(DaySpan {
@@ -92,8 +92,8 @@ pub struct CivilTime {
 
 /// Why a text is no time of day.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("write a time as `07:30`, from `00:00` to `23:59`")]
-pub struct NotATime;
+#[error("`{0}` is no time of day; write one like `07:00`")]
+pub struct NotATime(String);
 
 impl CivilTime {
     /// Minutes after midnight, as the clock shows them.
@@ -112,20 +112,18 @@ impl FromStr for CivilTime {
     type Err = NotATime;
 
     fn from_str(text: &str) -> Result<Self, NotATime> {
-        let (hour, minute) = text.split_once(':').ok_or(NotATime)?;
-        let two = |text: &str| -> Result<u16, NotATime> {
-            if text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit()) {
-                text.parse().map_err(|_| NotATime)
-            } else {
-                Err(NotATime)
-            }
+        let two = |text: &str| -> Option<u16> {
+            let digits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+            digits.then(|| text.parse().ok()).flatten()
         };
-        let (hour, minute) = (two(hour)?, two(minute)?);
-        let minute = hour * 60 + if minute < 60 { minute } else { MINUTES_PER_DAY };
-        if minute < MINUTES_PER_DAY {
-            Ok(CivilTime { minute })
-        } else {
-            Err(NotATime)
+        let read = || {
+            let (hour, minute) = text.split_once(':')?;
+            let (hour, minute) = (two(hour)?, two(minute)?);
+            (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+        };
+        match read() {
+            Some(minute) => Ok(CivilTime { minute }),
+            None => Err(NotATime(text.to_owned())),
         }
     }
 }

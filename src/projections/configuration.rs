@@ -207,7 +207,10 @@ impl Configuration {
         let mut found = Vec::new();
         for tracker in self.trackers.values() {
             let spec = &tracker.entity.spec;
-            if spec.references().any(|to| to.kind == kind && to.name == name) {
+            if spec
+                .references()
+                .any(|to| to.kind == kind && to.name == name)
+            {
                 found.push(format!("tracker {}", spec.name));
             }
         }
