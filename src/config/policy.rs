@@ -12,6 +12,7 @@ use super::reader::{Field, Reader};
 use super::shapes::ProviderShape;
 use super::wording::{shown, suggestion};
 use crate::domain::notice::Severity;
+use crate::domain::civil::{CivilTime, DaySpan};
 use crate::domain::policy::{
     CatchUp, DIGEST_NOTICES_DEFAULT, DIGEST_NOTICES_MAX, DIGEST_TIMES_MAX, DigestSpec,
     GROUP_INTERVAL_DEFAULT, GROUP_REPEAT_DEFAULT, GROUP_WAIT_DEFAULT, GroupSpec, INHIBIT_RULES_MAX,
@@ -19,9 +20,7 @@ use crate::domain::policy::{
     Span, Threshold, WallClock,
 };
 use crate::domain::spec::{EntityKind, LinkSpec, Rate, TrackerSpec};
-use crate::domain::windows::{
-    CivilTime, DAY_SPANS_MAX, DaySpan, WINDOWS_MAX, WindowMode, WindowSpec,
-};
+use crate::domain::windows::{DAY_SPANS_MAX, WINDOWS_MAX, WindowMode, WindowSpec};
 
 /// `quiet`: absent inherits, an empty list says that no window holds here.
 pub(super) fn quiet(reader: &Reader<'_>) -> Option<Vec<WindowSpec>> {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::notice::Severity;
 use super::spec::Rate;
-use super::windows::CivilTime;
+use super::civil::CivilTime;
 use crate::config::quantity::{self, NotAQuantity};
 
 /// Shortest time a policy may name, in seconds.

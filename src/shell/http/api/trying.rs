@@ -141,6 +141,7 @@ pub async fn test_target(
         targets: vec![name],
         receiver: body.receiver,
         tag: None,
+        at_once: true,
         by: may.caller.by(),
     };
     Ok(accepted(send(&may.app, notify).await?))

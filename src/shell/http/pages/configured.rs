@@ -360,6 +360,7 @@ pub async fn test_target(
         targets: vec![name],
         receiver: Some(posted.form.receiver).filter(|receiver| !receiver.is_empty()),
         tag: None,
+        at_once: true,
         by,
     };
     let committed = desk
