@@ -6,6 +6,8 @@
 //!
 //! **Invariant:** the answer depends on the configuration, the notice and the moment alone.
 
+use std::sync::LazyLock;
+
 use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -15,8 +17,10 @@ use super::policy::{DigestSpec, WallClock};
 use super::reason::What;
 use super::recur::{Recurrence, next_after};
 use super::spec::{LinkSpec, ProviderSpec, ReceiverSpec, TrackerSpec};
+use super::state::State;
 use super::windows::{CompiledWindows, WindowMode, WindowSpec, active};
 use crate::projections::configuration::{Configuration, Target};
+use crate::projections::outbox::Delivery;
 
 /// Notice kinds that are about the moment at which they were made: held, they would be untrue.
 const WALL_CLOCK_KINDS: [&str; 4] = ["scheduled_message", "summary", "memory", "assets_picked"];
@@ -75,6 +79,16 @@ pub fn thread_key(via: u64, receiver: u32, subject: u64) -> u64 {
 
 const THREAD: u64 = u64::MAX;
 
+/// Whether a link goes to a target, by itself or through a broadcast.
+fn leads_to(configuration: &Configuration, link: &LinkSpec, target: &str) -> bool {
+    link.target == target
+        || configuration.target(&link.target).is_some_and(|broadcast| {
+            let spec = &broadcast.entity.spec;
+            spec.targets.iter().any(|child| child == target)
+                && !spec.off.iter().any(|child| child == target)
+        })
+}
+
 fn mixed(words: &[u64]) -> u64 {
     let mut bytes = [0u8; 64];
     for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
@@ -84,7 +98,51 @@ fn mixed(words: &[u64]) -> u64 {
     xxh3_64(&bytes).max(1)
 }
 
-impl Route<'_> {
+/// The link of a message that no tracker sent.
+static OWN_LINK: LazyLock<LinkSpec> = LazyLock::new(|| LinkSpec::to(String::new()));
+
+impl<'a> Route<'a> {
+    /// The way of a delivery over what is configured now; `None` when its target, receiver or link is
+    /// not any more.
+    pub fn of(state: &'a State, delivery: &Delivery) -> Option<Route<'a>> {
+        let configuration = &state.configuration;
+        let target = configuration.targets.get(&delivery.target)?;
+        let index = target
+            .receivers
+            .iter()
+            .position(|receiver| *receiver == delivery.receiver)?;
+        let tracker = configuration
+            .trackers
+            .get(&delivery.tracker)
+            .map(|tracker| &tracker.entity.spec);
+        let link = match tracker {
+            None if delivery.tracker == 0 => &*OWN_LINK,
+            None => return None,
+            Some(tracker) => tracker.links.iter().find(|link| {
+                let name = link.name.as_deref().unwrap_or("");
+                via(delivery.tracker, delivery.target, name) == delivery.via
+                    && leads_to(configuration, link, &target.entity.spec.name)
+            })?,
+        };
+        let provider = tracker.and_then(|tracker| configuration.provider(&tracker.provider));
+        Some(Route {
+            configuration,
+            provider: provider.map(|provider| &provider.spec),
+            tracker_id: delivery.tracker,
+            tracker,
+            link,
+            target,
+            receiver_id: delivery.receiver,
+            receiver: target.entity.spec.receivers.get(index),
+        })
+    }
+
+    /// Whether its digest has no time of its own.
+    pub fn digest_waits_to_be_full(&self) -> bool {
+        self.digest()
+            .is_some_and(|digest| digest.every.is_none() && digest.at.is_empty())
+    }
+
     pub fn via(&self) -> u64 {
         via(
             self.tracker_id,

@@ -185,6 +185,9 @@ impl Family {
         let (what, until, status) = match way {
             Way::Now { silent, pierced } => {
                 self.change(key, |view| (view.silent, view.pierced) = (silent, pierced));
+                if !silent && !pierced {
+                    return;
+                }
                 let what = if pierced {
                     What::Pierced
                 } else {

@@ -80,7 +80,8 @@ impl Stage {
             What::HeldSettling => Stage::Grouping,
             What::HeldGrouping => Stage::Digest,
             What::HeldDigest => Stage::QuietHours,
-            What::HeldQuietHours => Stage::Storm,
+            // The clock may have stepped into the next night.
+            What::HeldQuietHours => Stage::QuietHours,
             // A person's moment, and what waits for one, is not put off again.
             _other => Stage::Past,
         }

@@ -358,11 +358,19 @@ impl Router<'_> {
     fn defer(&self, over: Over<'_>, route: &Route<'_>, plan: &mut Planning<'_, '_>) {
         let holds = route.can_hold();
         let silenced = route.receiver.is_some_and(|receiver| receiver.silent);
-        if plan.about.at_once || !(holds || silenced || over.link.pierce != Threshold::Critical) {
+        if !(holds || silenced || over.link.pierce != Threshold::Critical) {
             return;
         }
         let notice = over.notice;
         let index = plan.plan.planned.len() as u16;
+        if plan.about.at_once {
+            let way = Way::Now {
+                silent: false,
+                pierced: false,
+            };
+            let detail = String::new();
+            return plan.plan.ways.push(NotDue { index, way, detail });
+        }
         let key = DeliveryKey {
             position: plan.about.planning,
             ordinal: index + 1,

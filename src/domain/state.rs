@@ -42,6 +42,8 @@ pub struct State {
     pub seen: Seen,
     pub health: Health,
     pub subjects: Subjects,
+    /// Steps of the wall clock so far.
+    pub clock_steps: u64,
 }
 
 /// Rows that an event writes beside its frame: (position of the notice, row).
@@ -291,25 +293,28 @@ impl State {
             }
             Event::HoldChanged {
                 delivery,
-                notice: _,
+                notice,
                 hold,
                 silent,
                 pierced,
                 why: _,
                 detail: _,
                 unwanted,
-                by: _,
+                by,
             } => {
+                let day = self.day_of(*delivery);
                 self.outbox.forget_members(*delivery, unwanted);
-                self.outbox.release(
+                let changed = self.outbox.release(
                     *delivery,
                     Release {
                         hold: *hold,
                         silent: *silent,
                         pierced: *pierced,
+                        by_person: !by.is_empty(),
                         now: at.recorded_at,
                     },
                 );
+                self.count(*notice, day, changed, rows);
             }
             Event::DeliveryMerged {
                 delivery,
@@ -355,7 +360,10 @@ impl State {
             }
             Event::SendingPaused { by: _ } => self.outbox.paused = true,
             Event::SendingResumed { by: _ } => self.outbox.paused = false,
-            Event::ClockStepped { by_micros } => self.outbox.shift_waits(*by_micros),
+            Event::ClockStepped { by_micros } => {
+                self.clock_steps += 1;
+                self.outbox.shift_waits(*by_micros);
+            }
         }
     }
 

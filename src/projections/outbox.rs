@@ -128,6 +128,8 @@ pub struct Delivery {
     pub silent: bool,
     /// It passes everything that would hold it, and sounds whatever is configured.
     pub pierced: bool,
+    /// A person wants it now: no window holds it.
+    pub at_once: bool,
     /// Until when it is held, and why; status `held` alone has one.
     pub hold: Option<Box<Hold>>,
     /// What it gathered while it was held, its own notice included.
@@ -335,6 +337,11 @@ impl Outbox {
                 reason: None,
                 silent,
                 pierced,
+                at_once: way
+                    == Some(Way::Now {
+                        silent: false,
+                        pierced: false,
+                    }),
                 hold,
                 gathered,
             };
@@ -506,6 +513,7 @@ impl Outbox {
             delivery.failures = 0;
             delivery.not_before = 0;
             delivery.reason = None;
+            delivery.at_once = true;
         });
         let settled = if was.is_some_and(Status::needs_a_person) {
             if let Some(notice) = self.notices.get_mut(&key.position) {

@@ -23,10 +23,12 @@ use super::http::door;
 use super::http::front::{self, Front, Phase};
 use super::http::hooks::{self, BodyRoom};
 use super::keyring::{KeyError, Keyring, sealed_with};
+use super::holds::Holds;
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
 use super::sources::Sources;
+use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::Command;
 use crate::domain::event::Event;
@@ -40,10 +42,6 @@ const FREE_BYTES_MIN: u64 = 32 * 1024 * 1024;
 pub const INTAKE_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 /// How often free space is looked at.
 const DISK_LOOK: Duration = Duration::from_secs(5);
-/// How often the wall clock is compared with the monotonic one.
-const CLOCK_LOOK: Duration = Duration::from_secs(5);
-/// A difference of the two that counts as a step of the wall clock.
-pub const CLOCK_STEP_MIN: Duration = Duration::from_secs(5);
 /// How long stopping waits for requests that are being answered.
 const ANSWERS_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Snapshots kept.
@@ -380,16 +378,25 @@ pub async fn start(
         clock: Arc::clone(&clock),
     });
     let (stop_sending, stop) = watch::channel(false);
+    let steps = Steps::new(ledger.clone(), Arc::clone(&clock));
+    let holds = Holds {
+        ledger: ledger.clone(),
+        clock: Arc::clone(&clock),
+        steps: steps.clone(),
+    };
     let dispatch = Dispatch {
         ledger,
         vault,
         client,
         clock,
+        steps: steps.clone(),
     };
+    let holds = tokio::spawn(holds.run(stop.clone()));
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
+        holds,
         tokio::spawn(watch_disk(Arc::clone(&app))),
-        tokio::spawn(watch_clock(Arc::clone(&app))),
+        tokio::spawn(steps.watch()),
     ];
     front.ready(Arc::clone(&app));
     Ok(Running {
@@ -497,34 +504,5 @@ async fn watch_disk(app: Arc<App>) {
             app.ledger.set_disk_low(low);
         }
         app.clock.sleep(DISK_LOOK).await;
-    }
-}
-
-/// Notices when the wall clock steps, so that waits keep their length.
-async fn watch_clock(app: Arc<App>) {
-    let offset = |app: &App| {
-        let monotonic = i64::try_from(app.clock.monotonic().as_micros()).unwrap_or(i64::MAX);
-        app.clock.now().saturating_sub(monotonic)
-    };
-    let mut before = offset(&app);
-    loop {
-        app.clock.sleep(CLOCK_LOOK).await;
-        let now = offset(&app);
-        let by_micros = now.saturating_sub(before);
-        if by_micros.unsigned_abs() > CLOCK_STEP_MIN.as_micros() as u64 {
-            tracing::warn!(
-                by_seconds = by_micros / 1_000_000,
-                "the wall clock stepped; waits keep their length"
-            );
-            if let Err(error) = app
-                .ledger
-                .command(Priority::Maintenance, Command::ClockStepped { by_micros })
-                .await
-            {
-                tracing::error!(%error, "the step could not be recorded yet");
-                continue;
-            }
-            before = now;
-        }
     }
 }

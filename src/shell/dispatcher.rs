@@ -16,6 +16,7 @@ use super::client::{Client, Took};
 use super::clock::Clock;
 use super::families::{FamilyError, origin};
 use super::ledger::{Causes, Ledger, LedgerError, Priority};
+use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::{Attempted, Claim, Command, Report, Told};
 use crate::domain::decide::RETRY_BASE;
@@ -46,6 +47,7 @@ pub struct Dispatch {
     pub vault: Arc<Vault>,
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
+    pub steps: Steps,
 }
 
 enum Step {
@@ -66,6 +68,10 @@ impl Dispatch {
         let mut first_lane = 0u32;
         while !*stop.borrow() {
             committed.borrow_and_update();
+            if self.steps.note().await.is_err() {
+                self.clock.sleep(RETRY_BASE).await;
+                continue;
+            }
             let now = self.clock.now();
             // A clock that went back must not make a rest longer.
             resting.retain(|_, until| {

@@ -245,7 +245,8 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
                 why: what(changed.why)?,
                 detail: texts.unread(changed.detail),
                 unwanted: changed.unwanted,
-                by: texts.unread(changed.by),
+                // Whether somebody did it is read.
+                by: changed.by.to_owned(),
             }
         }
         43 => {

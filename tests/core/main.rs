@@ -77,6 +77,7 @@ fn take(core: &mut Core, step: &Step) {
             targets: vec!["t".into()],
             receiver: None,
             tag: None,
+            at_once: false,
             by: "test".into(),
         }))),
         Step::ClaimDue { nth } => match core.due().get(*nth) {

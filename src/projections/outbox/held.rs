@@ -16,6 +16,8 @@ pub struct Release {
     pub hold: Option<Hold>,
     pub silent: bool,
     pub pierced: bool,
+    /// Whether a person did it.
+    pub by_person: bool,
     pub now: i64,
 }
 
@@ -98,8 +100,12 @@ impl Outbox {
     }
 
     /// Ends a hold, or begins one with what waits for its turn.
-    pub fn release(&mut self, key: DeliveryKey, release: Release) {
+    pub fn release(&mut self, key: DeliveryKey, release: Release) -> (Option<Row>, Settled) {
         let newest = self.newest_due_at;
+        let was_parked = self
+            .deliveries
+            .get(&key)
+            .is_some_and(|delivery| delivery.status.needs_a_person());
         self.wait(key, |delivery| {
             delivery.silent = release.silent;
             delivery.pierced = release.pierced;
@@ -111,21 +117,32 @@ impl Outbox {
                 }
                 None => {
                     delivery.status = Status::Due;
+                    delivery.at_once = release.by_person;
                     // Its age counts from here: what was held is not old.
                     delivery.planned_at = release.now;
                     delivery.due_at = release.now.max(newest);
                 }
             }
         });
-        let Some(delivery) = self.deliveries.remove(&key) else {
-            return;
+        let Some(mut delivery) = self.deliveries.remove(&key) else {
+            return (None, Settled::default());
         };
         if delivery.hold.is_some() {
             self.keep(key, &delivery);
         } else {
             self.newest_due_at = self.newest_due_at.max(delivery.due_at);
         }
+        let mut settled = Settled::default();
+        if was_parked {
+            // Its tries start over.
+            (delivery.failures, delivery.not_before) = (0, 0);
+            settled.parked = -1;
+            if let Some(notice) = self.notices.get_mut(&key.position) {
+                notice.parked = notice.parked.saturating_sub(1);
+            }
+        }
         self.deliveries.insert(key, delivery);
+        (self.refresh_row(key.position, None), settled)
     }
 
     /// A held delivery is told by another one from here on.
