@@ -17,11 +17,9 @@ use crate::domain::command::Notify;
 use crate::domain::event::Action;
 use crate::domain::notice::{NoticeDraft, TEXT_BYTES_MAX};
 use crate::shell::clock::{Clock as _, SystemClock};
-use crate::shell::operate::{self, OperateError};
+use crate::shell::operate::{self, OperateError, TEST_WAIT_MAX};
 use crate::shell::views;
 
-/// How long `test` waits for its message to be settled.
-const TEST_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How often it looks.
 const TEST_INTERVAL: Duration = Duration::from_millis(200);
 

@@ -29,7 +29,7 @@ pub const BULK_MAX: usize = 10_000;
 const BULK_AT_ONCE: usize = 64;
 /// Reasons told apart when many could not be changed; more are counted together.
 const REASONS_TOLD_MAX: usize = 100;
-/// How long a page waits for what comes of a test message; then it says what is still waiting.
+/// How long is waited for what comes of a test message; then it is told what is still waiting.
 pub const TEST_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Why an operation was not done.

@@ -23,8 +23,10 @@ pub const OF_SESSION_MAX: usize = 4;
 pub const FLASH_AGE_MAX: Duration = Duration::from_secs(120);
 /// Lines of one message; more are counted.
 pub const LINES_MAX: usize = 20;
-/// Longest text of a message or a line, in bytes; it is cut at a character and ends in `…`.
+/// Longest text of a message, in bytes; it is cut at a character and ends in `…`.
 pub const TEXT_BYTES_MAX: usize = 1_024;
+/// As [`TEXT_BYTES_MAX`], for each text of a line.
+pub const LINE_BYTES_MAX: usize = 512;
 
 struct Waiting {
     session: [u8; 32],
@@ -84,8 +86,8 @@ fn bounded(mut flash: Flash) -> Flash {
     flash.lines.truncate(LINES_MAX);
     cut(&mut flash.text, TEXT_BYTES_MAX);
     for line in &mut flash.lines {
-        cut(&mut line.subject, TEXT_BYTES_MAX);
-        cut(&mut line.text, TEXT_BYTES_MAX);
+        cut(&mut line.subject, LINE_BYTES_MAX);
+        cut(&mut line.text, LINE_BYTES_MAX);
     }
     flash
 }
@@ -147,6 +149,6 @@ mod tests {
         });
         assert_eq!((flash.lines.len(), flash.more), (LINES_MAX, 5));
         assert!(flash.text.len() <= TEXT_BYTES_MAX && flash.text.ends_with('…'));
-        assert!(flash.lines[0].text.len() <= TEXT_BYTES_MAX);
+        assert!(flash.lines[0].text.len() <= LINE_BYTES_MAX);
     }
 }

@@ -158,11 +158,16 @@ fn line_of(desk: &Desk, tested: &str, delivery: &Value, is_paused: bool) -> (Sta
 fn with_answer(why: &str, attempt: Option<&Value>) -> String {
     let answer = attempt.and_then(|attempt| attempt["answer"].as_str());
     let code = attempt.and_then(|attempt| attempt["http_status"].as_u64());
-    match (answer.filter(|answer| !answer.is_empty()), code) {
-        (Some(answer), Some(code)) => format!("{why}. It answered {code}: {answer}"),
-        (Some(answer), None) => format!("{why}. It answered: {answer}"),
-        (None, Some(code)) => format!("{why}. It answered {code}."),
-        (None, None) => format!("{why}."),
+    let answered = match (answer.filter(|answer| !answer.is_empty()), code) {
+        (Some(answer), Some(code)) => format!("It answered {code}: {answer}"),
+        (Some(answer), None) => format!("It answered: {answer}"),
+        (None, Some(code)) => format!("It answered {code}."),
+        (None, None) => String::new(),
+    };
+    match (why, answered.as_str()) {
+        ("", _) => answered,
+        (_, "") => format!("{why}."),
+        _ => format!("{why}. {answered}"),
     }
 }
 
