@@ -12,7 +12,7 @@ use crate::domain::event::{DeliveryKey, Event};
 use crate::domain::state::{State, word_hash};
 use crate::projections::outbox::Delivery;
 
-/// Groups told apart; what has another reason still is one group, [`OTHERS`].
+/// Groups told apart; what has another reason still is one group.
 pub const GROUPS_MAX: usize = 1_000;
 /// The key of the group of all further reasons.
 pub const OTHERS: &str = "others";
@@ -21,7 +21,7 @@ pub const OTHERS: &str = "others";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkedGroup {
     pub key: String,
-    /// Empty for [`OTHERS`].
+    /// Empty for the group of all further reasons.
     pub target: String,
     pub reason: String,
     pub count: u64,
