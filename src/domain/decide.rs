@@ -86,6 +86,15 @@ pub fn decide(state: &State, command: Command, context: &Context) -> Result<Deci
             by,
         } => held::hold_until(state, delivery, until, by, context),
         Command::ReleaseNow { delivery, by } => held::release_now(state, delivery, by),
+        Command::OperateAsSeen {
+            delivery,
+            revision,
+            action,
+            by,
+        } => {
+            delivery::as_seen(state, delivery, revision)?;
+            delivery::operate(state, delivery, action, by)
+        }
         Command::Pause { by } => Ok(if state.outbox.paused {
             Decided::nothing()
         } else {
