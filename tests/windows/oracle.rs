@@ -92,7 +92,7 @@ impl Clock {
         (0..self.shows.len())
             .map(|at| {
                 let today = self.shows[at].div_euclid(DAY_MINUTES);
-                (today - 2..=today + 2).any(|day| {
+                (today - 2..=today + 1).any(|day| {
                     let midnight = day * DAY_MINUTES;
                     begins[(day - self.first_day) as usize]
                         && self.furthest[at] >= midnight + from
