@@ -11,14 +11,16 @@ use super::quantity;
 use super::reader::{Field, Reader};
 use super::shapes::ProviderShape;
 use super::wording::{shown, suggestion};
+use crate::domain::civil::{CivilTime, DaySpan};
 use crate::domain::notice::Severity;
 use crate::domain::civil::{CivilTime, DaySpan};
 use crate::domain::policy::{
-    CatchUp, DIGEST_NOTICES_DEFAULT, DIGEST_NOTICES_MAX, DIGEST_TIMES_MAX, DigestSpec,
-    GROUP_INTERVAL_DEFAULT, GROUP_REPEAT_DEFAULT, GROUP_WAIT_DEFAULT, GroupSpec, INHIBIT_RULES_MAX,
-    InhibitSpec, InhibitWhen, SEVERITY_KINDS_MAX, SPAN_SECONDS_MAX, SPAN_SECONDS_MIN, SeveritySpec,
-    Span, Threshold, WallClock,
+    CatchUp, DIGEST_NOTICES_DEFAULT, DIGEST_NOTICES_MAX, DigestSpec, GROUP_INTERVAL_DEFAULT,
+    GROUP_REPEAT_DEFAULT, GROUP_WAIT_DEFAULT, GroupSpec, INHIBIT_RULES_MAX, InhibitSpec,
+    InhibitWhen, SEVERITY_KINDS_MAX, SPAN_SECONDS_MAX, SPAN_SECONDS_MIN, SeveritySpec, Span,
+    Threshold, WallClock,
 };
+use crate::domain::recur::TIMES_MAX;
 use crate::domain::spec::{EntityKind, LinkSpec, Rate, TrackerSpec};
 use crate::domain::windows::{DAY_SPANS_MAX, WINDOWS_MAX, WindowMode, WindowSpec};
 
@@ -40,6 +42,9 @@ fn window(field: &Field<'_>) -> Option<WindowSpec> {
     let zone = table.take("zone").and_then(|field| field.zone());
     let words = WindowMode::ALL.map(|mode| (mode.as_str(), mode));
     let mode = table.take("mode").and_then(|field| field.one_of(&words));
+    if let (Some(field), Some(CivilTime::DAY_END)) = (table.peek("from"), from) {
+        field.problem("is the end of a day and no begin; write `00:00` and the day after");
+    }
     table.finish(Later::Nothing, |_| None);
     Some(WindowSpec {
         days: days.unwrap_or_default(),
@@ -150,11 +155,8 @@ fn read_digest(field: &Field<'_>) -> Option<DigestSpec> {
 }
 
 fn times(field: &Field<'_>) -> Vec<CivilTime> {
-    let lines = field.lines(DIGEST_TIMES_MAX).unwrap_or_default();
-    if field
-        .list(DIGEST_TIMES_MAX)
-        .is_some_and(|list| list.is_empty())
-    {
+    let lines = field.lines(TIMES_MAX).unwrap_or_default();
+    if field.list(TIMES_MAX).is_some_and(|list| list.is_empty()) {
         field.problem("names no time of day; give one like `08:00`");
     }
     lines
@@ -312,7 +314,8 @@ pub(super) fn of_link(reader: &Reader<'_>, names: &Names<'_>, spec: &mut LinkSpe
         .take("digest")
         .and_then(|field| match field.as_text() {
             Some("off") => Some(None),
-            Some(_) | None => read_digest(&field).map(Some),
+            Some(_) => field.wrong_type("a table in { }, or `\"off\"`"),
+            None => read_digest(&field).map(Some),
         });
     if let Some(pierce) = reader.take("pierce").and_then(|field| threshold(&field)) {
         spec.pierce = pierce;
@@ -362,11 +365,23 @@ pub(super) fn falls_back_on_itself(fallback: &str, target: &str, shared: &str) -
     if fallback == target {
         return "is the link's own target; name another".into();
     }
+    if shared == target {
+        return format!(
+            "{} holds the link's own target; name one apart from it",
+            shown(fallback)
+        );
+    }
+    if shared == fallback {
+        return format!(
+            "is one of the targets of {} already; name one apart from them",
+            shown(target)
+        );
+    }
     format!(
-        "{} leads to {} again, which {} is for already; name a target apart from it",
+        "{} and {} share the target {}; name one apart from it",
         shown(fallback),
-        shown(shared),
-        shown(target)
+        shown(target),
+        shown(shared)
     )
 }
 

@@ -88,11 +88,14 @@ pub fn duration_seconds(text: &str) -> Result<u32, NotAQuantity> {
     }
 }
 
-/// A duration as a file says it, from its largest unit to its smallest.
+/// A duration as a file says it: whole days as days, else from hours down, so that `26h` stays it.
 pub fn duration_text(ms: u64) -> String {
     let mut rest = ms;
     let mut text = String::new();
     for (unit, factor) in DURATION_UNITS {
+        if *unit == "d" && !ms.is_multiple_of(*factor) {
+            continue;
+        }
         let count = rest / factor;
         rest %= factor;
         if count > 0 {
@@ -177,7 +180,7 @@ pub fn rate_text(rate: Option<Rate>) -> String {
         60 => format!("{count}/min"),
         3_600 => format!("{count}/h"),
         86_400 => format!("{count}/d"),
-        other => format!("{count}/{other}s"),
+        other => format!("{count}/{}", duration_text(u64::from(other) * 1_000)),
     }
 }
 
@@ -235,6 +238,17 @@ mod tests {
             ("99999999999999999999999/s", None),
         ] {
             assert_eq!(rate(text).ok(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_written_as_people_write_them() {
+        for text in ["26h", "1h30m", "2m30s", "7d", "366d", "500ms", "49h1s"] {
+            assert_eq!(duration_ms(text).map(duration_text), Ok(text.to_owned()));
+        }
+        for text in ["20/5m", "1/s", "600/min", "9/d", "3/90m"] {
+            let written = rate(text).map(rate_text);
+            assert_eq!(written, Ok(text.replace("90m", "1h30m")));
         }
     }
 

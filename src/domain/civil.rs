@@ -304,6 +304,14 @@ pub(super) fn last_showing(zone: &TimeZone, civil: i64) -> i64 {
     }
 }
 
+/// Whether the clock is put back across a civil moment.
+pub(super) fn is_shown_twice(zone: &TimeZone, civil: i64) -> bool {
+    match offsets(zone, civil) {
+        AmbiguousOffset::Fold { .. } => true,
+        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Gap { .. } => false,
+    }
+}
+
 /// The furthest civil moment the clock has shown up to an instant. It is more than what the clock
 /// shows where that was put back and has not caught up.
 pub(super) fn furthest_shown(zone: &TimeZone, at_micros: i64) -> i64 {

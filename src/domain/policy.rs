@@ -13,9 +13,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::civil::CivilTime;
 use super::notice::Severity;
 use super::spec::Rate;
-use super::civil::CivilTime;
 use crate::config::quantity::{self, NotAQuantity};
 
 /// Shortest time a policy may name, in seconds.
@@ -26,8 +26,6 @@ pub const SPAN_SECONDS_MAX: u32 = 366 * 86_400;
 pub const DIGEST_NOTICES_DEFAULT: u16 = 50;
 /// Most notices that a digest may list, or wait for.
 pub const DIGEST_NOTICES_MAX: u16 = 500;
-/// Most times of day at which one digest may be sent.
-pub const DIGEST_TIMES_MAX: usize = 24;
 /// Most rules of inhibition of a tracker.
 pub const INHIBIT_RULES_MAX: usize = 16;
 /// Most notice kinds to which a tracker may give a severity.

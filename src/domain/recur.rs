@@ -28,6 +28,8 @@ pub const TIMES_MAX: usize = 48;
 /// end of the calendar.
 pub const NEVER: i64 = i64::MAX;
 
+/// More than any clock on a wall is apart from UTC.
+const ZONE_REACH_MICROS: i64 = 2 * DAY_MICROS;
 /// The midnight with which Monday, 5 January 1970 began, as a civil moment.
 const FIRST_MONDAY_MICROS: i64 = 4 * DAY_MICROS;
 
@@ -56,7 +58,13 @@ pub fn next_after(recurrence: &Recurrence, zone: &TimeZone, at_micros: i64) -> i
         let Some(next) = moment_after(recurrence, moment) else {
             return NEVER;
         };
+        if next > CALENDAR_MAX_MICROS + ZONE_REACH_MICROS {
+            return NEVER;
+        }
         let instant = first_showing(zone, next);
+        if instant > CALENDAR_MAX_MICROS {
+            return NEVER;
+        }
         if instant > at {
             return instant;
         }

@@ -15,8 +15,9 @@
 //!   window counts among them: what was promised for later must not go out while everything is
 //!   unwelcome, and must not be lost to it either.
 //!
-//! **Invariant:** asking looks at no more than a fixed number of days per window: four to see what
-//! applies and, only where something does, at most twelve to see until when.
+//! **Invariant:** asking costs two look-ups in the zone per window to see what applies, a few more
+//! while the clock shows a time twice, and, only where something applies, looks at no more than
+//! twelve days per window to see until when.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,8 +27,8 @@ use serde::{Deserialize, Serialize};
 
 use super::civil::{
     CALENDAR_MAX_MICROS, CALENDAR_MIN_MICROS, CivilTime, DAY_MICROS, DaySpan, NotADaySpan,
-    NotATime, NotAZone, civil_micros, first_showing, hint, last_showing, nearest, shown,
-    weekday_bit, zone_name,
+    NotATime, NotAZone, civil_micros, first_showing, hint, is_shown_twice, last_showing, nearest,
+    shown, weekday_bit, zone_name,
 };
 
 /// Most windows in one list. Configuration refuses a longer one.
@@ -271,9 +272,14 @@ impl Compiled {
         civil_micros(&self.zone, at_micros).div_euclid(DAY_MICROS)
     }
 
+    fn begins_on(&self, day: i64) -> bool {
+        self.days & weekday_bit(day) != 0
+    }
+
     fn begin(&self, day: i64) -> Option<i64> {
-        let on = self.days & weekday_bit(day) != 0;
-        on.then(|| first_showing(&self.zone, day * DAY_MICROS + self.from_micros))
+        let civil = day * DAY_MICROS + self.from_micros;
+        self.begins_on(day)
+            .then(|| first_showing(&self.zone, civil))
     }
 
     fn end(&self, day: i64) -> i64 {
@@ -281,7 +287,18 @@ impl Compiled {
     }
 
     fn is_on(&self, at_micros: i64) -> bool {
-        let today = self.day(at_micros);
+        let shown = civil_micros(&self.zone, at_micros);
+        let today = shown.div_euclid(DAY_MICROS);
+        if !is_shown_twice(&self.zone, shown) {
+            // What was before is shown no more and what is after was not shown yet, so that the
+            // clock alone tells.
+            return [today, today - 1].into_iter().any(|day| {
+                let since_midnight = shown - day * DAY_MICROS;
+                self.begins_on(day)
+                    && self.from_micros <= since_midnight
+                    && since_midnight < self.to_micros
+            });
+        }
         (today - DAYS_BEFORE..=today + DAYS_AFTER).any(|day| {
             self.begin(day).is_some_and(|begin| begin <= at_micros) && at_micros < self.end(day)
         })

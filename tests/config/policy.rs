@@ -213,6 +213,7 @@ fn windows_say_what_is_wrong_with_them() {
                 Tracker,
                 r#"quiet = [{ from = "22:00", to = "07:00", zone = "Europe/Lisbonn", mode = "holt" }]"#,
             ),
+            (Tracker, r#"quiet = [{ from = "24:00", to = "24:00" }]"#),
             (Tracker, r#"quiet = [{ form = "22:00", to = "07:00" }]"#),
             (Broadcast, r#"quiet = []"#),
             (InSettings, r#"quiet = "22:00-07:00""#),
@@ -223,10 +224,10 @@ fn windows_say_what_is_wrong_with_them() {
             quiet = [{ from = "22:00" }]
               tracker[0] "t".quiet[0].to: is missing; it has to be given
             quiet = [{ from = "25:00", to = "7:00" }]
-              tracker[0] "t".quiet[0].from: `25:00` is no time of day; write one like `07:00`
-              tracker[0] "t".quiet[0].to: `7:00` is no time of day; write one like `07:00`
+              tracker[0] "t".quiet[0].from: `25:00` is no time of day; write one like `07:00` or `22:00:30`, from `00:00` to `24:00`
+              tracker[0] "t".quiet[0].to: `7:00` is no time of day; write one like `07:00` or `22:00:30`, from `00:00` to `24:00`
             quiet = [{ days = ["monday", "mon-fri", "mon-fri"], from = "22:00", to = "07:00" }]
-              tracker[0] "t".quiet[0].days[0]: write a day as `mon`, `tue`, `wed`, `thu`, `fri`, `sat` or `sun`, or a run like `mon-fri`
+              tracker[0] "t".quiet[0].days[0]: `monday` is no day of the week; write one like `sat` or a span like `mon-fri`; did you mean `mon`?
               tracker[0] "t".quiet[0].days[2]: `mon-fri` stands twice, first as entry 1; leave one out
             quiet = [{ days = [], from = "22:00", to = "07:00" }]
               tracker[0] "t".quiet[0].days: names no day, so the window would never begin; leave it out for every day
@@ -236,6 +237,8 @@ fn windows_say_what_is_wrong_with_them() {
             quiet = [{ from = "22:00", to = "07:00", zone = "Europe/Lisbonn", mode = "holt" }]
               tracker[0] "t".quiet[0].zone: `Europe/Lisbonn` is no time zone; write one like `Europe/Lisbon` or `UTC`; did you mean `Europe/Lisbon`?
               tracker[0] "t".quiet[0].mode: `holt` is none of `hold`, `silent`, `drop`; did you mean `hold`?
+            quiet = [{ from = "24:00", to = "24:00" }]
+              tracker[0] "t".quiet[0].from: is the end of a day and no begin; write `00:00` and the day after
             quiet = [{ form = "22:00", to = "07:00" }]
               tracker[0] "t".quiet[0].from: is missing; it has to be given
               tracker[0] "t".quiet[0].form: is not a known key; did you mean `from`?
@@ -302,14 +305,14 @@ fn paces_and_digests_say_what_is_wrong_with_them() {
               tracker[0] "t".links[0].digest.at: names no time of day; give one like `08:00`
             digest = { at = ["08:00", "08:00", "8"] }
               tracker[0] "t".links[0].digest.at[1]: `08:00` stands twice, first as entry 0; leave one out
-              tracker[0] "t".links[0].digest.at[2]: `8` is no time of day; write one like `07:00`
+              tracker[0] "t".links[0].digest.at[2]: `8` is no time of day; write one like `07:00` or `22:00:30`, from `00:00` to `24:00`
             digest = { after = 0, max = 501 }
               tracker[0] "t".links[0].digest.after: has to lie between 1 and 500
               tracker[0] "t".links[0].digest.max: has to lie between 1 and 500
             digest = { after = "20" }
               tracker[0] "t".links[0].digest.after: has to be a whole number, not text
             digest = "of"
-              tracker[0] "t".links[0].digest: has to be a table in { }, not text
+              tracker[0] "t".links[0].digest: has to be a table in { }, or `"off"`, not text
             digest = "off"
               target[0] "desk".receivers[0].digest: a receiver has no digest unless it says so; leave it out
             digest = { evry = "1h" }
@@ -437,7 +440,7 @@ fn a_link_says_what_is_wrong_with_what_it_does_late() {
             fallback = "desk"
               tracker[0] "t".links[0].fallback: is the link's own target; name another
             fallback = "all"
-              tracker[0] "t".links[0].fallback: `all` leads to `desk` again, which `desk` is for already; name a target apart from it
+              tracker[0] "t".links[0].fallback: `all` holds the link's own target; name one apart from it
             fallback_after = "30m"
               tracker[0] "t".links[0].fallback_after: says when, but there is no `fallback` that says where; give one too
             update = "yes"

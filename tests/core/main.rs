@@ -19,6 +19,7 @@ use proptest::prelude::*;
 use driver::{Core, accept, attempted, draft, entity, provider, ready, target, tracker};
 
 mod bounds;
+mod bridge;
 mod driver;
 mod flow;
 mod sessions;

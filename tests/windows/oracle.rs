@@ -92,7 +92,7 @@ impl Clock {
         (0..self.shows.len())
             .map(|at| {
                 let today = self.shows[at].div_euclid(DAY_MINUTES);
-                (today - 2..=today + 2).any(|day| {
+                (today - 2..today + 2).any(|day| {
                     let midnight = day * DAY_MINUTES;
                     begins[(day - self.first_day) as usize]
                         && self.furthest[at] >= midnight + from
@@ -105,11 +105,9 @@ impl Clock {
     /// For each reading whether a moment of a kind is shown that was not shown before, or one was
     /// left out since the reading before.
     pub fn comes(&self, is_moment: impl Fn(i64) -> bool) -> Vec<bool> {
-        let mut comes = vec![false; self.shows.len()];
-        for at in 1..self.shows.len() {
-            comes[at] = (self.furthest[at - 1] + 1..=self.furthest[at]).any(&is_moment);
-        }
-        comes
+        let stretches = self.furthest.windows(2);
+        let comes = stretches.map(|pair| (pair[0] + 1..pair[1] + 1).any(&is_moment));
+        std::iter::once(false).chain(comes).collect()
     }
 }
 
