@@ -128,6 +128,31 @@ fn a_bound_that_the_clock_shows_twice_makes_the_window_longer() {
 }
 
 #[test]
+fn a_clock_put_back_across_midnight_shows_days_out_of_order() {
+    // St. John's went from 00:01 on Sunday back to 23:01 on Saturday, 2006-10-29 at 02:31Z.
+    check(
+        "fri 23:30-23:30 hold; sun 00:00-01:00 silent",
+        "America/St_Johns",
+        &[
+            // Sunday for a moment, while Friday's window has yet to see Saturday 23:30 again.
+            "2006-10-29T02:30:30Z",
+            "2006-10-29T02:59:59Z",
+            // Saturday again, while Sunday's window has begun.
+            "2006-10-29T03:00:00Z",
+            "2006-10-29T04:29:59Z",
+            "2006-10-29T04:30:00Z",
+        ],
+        expect![[r#"
+            2006-10-29T02:30:30Z  0 hold until 2006-10-29T03:00:00Z
+            2006-10-29T02:59:59Z  0 hold until 2006-10-29T03:00:00Z
+            2006-10-29T03:00:00Z  1 silent until 2006-10-29T04:30:00Z
+            2006-10-29T04:29:59Z  1 silent until 2006-10-29T04:30:00Z
+            2006-10-29T04:30:00Z  nothing
+        "#]],
+    );
+}
+
+#[test]
 fn the_strictest_of_several_says_what_happens() {
     check(
         "20:00-08:00 silent; 22:00-06:00 hold; 23:00-24:00 drop; 21:00-05:00 hold",
