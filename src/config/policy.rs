@@ -13,7 +13,6 @@ use super::shapes::ProviderShape;
 use super::wording::{shown, suggestion};
 use crate::domain::civil::{CivilTime, DaySpan};
 use crate::domain::notice::Severity;
-use crate::domain::civil::{CivilTime, DaySpan};
 use crate::domain::policy::{
     CatchUp, DIGEST_NOTICES_DEFAULT, DIGEST_NOTICES_MAX, DigestSpec, GROUP_INTERVAL_DEFAULT,
     GROUP_REPEAT_DEFAULT, GROUP_WAIT_DEFAULT, GroupSpec, INHIBIT_RULES_MAX, InhibitSpec,
