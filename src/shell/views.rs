@@ -28,7 +28,7 @@ use crate::domain::state::State;
 pub use crate::templates::moment;
 pub use cursor::{Cursor, NotACursor};
 pub use deliveries::{
-    DeliveryFilter, deliveries, delivery_key, find_delivery, open_keys, parked_reasons,
+    DeliveryFilter, deliveries, delivery_key, find_delivery, inbox, open_keys, parked_reasons,
 };
 pub use entities::{entity, entity_ids, provider_health, target_health};
 pub use event::{event, log};

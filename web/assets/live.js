@@ -85,9 +85,12 @@ const list = (body) => {
 };
 // Replaced whole, but not while somebody is in it.
 const part = (node) => {
+  const inUse = () => node.matches(":hover, :focus-within");
   const again = soon(async () => {
-    if (node.matches(":hover, :focus-within")) return setTimeout(again, 3000);
-    node.replaceChildren(await get(node.dataset.src, { fragment: node.dataset.part }));
+    const fresh = !inUse() && (await get(node.dataset.src, { fragment: node.dataset.part }));
+    // Somebody may have come in while it was on its way.
+    if (inUse()) return setTimeout(again, 3000);
+    node.replaceChildren(fresh);
     refresh(node);
   }, 900);
   return Object.fromEntries(`${node.dataset.refresh} open reset`.split(" ").map((name) => [name, again]));
