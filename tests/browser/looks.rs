@@ -136,15 +136,15 @@ impl Inspector {
                 ));
             }
         }
+        if let Some(folder) = &self.pictures {
+            let file = format!("{name}.{}.png", tab.look.name);
+            tab.picture(&folder.join(file)).await;
+        }
         // Themes have the same stops.
         if tab.look.theme == "light" {
             wrong.extend(keyboard::faults(tab).await);
         }
         wrong.extend(tab.faults().await);
-        if let Some(folder) = &self.pictures {
-            let file = format!("{name}.{}.png", tab.look.name);
-            tab.picture(&folder.join(file)).await;
-        }
         let look = tab.look.name;
         self.wrong
             .extend(wrong.iter().map(|wrong| format!("{name}, {look}: {wrong}")));
@@ -179,9 +179,7 @@ async fn every_page(look: Look) {
             "document.querySelector('main tbody .st-retrying')",
         )
         .await;
-        let group: String = tab
-            .href("/parked", "a.ask[href*='action=drop']")
-            .await;
+        let group: String = tab.href("/parked", "a.ask[href*='action=drop']").await;
         let drop: String = tab
             .href(&format!("/notices/{}", house.parked), "a.ask.danger")
             .await;
@@ -232,8 +230,11 @@ async fn every_page(look: Look) {
         tab.press("Escape").await;
         tab.until("it is called off", "!document.querySelector('dialog')")
             .await;
-        tab.until("the focus is back", "document.activeElement.matches('a.ask')")
-            .await;
+        tab.until(
+            "the focus is back",
+            "document.activeElement.matches('a.ask')",
+        )
+        .await;
 
         tab.goto("/pause").await;
         tab.click("#ask button[type=submit]").await;
@@ -316,8 +317,11 @@ async fn the_skip_link_leads_into_the_page() {
         tab.goto("/notices").await;
         tab.press("Tab").await;
         tab.press("Enter").await;
-        tab.until("the focus is in the page", "document.activeElement.id == 'main'")
-            .await;
+        tab.until(
+            "the focus is in the page",
+            "document.activeElement.id == 'main'",
+        )
+        .await;
     })
     .await;
 }

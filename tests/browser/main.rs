@@ -7,6 +7,11 @@
 //!
 //! A test waits for a condition, with a limit that is reached only when it does not come.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the test is the outside world: it makes its own client, reads where Chromium is, and asks a page again after a moment"
+)]
+
 mod chromium;
 mod entry;
 mod keyboard;

@@ -84,9 +84,14 @@ async fn is_retried_through_the_pages(has_script: bool) {
 
         // It asks first: in place with the script, on a page of its own without.
         tab.click("a.ask[href*='action=retry']").await;
-        tab.until("it asks", "document.querySelector('#ask button[type=submit]')")
+        tab.until(
+            "it asks",
+            "document.querySelector('#ask button[type=submit]')",
+        )
+        .await;
+        let is_dialog: bool = tab
+            .js("!!document.querySelector('dialog[open] #ask')")
             .await;
-        let is_dialog: bool = tab.js("!!document.querySelector('dialog[open] #ask')").await;
         assert_eq!(is_dialog, has_script);
         let question: String = tab.js("document.querySelector('#ask').innerText").await;
         assert!(question.contains("Retry 1 delivery"), "{question}");

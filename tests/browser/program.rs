@@ -34,7 +34,11 @@ impl Program {
         let password = folder.path().join("password");
         std::fs::write(&password, PASSWORD).expect("it is written");
         let password = password.to_str().expect("a readable path").to_owned();
-        Self::start(file, &["--admin", OWNER, "--admin-password-file", &password]).await
+        Self::start(
+            file,
+            &["--admin", OWNER, "--admin-password-file", &password],
+        )
+        .await
     }
 
     async fn start(file: &str, more: &[&str]) -> Self {
@@ -156,8 +160,7 @@ impl Drop for Program {
 
 /// A push by somebody whose name stands in the notice's title.
 pub fn push_by(who: &str) -> Vec<u8> {
-    let mut body: serde_json::Value =
-        serde_json::from_slice(&push_body("Tidy up")).expect("JSON");
+    let mut body: serde_json::Value = serde_json::from_slice(&push_body("Tidy up")).expect("JSON");
     for role in ["pusher", "sender"] {
         body[role]["login"] = who.into();
         body[role]["full_name"] = who.into();

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::time::Duration;
 
 use chromiumoxide::Page;
 use chromiumoxide::cdp::browser_protocol::emulation::{
@@ -11,9 +12,7 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
 use chromiumoxide::cdp::browser_protocol::input::{
     DispatchKeyEventParams, DispatchKeyEventType, InsertTextParams,
 };
-use chromiumoxide::cdp::browser_protocol::log::{
-    EventEntryAdded, LogEntryLevel, LogEntrySource,
-};
+use chromiumoxide::cdp::browser_protocol::log::{EventEntryAdded, LogEntryLevel, LogEntrySource};
 use chromiumoxide::cdp::browser_protocol::network::{
     CookieParam, EventResponseReceived, ResourceType,
 };
@@ -32,6 +31,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::chromium::PATIENCE;
+
+/// How often a page is asked whether it is as far.
+const ASKED_EVERY: Duration = Duration::from_millis(20);
 
 /// How a page is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +210,7 @@ impl Tab {
     async fn until_again(&self, what: &str, expression: &str, path: Option<&str>) {
         let question = format!("!!({expression})");
         let wait = async {
-            let mut between = tokio::time::interval(std::time::Duration::from_millis(20));
+            let mut between = tokio::time::interval(ASKED_EVERY);
             loop {
                 between.tick().await;
                 if let Some(path) = path {

@@ -196,7 +196,10 @@ mod tests {
             ("", ""),
             ("none", "none"),
             ("`a`", "<code>a</code>"),
-            ("set `a` or `<b>`.", "set <code>a</code> or <code>&lt;b&gt;</code>."),
+            (
+                "set `a` or `<b>`.",
+                "set <code>a</code> or <code>&lt;b&gt;</code>.",
+            ),
             ("one ` alone", "one ` alone"),
             ("`a` and `", "<code>a</code> and `"),
         ] {
