@@ -85,6 +85,9 @@ const OVER_THE_EDGE: &str = "(() => {
         .map((it) => `${it.localName}.${it.className}`);
 })()";
 
+/// The page that says what came of a test.
+const TOLD: &str = "document.readyState == 'complete' && document.querySelector('main .flash, main [role=status]')";
+
 /// Looks at pages one after the other and gathers what is wrong with them.
 struct Inspector {
     axe: Option<String>,
@@ -235,6 +238,24 @@ async fn every_page(look: Look) {
             "document.activeElement.matches('a.ask')",
         )
         .await;
+
+        // What is said after a form.
+        tab.click("a.ask[href*='action=drop']").await;
+        tab.click("#ask button[type=submit]").await;
+        tab.until("it is told", "document.querySelector('main .flash')")
+            .await;
+        inspector.inspect(&mut tab, "parked-told").await;
+        for (name, path) in [
+            ("target-tested", "/targets/ops"),
+            ("target-tested-failing", "/targets/archive"),
+            ("provider-tested", "/providers/forge"),
+        ] {
+            tab.goto(path).await;
+            tab.click(&format!("form[action='{path}/test'] button"))
+                .await;
+            tab.until("it is told", TOLD).await;
+            inspector.inspect(&mut tab, name).await;
+        }
 
         tab.goto("/pause").await;
         tab.click("#ask button[type=submit]").await;
