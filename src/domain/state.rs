@@ -419,6 +419,11 @@ impl State {
             })
         });
         let deliveries: Vec<NewDelivery> = deliveries.collect();
+        // What is kept here is sent with this event; no other will say so.
+        for delivery in deliveries.iter().filter(|delivery| delivery.local) {
+            let health = self.health.targets.entry(delivery.target).or_default();
+            health.last_sent_at = Some(new.now);
+        }
         let (row, settled) = self.outbox.plan(new, deliveries.into_iter());
         let count = self.counts.of(provider, new.day);
         count.sent += u64::from(settled.sent);
