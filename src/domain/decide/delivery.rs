@@ -313,17 +313,27 @@ impl Attempt<'_> {
     fn retry(self, told: Option<Duration>, scope: Scope, reason: String) -> Decided {
         let outbox = &self.state.outbox;
         let target = self.delivery.target;
+        let open = outbox.breaker_is_open(target);
+        let rounds = outbox.rounds(target).min(PROBE_DOUBLINGS_MAX);
         let scope = match scope {
             Scope::Message => Scope::Message,
             Scope::Receiver | Scope::Target if told.is_none() && self.others_get_through() => {
                 Scope::Message
             }
             // Nothing gets through anywhere: the next receiver waits as well.
-            Scope::Receiver if told.is_none() && outbox.breaker_is_open(target) => Scope::Target,
+            Scope::Receiver if told.is_none() && open => Scope::Target,
             Scope::Receiver => Scope::Receiver,
             Scope::Target => Scope::Target,
         };
-        let own = scope == Scope::Message && !outbox.breaker_is_open(target);
+        // Probes come after waits that grow, also where a service always says the same.
+        let told = match scope {
+            Scope::Message => told,
+            Scope::Receiver | Scope::Target if open => {
+                told.map(|told| told.max(RETRY_BASE.saturating_mul(1 << rounds)))
+            }
+            Scope::Receiver | Scope::Target => told,
+        };
+        let own = scope == Scope::Message && !open;
         let tries = self.delivery.tries.saturating_add(u16::from(own));
         if own && tries >= TRIES_MAX {
             return self.parked(
@@ -340,7 +350,7 @@ impl Attempt<'_> {
             match scope {
                 Scope::Message => self.delivery.failures,
                 // Whoever is the next probe, the waits before it grow.
-                Scope::Receiver | Scope::Target => outbox.rounds(target).min(PROBE_DOUBLINGS_MAX),
+                Scope::Receiver | Scope::Target => rounds,
             },
             told,
             &salt,
