@@ -150,9 +150,9 @@ impl Payload for Event {
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. } => delivery::encode(self, out),
             Event::HoldChanged { .. } | Event::DeliveryMerged { .. } => holds::encode(self, out),
-            Event::FallbackAwaited { .. }
-            | Event::HandedOn { .. }
-            | Event::FellSilent { .. } => health::encode(self, out),
+            Event::FallbackAwaited { .. } | Event::HandedOn { .. } | Event::FellSilent { .. } => {
+                health::encode(self, out)
+            }
         }
     }
 

@@ -15,9 +15,7 @@ use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
 use crate::projections::listening::{Listening, Voice};
-use crate::projections::outbox::{
-    NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status,
-};
+use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
 use crate::projections::subjects::Subjects;
 use crate::projections::told::{About, Told};
@@ -461,6 +459,11 @@ impl State {
             })
         });
         let deliveries: Vec<NewDelivery> = deliveries.collect();
+        // What is kept here is sent with this event; no other will say so.
+        for delivery in deliveries.iter().filter(|delivery| delivery.local) {
+            let health = self.health.targets.entry(delivery.target).or_default();
+            health.last_sent_at = Some(new.now);
+        }
         let (row, settled) = self.outbox.plan(new, deliveries.into_iter());
         let count = self.counts.of(provider, new.day);
         count.sent += u64::from(settled.sent);
@@ -513,13 +516,9 @@ impl State {
         rows: &mut Rows,
     ) {
         if let Some((provider, day)) = day {
-            let is_there = provider == BRIDGE_PROVIDER
-                || self.configuration.providers.contains_key(&provider);
-            let provider = if is_there {
-                provider
-            } else {
-                0
-            };
+            let is_there =
+                provider == BRIDGE_PROVIDER || self.configuration.providers.contains_key(&provider);
+            let provider = if is_there { provider } else { 0 };
             let count = self.counts.of(provider, day);
             count.sent += u64::from(settled.sent);
             count.dropped += u64::from(settled.dropped);

@@ -27,7 +27,10 @@ links = [ {{ target = "ops" }}, {{ target = "pager" }} ]
         second.address
     );
     forge_to_telegram(first)
-        .replace("links = [ { target = \"ops\" } ]", &format!("links = [ {{ target = \"ops\"{link} }} ]"))
+        .replace(
+            "links = [ { target = \"ops\" } ]",
+            &format!("links = [ {{ target = \"ops\"{link} }} ]"),
+        )
         .replace("kind = \"gitea\"", &format!("kind = \"gitea\"{expect}"))
         + &target
 }
@@ -37,7 +40,12 @@ fn down() -> Scripted {
 }
 
 fn open_to(state: &State, target: &str) -> usize {
-    let id = state.configuration.target(target).expect("a target").entity.id;
+    let id = state
+        .configuration
+        .target(target)
+        .expect("a target")
+        .entity
+        .id;
     let all = state.outbox.deliveries.values();
     all.filter(|delivery| delivery.target == id).count()
 }
@@ -67,26 +75,48 @@ async fn a_target_that_fails_is_told_at_another_and_so_is_its_end() {
         bridge.push(&n.to_string(), &format!("number {n}")).await;
     }
     in_time(&bridge, "the breaker is open", |state| {
-        let id = state.configuration.target("ops").expect("a target").entity.id;
+        let id = state
+            .configuration
+            .target("ops")
+            .expect("a target")
+            .entity
+            .id;
         state.outbox.breaker_is_open(id)
     })
     .await;
     let told = pager.has_received(1).await[0].json()["text"].to_string();
     assert!(told.contains("Target ops is failing"), "{told}");
     let health = bridge.state(|state| {
-        let id = state.configuration.target("ops").expect("a target").entity.id;
+        let id = state
+            .configuration
+            .target("ops")
+            .expect("a target")
+            .entity
+            .id;
         notify_bridge::shell::views::target_health(state, id)
     });
     assert_eq!(health["breaker"], "open");
     // What waits survives a restart, and so does the breaker.
     let bridge = bridge.restart().await;
-    in_time(&bridge, "everything is sent", |state| state.outbox.deliveries.is_empty()).await;
+    in_time(&bridge, "everything is sent", |state| {
+        state.outbox.deliveries.is_empty()
+    })
+    .await;
     let told = pager.has_received(2).await[1].json()["text"].to_string();
     assert!(told.contains("Target ops works again"), "{told}");
-    let own = |state: &State| state.counts.days.keys().any(|(provider, _)| *provider == BRIDGE_PROVIDER);
+    let own = |state: &State| {
+        state
+            .counts
+            .days
+            .keys()
+            .any(|(provider, _)| *provider == BRIDGE_PROVIDER)
+    };
     assert!(bridge.state(own));
     assert!(
-        !dead.received().iter().any(|call| String::from_utf8_lossy(&call.body).contains("is failing")),
+        !dead
+            .received()
+            .iter()
+            .any(|call| String::from_utf8_lossy(&call.body).contains("is failing")),
         "never to the target it is about"
     );
 }
@@ -103,7 +133,11 @@ async fn what_is_refused_or_late_goes_to_the_fallback() {
     bridge.push("1", "heavy").await;
     let told = second.has_received(1).await[0].json()["text"].to_string();
     assert!(told.contains("heavy"), "{told}");
-    bridge.until("it is parked and told", |state| open_to(state, "pager") == 0).await;
+    bridge
+        .until("it is parked and told", |state| {
+            open_to(state, "pager") == 0
+        })
+        .await;
     let family = bridge.family(bridge.newest());
     let statuses: Vec<_> = family
         .deliveries
@@ -111,20 +145,36 @@ async fn what_is_refused_or_late_goes_to_the_fallback() {
         .map(|view| (view.link.target_name.as_str(), view.status))
         .collect();
     assert_eq!(statuses, [("ops", Status::Parked), ("pager", Status::Sent)]);
-    let reasons: Vec<_> = family.reasons.iter().map(|reason| reason.what.as_str()).collect();
-    assert_eq!(reasons.iter().filter(|what| **what == "fell_back").count(), 1, "{reasons:?}");
+    let reasons: Vec<_> = family
+        .reasons
+        .iter()
+        .map(|reason| reason.what.as_str())
+        .collect();
+    assert_eq!(
+        reasons.iter().filter(|what| **what == "fell_back").count(),
+        1,
+        "{reasons:?}"
+    );
     // Late: its moment comes although the program was not there.
     first.script((0..100).map(|_| down()));
     bridge.push("2", "late").await;
     bridge
         .until("it is tried", |state| {
-            state.outbox.deliveries.values().any(|one| one.status == Status::Retrying)
+            state
+                .outbox
+                .deliveries
+                .values()
+                .any(|one| one.status == Status::Retrying)
         })
         .await;
     let bridge = bridge.restart().await;
     bridge.advance(601);
     let calls = second.has_received(2).await;
-    assert!(calls.iter().any(|call| call.json()["text"].to_string().contains("late")));
+    assert!(
+        calls
+            .iter()
+            .any(|call| call.json()["text"].to_string().contains("late"))
+    );
 }
 
 #[tokio::test]

@@ -93,7 +93,12 @@ impl Core {
             }
             let subject = self.subject_of(key);
             if self.claim(key).is_ok()
-                && self.state.outbox.deliveries.get(&key).is_some_and(|d| d.status == Status::Sending)
+                && self
+                    .state
+                    .outbox
+                    .deliveries
+                    .get(&key)
+                    .is_some_and(|d| d.status == Status::Sending)
             {
                 tried.push(subject.clone());
                 while self
@@ -104,7 +109,13 @@ impl Core {
                     .is_some_and(|d| d.status == Status::Sending)
                 {
                     self.report(key, what(&subject)).unwrap();
-                    if self.state.outbox.deliveries.get(&key).is_some_and(|d| d.part == 1 && d.status == Status::Due) {
+                    if self
+                        .state
+                        .outbox
+                        .deliveries
+                        .get(&key)
+                        .is_some_and(|d| d.part == 1 && d.status == Status::Due)
+                    {
                         self.claim(key).unwrap();
                     }
                 }
@@ -171,7 +182,13 @@ fn one_poison_message_does_not_stand_in_the_way_of_ten_good_ones() {
         }
         let began = core.now;
         for _ in 0..200 {
-            core.step("t", |subject| if subject == "poison" { failed(scope) } else { sent() });
+            core.step("t", |subject| {
+                if subject == "poison" {
+                    failed(scope)
+                } else {
+                    sent()
+                }
+            });
             if core.open_to("t") == 1 {
                 break;
             }
@@ -193,7 +210,13 @@ fn several_poison_messages_do_neither() {
     }
     for _ in 0..400 {
         let poison = |subject: &str| subject.starts_with("poison");
-        core.step("t", |subject| if poison(subject) { failed(Scope::Target) } else { sent() });
+        core.step("t", |subject| {
+            if poison(subject) {
+                failed(Scope::Target)
+            } else {
+                sent()
+            }
+        });
     }
     let left: Vec<String> = core
         .state
@@ -202,7 +225,10 @@ fn several_poison_messages_do_neither() {
         .keys()
         .map(|key| core.subject_of(*key))
         .collect();
-    assert!(left.iter().all(|subject| subject.starts_with("poison")), "{left:?}");
+    assert!(
+        left.iter().all(|subject| subject.starts_with("poison")),
+        "{left:?}"
+    );
     core.check_replay();
 }
 
@@ -237,14 +263,21 @@ fn an_open_breaker_lets_one_probe_through_after_waits_that_grow() {
         assert!(core.due().is_empty());
         core.report(due[0], failed(Scope::Target)).unwrap();
     }
-    assert!(waits.is_sorted() || waits[8..].iter().all(|wait| *wait >= 190), "{waits:?}");
+    assert!(
+        waits.is_sorted() || waits[8..].iter().all(|wait| *wait >= 190),
+        "{waits:?}"
+    );
     assert!(waits.iter().all(|wait| *wait <= 256), "{waits:?}");
     core.now = core.due_with_depth(64).next_at.unwrap();
     let probe = core.due()[0];
     core.claim(probe).unwrap();
     core.report(probe, sent()).unwrap();
     assert!(!core.state.outbox.breaker_is_open(target));
-    assert_eq!(core.due_with_depth(1).ready.len(), 8, "everything goes again");
+    assert_eq!(
+        core.due_with_depth(1).ready.len(),
+        8,
+        "everything goes again"
+    );
     core.check_replay();
 }
 
@@ -260,7 +293,10 @@ fn an_outage_uses_up_no_tries_and_ends_with_age() {
     }
     assert!(tries > usize::from(TRIES_MAX), "{tries}");
     assert!(core.now - began > AGE_MAX.as_micros() as i64 - HOUR);
-    assert_eq!(core.settled().last(), Some(&(Outcome::Parked, What::TooOld)));
+    assert_eq!(
+        core.settled().last(),
+        Some(&(Outcome::Parked, What::TooOld))
+    );
     core.check_replay();
 }
 
@@ -296,17 +332,34 @@ fn a_failing_target_is_told_elsewhere_once_and_its_recovery_too() {
         .log
         .iter()
         .find_map(|(_, event)| match event {
-            Event::Accepted(accepted) if accepted.provider == BRIDGE_PROVIDER => Some(accepted.clone()),
+            Event::Accepted(accepted) if accepted.provider == BRIDGE_PROVIDER => {
+                Some(accepted.clone())
+            }
             _ => None,
         })
         .unwrap();
     assert_eq!(notice.notice.title, "Target t is failing");
-    assert!(notice.notice.text.contains("no route to it"), "{}", notice.notice.text);
+    assert!(
+        notice.notice.text.contains("no route to it"),
+        "{}",
+        notice.notice.text
+    );
     assert_eq!(notice.notice.severity, Severity::Warning);
     assert_eq!(notice.notice.transition, Transition::Opens);
-    let to: Vec<&str> = notice.plan.links.iter().map(|link| link.target_name.as_str()).collect();
+    let to: Vec<&str> = notice
+        .plan
+        .links
+        .iter()
+        .map(|link| link.target_name.as_str())
+        .collect();
     assert_eq!(to, ["b"], "never to the target it is about");
-    assert!(notice.plan.routed.iter().any(|routed| routed.what == What::Loop));
+    assert!(
+        notice
+            .plan
+            .routed
+            .iter()
+            .any(|routed| routed.what == What::Loop)
+    );
     core.now += 10 * HOUR / 60;
     core.step("t", |_| sent());
     for _ in 0..4 {
@@ -328,8 +381,12 @@ fn a_failing_target_is_told_elsewhere_once_and_its_recovery_too() {
     }
     assert_eq!(core.said(), said(&[failing, recovered, failing]));
     core.check_replay();
-    core.remove(&[(EntityKind::Tracker, "self"), (EntityKind::Tracker, "w"), (EntityKind::Target, "t")])
-        .unwrap();
+    core.remove(&[
+        (EntityKind::Tracker, "self"),
+        (EntityKind::Tracker, "w"),
+        (EntityKind::Target, "t"),
+    ])
+    .unwrap();
     assert!(core.state.subjects.get(BRIDGE_PROVIDER, 0).is_none());
     assert!(core.state.outbox.breakers.is_empty());
     core.check_replay();
@@ -358,7 +415,10 @@ fn nothing_is_said_when_nobody_listens_and_nothing_goes_round() {
     let kinds = core.said();
     assert_eq!(
         kinds,
-        said(&[("bridge_target_failing", "target:t"), ("bridge_target_failing", "target:b")])
+        said(&[
+            ("bridge_target_failing", "target:t"),
+            ("bridge_target_failing", "target:b")
+        ])
     );
     core.check_replay();
 }
@@ -372,15 +432,22 @@ fn a_receiver_that_is_gone_is_told_of() {
             reason: "bot was blocked by the user".into(),
         })
     });
-    assert_eq!(core.said(), said(&[("bridge_receiver_gone", "receiver:t/r0")]));
+    assert_eq!(
+        core.said(),
+        said(&[("bridge_receiver_gone", "receiver:t/r0")])
+    );
     core.check_replay();
 }
 
 #[test]
 fn what_is_given_up_goes_to_the_fallback_once() {
     let outcomes = [
-        Attempted::Judged(Verdict::Rejected { reason: "too heavy".into() }),
-        Attempted::Judged(Verdict::Gone { reason: "blocked".into() }),
+        Attempted::Judged(Verdict::Rejected {
+            reason: "too heavy".into(),
+        }),
+        Attempted::Judged(Verdict::Gone {
+            reason: "blocked".into(),
+        }),
         Attempted::Unsendable("no words".into()),
     ];
     for outcome in outcomes {
@@ -390,11 +457,21 @@ fn what_is_given_up_goes_to_the_fallback_once() {
         assert_eq!(core.open_to("t"), 1, "it stays parked for a person");
         assert_eq!(core.open_to("b"), 1, "{outcome:?}");
         let planned = core.log.iter().filter(|(_, event)| {
-            matches!(event, Event::Resent { why: What::FellBack, .. })
+            matches!(
+                event,
+                Event::Resent {
+                    why: What::FellBack,
+                    ..
+                }
+            )
         });
         assert_eq!(planned.count(), 1);
         // What fails there falls back no further.
-        core.step("b", |_| Attempted::Judged(Verdict::Rejected { reason: "no".into() }));
+        core.step("b", |_| {
+            Attempted::Judged(Verdict::Rejected {
+                reason: "no".into(),
+            })
+        });
         assert_eq!((core.open_to("t"), core.open_to("b")), (1, 1));
         core.check_replay();
         // A later notice of a receiver that is gone goes there as well.
@@ -418,12 +495,19 @@ fn what_is_late_goes_to_the_fallback_and_may_still_arrive() {
     core.run(Command::Overdue).unwrap();
     assert_eq!((core.open_to("t"), core.open_to("b")), (1, 1));
     core.check_replay();
-    core.step("t", |_| Attempted::Judged(Verdict::Rejected { reason: "no".into() }));
+    core.step("t", |_| {
+        Attempted::Judged(Verdict::Rejected {
+            reason: "no".into(),
+        })
+    });
     assert_eq!(core.open_to("b"), 1, "once");
     // One that arrives in time is forgotten; a step of the clock makes none late.
     core.give("b");
     core.now += 86_400 * SECOND;
-    core.run(Command::ClockStepped { by_micros: 86_400 * SECOND }).unwrap();
+    core.run(Command::ClockStepped {
+        by_micros: 86_400 * SECOND,
+    })
+    .unwrap();
     core.run(Command::Overdue).unwrap();
     assert_eq!(core.open_to("b"), 1);
     core.step("t", |_| sent());
@@ -452,13 +536,21 @@ fn silence_is_noted_once_and_ends_with_the_next_notice() {
             json!({"entity": "tracker", "name": "w", "provider": "p", "links": [{"target": "t"}]}),
         ];
         specs[usize::from(!on_provider)]["expect"] = "26h".into();
-        core.configure(specs.into_iter().map(entity).collect()).unwrap();
+        core.configure(specs.into_iter().map(entity).collect())
+            .unwrap();
         let next = core.state.listening.next_at();
-        assert_eq!(next, Some(core.now + 26 * HOUR), "from when it was configured");
+        assert_eq!(
+            next,
+            Some(core.now + 26 * HOUR),
+            "from when it was configured"
+        );
         core.now += HOUR;
         core.give("a");
         assert_eq!(core.state.listening.next_at(), Some(core.now + 26 * HOUR));
-        core.run(Command::ClockStepped { by_micros: 100 * HOUR }).unwrap();
+        core.run(Command::ClockStepped {
+            by_micros: 100 * HOUR,
+        })
+        .unwrap();
         core.now += 100 * HOUR;
         core.run(Command::Overdue).unwrap();
         assert!(core.said().is_empty(), "a step of the clock is no silence");
@@ -475,7 +567,8 @@ fn silence_is_noted_once_and_ends_with_the_next_notice() {
         );
         assert_eq!(core.state.listening.next_at(), Some(core.now + 26 * HOUR));
         core.check_replay();
-        core.remove(&[(EntityKind::Tracker, "w"), (EntityKind::Provider, "p")]).unwrap();
+        core.remove(&[(EntityKind::Tracker, "w"), (EntityKind::Provider, "p")])
+            .unwrap();
         assert_eq!(core.state.listening.next_at(), None);
         core.check_replay();
     }
@@ -526,17 +619,27 @@ fn a_backlog_is_caught_up_with_as_the_link_says() {
         let (mut told, core) = backlog(json!("newest"), HOUR, outage);
         told.sort();
         assert_eq!(told, ["", "a", "b", "c"], "{outage}");
-        let dropped = core.settled().into_iter().filter(|(_, why)| *why == What::Superseded);
+        let dropped = core
+            .settled()
+            .into_iter()
+            .filter(|(_, why)| *why == What::Superseded);
         assert_eq!(dropped.count(), 3);
 
         let (told, core) = backlog(json!("summary"), HOUR, outage);
         assert_eq!(told.len(), 1, "{outage}");
-        let merged = core.log.iter().filter(|(_, event)| matches!(event, Event::DeliveryMerged { .. }));
+        let merged = core
+            .log
+            .iter()
+            .filter(|(_, event)| matches!(event, Event::DeliveryMerged { .. }));
         assert_eq!(merged.count(), 6);
 
         let (told, core) = backlog(json!({"max_age": "30m"}), HOUR, outage);
         assert!(told.is_empty(), "{outage}: {told:?}");
-        assert!(core.settled().iter().all(|settled| *settled == (Outcome::Dropped, What::TooOld)));
+        assert!(
+            core.settled()
+                .iter()
+                .all(|settled| *settled == (Outcome::Dropped, What::TooOld))
+        );
         let (told, _) = backlog(json!({"max_age": "6h"}), HOUR, outage);
         assert_eq!(told.len(), 7, "{outage}");
     }

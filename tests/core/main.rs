@@ -23,6 +23,7 @@ mod bridge;
 mod driver;
 mod flow;
 mod health;
+mod holds;
 mod sessions;
 
 #[derive(Debug, Clone)]

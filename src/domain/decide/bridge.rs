@@ -80,8 +80,14 @@ impl Say {
 pub fn provider_unreachable(name: &str, why: &str) -> Say {
     let title = format!("Provider {name} cannot be reached");
     let text = format!("{why}\nNothing of it is heard until it can be reached again.");
-    Say::new("bridge_provider_unreachable", format!("provider:{name}"), name, title, text)
-        .label("provider", name)
+    Say::new(
+        "bridge_provider_unreachable",
+        format!("provider:{name}"),
+        name,
+        title,
+        text,
+    )
+    .label("provider", name)
 }
 
 /// A provider that could not be reached can be reached again.
@@ -140,7 +146,9 @@ pub fn disk(low: bool, free_bytes: u64) -> Say {
     let (title, text) = if low {
         (
             "The disk is nearly full",
-            format!("{free}\nSenders are turned away until there is room; what waits is still sent."),
+            format!(
+                "{free}\nSenders are turned away until there is room; what waits is still sent."
+            ),
         )
     } else {
         ("The disk has room again", free)
@@ -249,7 +257,9 @@ impl Following<'_> {
             return;
         }
         let breaker = state.outbox.breakers.get(&delivery.target);
-        let failures = breaker.map_or(0, |breaker| breaker.failures).saturating_add(1);
+        let failures = breaker
+            .map_or(0, |breaker| breaker.failures)
+            .saturating_add(1);
         let Some(target) = state
             .configuration
             .targets
@@ -304,7 +314,9 @@ impl Following<'_> {
             None => String::new(),
         };
         if waiting > 0 {
-            text.push_str(&format!(" {waiting} deliveries that waited for it follow now."));
+            text.push_str(&format!(
+                " {waiting} deliveries that waited for it follow now."
+            ));
         }
         self.say(
             Say::new(
@@ -408,7 +420,11 @@ impl Following<'_> {
     fn moment(&self, at: i64) -> String {
         let zone = self.state.configuration.zone().clone();
         jiff::Timestamp::from_microsecond(at)
-            .map(|at| at.to_zoned_datetime(zone).strftime("%Y-%m-%d %H:%M %Z").to_string())
+            .map(|at| {
+                at.to_zoned_datetime(zone)
+                    .strftime("%Y-%m-%d %H:%M %Z")
+                    .to_string()
+            })
             .unwrap_or_default()
     }
 }

@@ -39,7 +39,13 @@ pub fn caught_up(
                 return None;
             }
             let detail = format!("it waited longer than {most}");
-            vec![settle(key, delivery, Outcome::Dropped, What::TooOld, detail)]
+            vec![settle(
+                key,
+                delivery,
+                Outcome::Dropped,
+                What::TooOld,
+                detail,
+            )]
         }
         CatchUp::Newest => superseded(&peers(state, key, delivery, now), state),
         CatchUp::Summary => {

@@ -281,7 +281,10 @@ fn about_target(state: &State, provider: u32, delivery: &Delivery) -> Option<u32
     let targets = &state.configuration.targets;
     let found = targets.values().find(|target| {
         let name = &target.entity.spec.name;
-        let mut names = target.receivers.iter().filter_map(|id| target.receiver_name(*id));
+        let mut names = target
+            .receivers
+            .iter()
+            .filter_map(|id| target.receiver_name(*id));
         is_about(format!("target:{name}"))
             || names.any(|receiver| is_about(format!("receiver:{name}/{receiver}")))
     });

@@ -45,7 +45,14 @@ impl Router<'_> {
             return;
         };
         let Some(target) = self.configuration.target(name) else {
-            return note(plan, What::TargetRemoved, over.id, over.name, name, String::new());
+            return note(
+                plan,
+                What::TargetRemoved,
+                over.id,
+                over.name,
+                name,
+                String::new(),
+            );
         };
         if !plan.instead.insert((over.id, target.entity.id)) {
             return;

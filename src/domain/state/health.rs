@@ -61,13 +61,7 @@ impl State {
         }
     }
 
-    fn expect(
-        &mut self,
-        voice: Voice,
-        within: Option<Span>,
-        name: &str,
-        now: i64,
-    ) {
+    fn expect(&mut self, voice: Voice, within: Option<Span>, name: &str, now: i64) {
         self.listening.expect(voice, within, now);
         if within.is_none() {
             let kind = match voice {
@@ -81,7 +75,8 @@ impl State {
     /// A notice came: of its provider, and over the trackers that took it.
     pub(super) fn heard(&mut self, at: At, accepted: &Accepted) {
         let now = at.recorded_at;
-        self.listening.heard(Voice::Provider(accepted.provider), now);
+        self.listening
+            .heard(Voice::Provider(accepted.provider), now);
         for link in &accepted.plan.links {
             self.listening.heard(Voice::Tracker(link.tracker), now);
         }

@@ -70,7 +70,9 @@ impl Outbox {
 
     /// How many waits a target has had since it began to fail.
     pub fn rounds(&self, target: u32) -> u16 {
-        self.breakers.get(&target).map_or(0, |breaker| breaker.rounds)
+        self.breakers
+            .get(&target)
+            .map_or(0, |breaker| breaker.rounds)
     }
 
     /// A delivery failed, and not by its own fault. To be told before its target or receiver is paused

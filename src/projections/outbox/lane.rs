@@ -215,7 +215,8 @@ impl Outbox {
         }
         let turns = turns.into_values().map(|(_, key)| key);
         let room = most.saturating_sub(due.ready.len());
-        due.ready.extend(turns.filter(|key| !(asked.taken)(key)).take(room));
+        due.ready
+            .extend(turns.filter(|key| !(asked.taken)(key)).take(room));
         due
     }
 }
