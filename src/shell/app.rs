@@ -32,6 +32,7 @@ use super::sources::Sources;
 use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::Command;
+use crate::domain::decide;
 use crate::domain::event::Event;
 use crate::domain::state::{At, Rows, State};
 use crate::wire;
@@ -509,10 +510,13 @@ fn leave_snapshot(data: &Path, state: &State) {
 
 /// Stops intake before writes can fail for want of space.
 async fn watch_disk(app: Arc<App>) {
+    // What the log says may be of a disk that has been made room on since.
+    let mut looked = false;
     loop {
         let free = notify_store::free_bytes(&app.data).unwrap_or(u64::MAX);
         let low = free < INTAKE_FREE_BYTES_MIN;
-        if low != app.ledger.is_disk_low() {
+        let changed = low != app.ledger.is_disk_low();
+        if changed {
             if low {
                 tracing::error!(
                     free_bytes = free,
@@ -522,6 +526,13 @@ async fn watch_disk(app: Arc<App>) {
                 tracing::info!(free_bytes = free, "there is room again; intake goes on");
             }
             app.ledger.set_disk_low(low);
+        }
+        if changed || !looked {
+            let say = Command::Tell(Box::new(decide::disk(low, free)));
+            if let Err(error) = app.ledger.command(Priority::Outcome, say).await {
+                tracing::warn!(%error, "nobody could be told about the disk");
+            }
+            looked = true;
         }
         app.clock.sleep(DISK_LOOK).await;
     }

@@ -22,6 +22,7 @@ mod bounds;
 mod bridge;
 mod driver;
 mod flow;
+mod health;
 mod holds;
 mod sessions;
 

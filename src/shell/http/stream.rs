@@ -281,7 +281,8 @@ fn meaning(event: &Event) -> Meaning {
         | Event::OutcomeUnknown { delivery, .. }
         | Event::DeliveryOperated { delivery, .. }
         | Event::HoldChanged { delivery, .. }
-        | Event::DeliveryMerged { delivery, .. } => Meaning::Delivery(*delivery),
+        | Event::DeliveryMerged { delivery, .. }
+        | Event::HandedOn { delivery, .. } => Meaning::Delivery(*delivery),
         Event::Resent { seed, .. } => Meaning::Again(*seed),
         Event::SettingsChanged { .. }
         | Event::EntityPut { .. }
@@ -290,7 +291,8 @@ fn meaning(event: &Event) -> Meaning {
         | Event::ReceiverMoved { .. }
         | Event::ReceiverRestored { .. }
         | Event::SendingPaused { .. }
-        | Event::SendingResumed { .. } => Meaning::Counts,
+        | Event::SendingResumed { .. }
+        | Event::FellSilent { .. } => Meaning::Counts,
         Event::Founded { .. }
         | Event::FileApplied { .. }
         | Event::UserPut { .. }
@@ -301,6 +303,7 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SessionSeen { .. }
         | Event::SessionEnded { .. }
         | Event::MessageComposed { .. }
+        | Event::FallbackAwaited { .. }
         | Event::ClockStepped { .. } => Meaning::Nothing,
     }
 }
