@@ -81,8 +81,10 @@ fn is_kept(name: &str) -> bool {
     let listed = HEADERS_KEPT
         .iter()
         .any(|known| match known.strip_suffix('*') {
-            Some(prefix) => name.starts_with(prefix),
-            None => name == *known,
+            Some(prefix) => name
+                .get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix)),
+            None => name.eq_ignore_ascii_case(known),
         });
     listed && !is_token_name(name)
 }
@@ -97,16 +99,24 @@ impl Redactor {
     {
         headers
             .iter()
-            .map(|(name, value)| (name.as_ref().to_ascii_lowercase(), value.as_ref()))
-            .filter(|(name, _)| is_kept(name))
+            .filter(|(name, _)| is_kept(name.as_ref()))
             .take(HEADERS_KEPT_MAX)
-            .map(|(name, value)| (self.redact_text(&name).into_owned(), self.line(value)))
+            .map(|(name, value)| {
+                let name = name.as_ref().to_ascii_lowercase();
+                let redacted = match self.redact_text(&name) {
+                    Cow::Borrowed(_) => None,
+                    Cow::Owned(redacted) => Some(redacted),
+                };
+                (redacted.unwrap_or(name), self.line(value.as_ref()))
+            })
             .collect()
     }
 
     /// A header value as text, without secrets, at most [`HEADER_VALUE_BYTES_MAX`] bytes.
     pub(crate) fn line(&self, value: &[u8]) -> String {
-        let mut text = String::from_utf8_lossy(&self.redact_bytes(value)).into_owned();
+        let redacted = self.redact_bytes(value).into_owned();
+        let mut text = String::from_utf8(redacted)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         cut(&mut text, HEADER_VALUE_BYTES_MAX);
         text
     }
