@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLockReadGuard};
 use std::time::Duration;
 
@@ -75,22 +76,11 @@ impl Writer {
             if queues.stopping {
                 return None;
             }
-            if self.log.is_settled() {
-                queues = self
-                    .shared
-                    .wake
-                    .wait(queues)
-                    .unwrap_or_else(PoisonError::into_inner);
-            } else {
-                let (next, timeout) = self
-                    .shared
-                    .wake
-                    .wait_timeout(queues, SETTLE_AFTER)
-                    .unwrap_or_else(PoisonError::into_inner);
-                queues = next;
-                if timeout.timed_out() && queues.is_empty() {
-                    return Some(VecDeque::new());
-                }
+            let most = (!self.log.is_settled()).then_some(SETTLE_AFTER);
+            let (next, is_late) = self.shared.wait(queues, most);
+            queues = next;
+            if is_late && queues.is_empty() {
+                return Some(VecDeque::new());
             }
         }
     }
@@ -103,6 +93,9 @@ impl Writer {
 
     fn take(&mut self, commands: VecDeque<Waiting>) {
         let mut batch = Batch::default();
+        // Most commands lead to one event.
+        batch.events.reserve(commands.len());
+        batch.bodies.reserve(commands.len());
         let mut pending = Vec::with_capacity(commands.len());
         // A fault in folding must not end the writer: everyone in the batch is told that it failed,
         // nothing is written, and the writer starts again from what is durable.
@@ -278,6 +271,10 @@ impl Writer {
                 };
                 shared.evolve(at, &event.payload, &mut ignored);
             }
+            self.shared
+                .configured
+                .store(shared.configuration.revision, Ordering::Release);
+            drop(shared);
             ignored.clear();
         }
     }
@@ -350,7 +347,7 @@ impl Writer {
             if queues.stopping {
                 return;
             }
-            drop(self.shared.wake.wait_timeout(queues, wait));
+            drop(self.shared.wait(queues, Some(wait)));
             self.refuse_waiting();
             wait = (wait * 2).min(REOPEN_WAIT_MAX);
         }
