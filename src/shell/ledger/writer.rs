@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     BATCH_BYTES_CLOSE, BATCH_EVENTS_CLOSE, Beside, COMMAND_BYTES_MAX, COMMAND_EVENTS_MAX, Causes,
-    Committed, LedgerError, Shared, Waiting, lock,
+    Committed, CommittedEvents, LedgerError, Shared, Waiting, lock,
 };
 use crate::domain::command::{Command, Context, Refusal};
 use crate::domain::decide::{Decided, decide};
@@ -114,11 +114,13 @@ impl Writer {
         }
         match self.log.append(&batch) {
             Ok(()) => {
-                self.publish(batch.events);
+                let published = self.publish(batch.events);
                 for Pending { reply, result } in pending {
                     // Whoever asked may have gone away; the command happened all the same.
                     let _gone = reply.send(result);
                 }
+                // Giving back the memory of so many texts takes a moment; nobody waits for it.
+                drop(published);
             }
             Err(error) => {
                 let told = match error {
@@ -232,17 +234,19 @@ impl Writer {
         Ok((decided, all))
     }
 
-    /// Makes durable events visible.
-    fn publish(&mut self, events: Vec<Recorded<Event>>) {
+    /// Makes durable events visible, and gives them back to be let go of in good time.
+    fn publish(&mut self, events: Vec<Recorded<Event>>) -> CommittedEvents {
+        let events = Arc::new(events);
         if events.is_empty() {
-            return;
+            return events;
         }
         self.apply(&events);
         self.tally(&events);
         let last = events.last().map_or(0, |event| event.position);
         // No follower is not a fault.
-        let _nobody = self.shared.followers.send(Arc::new(events));
+        let _nobody = self.shared.followers.send(Arc::clone(&events));
         self.shared.committed.send_replace(last);
+        events
     }
 
     fn tally(&self, events: &[Recorded<Event>]) {
@@ -376,7 +380,7 @@ impl Writer {
             let from = self.shared_state().position + 1;
             match self.log.reader().page(from, notify_store::PAGE_FRAMES_MAX) {
                 Ok(events) if events.is_empty() => break,
-                Ok(events) => self.publish(events),
+                Ok(events) => drop(self.publish(events)),
                 Err(error) => {
                     tracing::error!(error = %Causes(&error), "the log cannot be read after it was opened again");
                     return false;
