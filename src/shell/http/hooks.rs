@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::Serialize;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -257,6 +256,31 @@ fn too_many(detail: &str, wait: Duration) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait.as_secs().max(1))
 }
 
+/// What a sender is told of what it sent.
+#[derive(Serialize)]
+struct Taken {
+    /// Public ids.
+    notices: Vec<String>,
+    /// It came before, and nothing was done.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    duplicate: bool,
+}
+
+impl Taken {
+    fn new(notices: Vec<String>) -> Self {
+        Taken {
+            notices,
+            duplicate: false,
+        }
+    }
+}
+
+impl IntoResponse for Taken {
+    fn into_response(self) -> Response {
+        axum::Json(self).into_response()
+    }
+}
+
 struct Intake<'a> {
     app: &'a App,
     source: &'a Source,
@@ -316,9 +340,7 @@ impl Intake<'_> {
         };
         let command = match read {
             Ok(notices) if notices.is_empty() => {
-                return Ok(
-                    (StatusCode::ACCEPTED, axum::Json(json!({"notices": []}))).into_response()
-                );
+                return Ok((StatusCode::ACCEPTED, Taken::new(Vec::new())).into_response());
             }
             Ok(notices) => {
                 let hops = hops(raw);
@@ -453,7 +475,7 @@ impl Intake<'_> {
                     notice.id = ids[0],
                     "accepted"
                 );
-                Ok((StatusCode::ACCEPTED, axum::Json(json!({"notices": ids}))).into_response())
+                Ok((StatusCode::ACCEPTED, Taken::new(ids)).into_response())
             }
             Told::Duplicate { first, count } => {
                 self.source.note(|heard| heard.duplicates += 1);
@@ -463,7 +485,11 @@ impl Intake<'_> {
                     return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
                 }
                 let ids = earlier_ids(self.app, first, count)?;
-                Ok(axum::Json(json!({"notices": ids, "duplicate": true})).into_response())
+                let again = Taken {
+                    duplicate: true,
+                    ..Taken::new(ids)
+                };
+                Ok(again.into_response())
             }
             Told::Done | Told::Claimed { .. } | Told::Changed { .. } => Err(Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
