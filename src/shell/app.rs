@@ -21,6 +21,7 @@ use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::http::Entrance;
 use super::http::door;
+use super::http::flash::Flashes;
 use super::http::front::{self, Front, Phase};
 use super::http::hooks::BodyRoom;
 use super::keyring::{KeyError, Keyring, sealed_with};
@@ -65,6 +66,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
     pub passwords: Passwords,
+    pub flashes: Flashes,
     /// Microseconds since 1970.
     pub started_at: i64,
 }
@@ -377,6 +379,7 @@ pub async fn start(
         client: Arc::clone(&client),
         bodies: BodyRoom::default(),
         passwords: Passwords::default(),
+        flashes: Flashes::default(),
         started_at: clock.now(),
         ledger: ledger.clone(),
         clock: Arc::clone(&clock),

@@ -13,13 +13,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::overview::Nothing;
-use super::{Desk, ROWS, Wrong, back, cursor, operators, page, text};
-use crate::domain::command::Command;
+use super::{Desk, ROWS, Wrong, cursor, operators, page, text, told};
 use crate::domain::event::Role;
 use crate::domain::{notice as domain, spec::EntityKind};
 use crate::projections::outbox;
 use crate::shell::http::session::{Posted, Shown};
-use crate::shell::ledger::Priority;
+use crate::shell::operate;
 use crate::shell::views::{self, Around, Cursor, NoticeFilter};
 
 /// Bytes of a kept body that a page shows.
@@ -69,7 +68,7 @@ pub fn rows(desk: &Desk, items: &[Value]) -> Vec<NoticeRow> {
 }
 
 pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let filter = NoticeFilter {
         provider: given(&asked.provider),
         kind: given(&asked.kind),
@@ -129,7 +128,7 @@ pub async fn one(
     Path(id): Path<String>,
     Query(part): Query<Part>,
 ) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let view = view(&desk, &id)?;
     let frame = desk.frame();
     Ok(page(match part.fragment {
@@ -369,7 +368,7 @@ fn raw(kept: &Value) -> RawRequest {
 }
 
 pub async fn ask_resend(shown: Shown, Path(id): Path<String>) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     operators(&desk)?;
     let family = views::find_notice(desk.app.ledger.reader(), &id)?;
     let question = Question {
@@ -389,58 +388,38 @@ pub async fn ask_resend(shown: Shown, Path(id): Path<String>) -> Result<Response
 pub async fn resend(Path(id): Path<String>, posted: Posted<Nothing>) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
-    let (notice, accepted) = views::founding(desk.app.ledger.reader(), &id)?;
-    let command = Command::Resend {
-        notice,
-        accepted,
-        by: desk.visitor.by(),
-    };
-    desk.app.ledger.command(Priority::People, command).await?;
-    Ok(back(&format!("/notices/{id}")))
+    let back = format!("/notices/{id}");
+    match operate::resend(&desk.app.ledger, &id, &desk.visitor.by()).await {
+        Ok(planned) => Ok(desk.tell(&back, told::of_resend(&planned))),
+        Err(error) => desk.tell_why_not(&back, error),
+    }
 }
 
 pub async fn inbox(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let ledger = &desk.app.ledger;
-    let boxes: Vec<String> = {
+    let has_target = {
         let state = ledger.state();
-        let targets = state
-            .configuration
-            .targets
-            .values()
-            .map(|target| &target.entity.spec);
-        targets
-            .filter(|spec| spec.kind == "inbox")
-            .map(|spec| spec.name.clone())
-            .collect()
+        let mut targets = state.configuration.targets.values();
+        targets.any(|target| target.entity.spec.kind == "inbox")
     };
     let start: Option<Cursor> = cursor(asked.cursor.as_ref())?;
-    let found = views::notices(
-        ledger.reader(),
-        ledger,
-        &NoticeFilter::default(),
-        start,
-        ROWS,
-    )?;
+    let found = views::inbox(ledger.reader(), ledger, start, ROWS)?;
     let mut messages = Vec::new();
-    for item in &found.items {
-        for shape in item["deliveries"].as_array().into_iter().flatten() {
-            let target = text(&shape["target"]);
-            if boxes.contains(&target) {
-                messages.push(InboxMessage {
-                    id: text(&shape["id"]),
-                    position: item["position"].as_u64().unwrap_or(0),
-                    notice_id: text(&item["id"]),
-                    title: text(&item["title"]),
-                    text: text(&shape["text"]),
-                    severity: Severity::parse(item["severity"].as_str().unwrap_or(""))
-                        .unwrap_or(Severity::Info),
-                    target,
-                    provider: text(&item["provider"]),
-                    received: desk.moment(&item["received_at"]).unwrap_or_default(),
-                });
-            }
-        }
+    for shape in &found.items {
+        let notice_id = text(&shape["notice_ids"][0]);
+        let (position, accepted) = views::founding(ledger.reader(), &notice_id)?;
+        messages.push(InboxMessage {
+            id: text(&shape["id"]),
+            position,
+            notice_id,
+            title: accepted.notice.title.clone(),
+            text: text(&shape["text"]),
+            severity: Severity::parse(accepted.notice.severity.as_str()).unwrap_or(Severity::Info),
+            target: text(&shape["target"]),
+            provider: accepted.provider_name.clone(),
+            received: desk.moment(&shape["created_at"]).unwrap_or_default(),
+        });
     }
     if let Some(after) = asked.after {
         messages.retain(|message| message.position > after);
@@ -448,7 +427,7 @@ pub async fn inbox(shown: Shown, Query(asked): Query<Asked>) -> Result<Response,
     let view = InboxView {
         messages,
         next: found.next.map(|next| next.to_string()),
-        has_target: !boxes.is_empty(),
+        has_target,
         at_newest: asked.cursor.is_none(),
     };
     let frame = desk.frame();
