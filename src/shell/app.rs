@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{any, get};
+use axum::routing::get;
 use notify_store::{DecodeError, Log, OpenError, Options, ReadError, Reader, snapshot};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,10 +20,11 @@ use super::clock::Clock;
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
+use super::http::Entrance;
 use super::http::door;
 use super::http::flash::Flashes;
 use super::http::front::{self, Front, Phase};
-use super::http::hooks::{self, BodyRoom};
+use super::http::hooks::BodyRoom;
 use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
@@ -308,8 +309,7 @@ pub async fn start_closed(
     let front = Front::new(options.http.clone());
     let routes = Router::new()
         .route("/api/health", get(front::health))
-        .route("/api/ready", get(front::ready))
-        .route("/hooks/{*rest}", any(hooks::hook));
+        .route("/api/ready", get(front::ready));
     let router = extend(routes)
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&front),
@@ -323,12 +323,14 @@ pub async fn start_closed(
             Arc::clone(&front),
             door::paged,
         ))
-        .layer(axum::middleware::from_fn(front::request_id))
         .with_state(Arc::clone(&front));
     let (stop_listening, stop) = watch::channel(false);
     let listener = tokio::spawn(super::http::serve(
         listener,
-        router,
+        Entrance {
+            front: Arc::clone(&front),
+            router,
+        },
         Arc::clone(&clock),
         stop,
     ));
