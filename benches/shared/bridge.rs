@@ -35,6 +35,7 @@ pub fn serve(data: &Path, paused: bool) {
             http: HttpOptions::default(),
             secret_key_file: None,
             private_networks: None,
+            roots: notify_bridge::shell::client::Roots::default(),
             cache_bytes: CACHE_BYTES,
         };
         let running = app::start(options, Arc::new(SystemClock::new()), None, |routes| routes)

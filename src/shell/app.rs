@@ -363,6 +363,7 @@ pub async fn start(
         Client::new(
             policy,
             Arc::new(SystemLookup::default()),
+            &options.roots,
             Arc::clone(&clock),
         )
         .map_err(StartError::Client)?,
