@@ -19,9 +19,9 @@ use super::client::{Client, is_this_machine};
 use super::clock::Clock;
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
-use super::http::door;
 use super::http::front::{self, Front, Phase};
 use super::http::hooks::{self, BodyRoom};
+use super::http::{door, encoding};
 use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
@@ -309,6 +309,7 @@ pub async fn start(
             Arc::clone(&front),
             door::paged,
         ))
+        .layer(axum::middleware::from_fn(encoding::compressed))
         .layer(axum::middleware::from_fn(front::request_id))
         .with_state(Arc::clone(&front));
     let (stop_listening, stop) = watch::channel(false);

@@ -20,6 +20,7 @@ pub mod address;
 pub mod api;
 pub mod auth;
 pub mod door;
+pub mod encoding;
 pub mod front;
 pub mod hooks;
 pub mod metrics;

@@ -8,9 +8,12 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_rustls::TlsAcceptor;
+
+use super::request::request;
 
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -29,9 +32,9 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A server for this name or address that greets with TLS and answers every request with 200 and
-    /// what it was told.
-    pub async fn serve(&self, name: &str) -> SocketAddr {
+    /// A server for this name or address that greets with TLS, answers every request with 200 and
+    /// what it was told, and says so here as well.
+    pub async fn serve(&self, name: &str) -> (SocketAddr, UnboundedReceiver<String>) {
         let key = KeyPair::generate().expect("a key");
         let certificate = CertificateParams::new([name.to_owned()])
             .expect("a name")
@@ -48,33 +51,30 @@ impl Authority {
                 )
                 .expect("a certificate of this key");
         let acceptor = TlsAcceptor::from(Arc::new(config));
+        let (tell, told) = unbounded_channel();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
+                let (acceptor, tell) = (acceptor.clone(), tell.clone());
                 tokio::spawn(async move {
                     // Who does not trust us hangs up while greeting.
                     let Ok(mut stream) = acceptor.accept(stream).await else {
                         return;
                     };
-                    let mut told = Vec::new();
-                    while !told.windows(4).any(|four| four == b"\r\n\r\n") {
-                        match stream.read_buf(&mut told).await {
-                            Ok(0) | Err(_) => return,
-                            Ok(_) => {}
-                        }
-                    }
+                    let told = request(&mut stream).await;
                     let head = format!(
                         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
                         told.len()
                     );
                     let _ = stream.write_all(head.as_bytes()).await;
-                    let _ = stream.write_all(&told).await;
+                    let _ = stream.write_all(told.as_bytes()).await;
                     let _ = stream.shutdown().await;
+                    // The test may be over.
+                    let _ = tell.send(told);
                 });
             }
         });
-        address
+        (address, told)
     }
 }

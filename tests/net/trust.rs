@@ -31,8 +31,8 @@ fn trusting(texts: &[&str]) -> Roots {
 async fn a_call_is_made_to_who_is_vouched_for() {
     let (own, other) = (Authority::new("own"), Authority::new("other"));
     let both = format!("{}\n{}", other.pem(), own.pem());
-    let by_name = own.serve("service.example").await;
-    let by_address = own.serve("127.0.0.1").await;
+    let (by_name, _told) = own.serve("service.example").await;
+    let (by_address, _told) = own.serve("127.0.0.1").await;
     let named = format!("https://service.example:{}/told", by_name.port());
     let literal = format!("https://{by_address}/told");
     let mistaken = format!("https://{by_name}/told");
