@@ -115,3 +115,18 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, RootsError>
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bundled_root_is_usable() {
+        let Roots(bundled) = Roots::default();
+        assert!(!bundled.is_empty());
+        assert_eq!(
+            bundled.len(),
+            webpki_root_certs::TLS_SERVER_ROOT_CERTS.len()
+        );
+    }
+}
