@@ -18,6 +18,7 @@ pub mod families;
 pub mod http;
 pub mod keyring;
 pub mod ledger;
+pub mod operate;
 pub mod options;
 pub mod passwords;
 pub mod redact;

@@ -171,7 +171,7 @@ fn check_lists_all_problems_with_their_places() {
 
 #[test]
 fn wrong_usage_is_2_and_help_and_version_are_0() {
-    let cases: [(&[&str], i32); 8] = [
+    let cases: [(&[&str], i32); 10] = [
         (&[], 2),
         (&["held"], 2),
         (&["serve", "--listen", "nowhere"], 2),

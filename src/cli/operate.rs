@@ -6,7 +6,6 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::access::command;
 use super::args::{OperateArgs, Place, ResendArgs, SendArgs, TestArgs};
 use super::failure::Failure;
 use super::printer::{Look, Printer, complain, escaped};
@@ -14,16 +13,13 @@ use super::read::unseen;
 use super::remote::Remote;
 use super::sentences::{self, list, text};
 use super::stopped::{BY, Missing, Writable};
-use crate::domain::command::{Command, Notify};
-use crate::domain::event::{Action, Event};
-use crate::domain::notice::TEXT_BYTES_MAX;
+use crate::domain::command::Notify;
+use crate::domain::event::Action;
+use crate::domain::notice::{NoticeDraft, TEXT_BYTES_MAX};
 use crate::shell::clock::{Clock as _, SystemClock};
-use crate::shell::http::api::draft;
-use crate::shell::ledger::Priority;
+use crate::shell::operate::{self, OperateError, TEST_WAIT_MAX};
 use crate::shell::views;
 
-/// How long `test` waits for its message to be settled.
-const TEST_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How often it looks.
 const TEST_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -56,7 +52,7 @@ pub async fn send(args: &SendArgs) -> Result<(), Failure> {
         }
         Some(data) => {
             let notify = Notify {
-                notice: draft(title, body, args.severity),
+                notice: NoticeDraft::message(title, body, args.severity),
                 targets: vec![args.target.clone()],
                 receiver: None,
                 tag: None,
@@ -64,9 +60,9 @@ pub async fn send(args: &SendArgs) -> Result<(), Failure> {
             };
             let key_file = args.place.secret_key_file.as_deref();
             let store = Writable::open(data, key_file, Missing::Refuse).await?;
-            let sent = record(&store, Command::Notify(Box::new(notify))).await;
+            let sent = operate::send(&store.ledger, notify).await;
             store.close();
-            sent?
+            sent.map_err(undone)?.json()
         }
     };
     planned(&printer, &shape)
@@ -87,39 +83,13 @@ fn from_stdin() -> Result<String, Failure> {
     Ok(body.trim_end().to_owned())
 }
 
-/// Gives a command that plans deliveries, and says which.
-async fn record(store: &Writable, command: Command) -> Result<Value, Failure> {
-    let committed = store.ledger.command(Priority::People, command).await?;
-    let position = committed.positions.start;
-    let reader = store.ledger.reader();
-    let unread = |error| Failure::caused("what was written cannot be read again", error);
-    let event = reader.get(position).map_err(unread)?;
-    let (notice, seed, plan) = match event.map(|event| event.payload) {
-        Some(Event::Accepted(accepted)) => (position, accepted.seed, accepted.plan),
-        Some(Event::Resent {
-            notice, seed, plan, ..
-        }) => (notice, seed, plan),
-        Some(_) | None => {
-            return Err(Failure::Failed(
-                "what was written cannot be found again".to_owned(),
-            ));
-        }
-    };
-    let founding = reader.get(notice).map_err(unread)?;
-    let id = match founding.map(|event| event.payload) {
-        Some(Event::Accepted(accepted)) => accepted.seed.id(notice, 0).to_string(),
-        Some(_) | None => String::new(),
-    };
-    let deliveries: Vec<String> = (1u16..)
-        .zip(&plan.planned)
-        .map(|(ordinal, _)| seed.id(position, ordinal).to_string())
-        .collect();
-    let reasons: Value = plan
-        .routed
-        .iter()
-        .map(|routed| views::reason(committed.recorded_at, routed))
-        .collect();
-    Ok(json!({"notice": id, "deliveries": deliveries, "reasons": reasons}))
+/// Why an operation on a stopped store was not done.
+fn undone(error: OperateError) -> Failure {
+    match error {
+        OperateError::View(error) => unseen(error),
+        OperateError::Ledger(error) => error.into(),
+        OperateError::Lost => Failure::Failed(error.to_string()),
+    }
 }
 
 fn planned(printer: &Printer, shape: &Value) -> Result<(), Failure> {
@@ -149,32 +119,12 @@ pub async fn resend(args: &ResendArgs) -> Result<(), Failure> {
         Some(data) => {
             let key_file = args.place.secret_key_file.as_deref();
             let store = Writable::open(data, key_file, Missing::Refuse).await?;
-            let sent = resend_in(&store, &args.notice).await;
+            let sent = operate::resend(&store.ledger, &args.notice, BY).await;
             store.close();
-            sent?
+            sent.map_err(undone)?.json()
         }
     };
     planned(&printer, &shape)
-}
-
-async fn resend_in(store: &Writable, id: &str) -> Result<Value, Failure> {
-    let reader = store.ledger.reader();
-    let position = views::find_notice(reader, id)
-        .map_err(unseen)?
-        .notice
-        .position;
-    let founding = reader
-        .get(position)
-        .map_err(|error| Failure::caused("the notice cannot be read", error))?;
-    let Some(Event::Accepted(accepted)) = founding.map(|event| event.payload) else {
-        return Err(Failure::Failed(format!("there is no notice {id}")));
-    };
-    let resend = Command::Resend {
-        notice: position,
-        accepted,
-        by: BY.to_owned(),
-    };
-    record(store, resend).await
 }
 
 /// Does all of them, and says of each that could not be done why.
@@ -225,13 +175,9 @@ pub async fn deliveries(args: &OperateArgs, action: Action) -> Result<(), Failur
 
 async fn operate_in(store: &Writable, id: &str, action: Action) -> Result<Value, Failure> {
     let reader = store.ledger.reader();
-    let (_, delivery) = views::find_delivery(reader, id).map_err(unseen)?;
-    let operate = Command::Operate {
-        delivery,
-        action,
-        by: BY.to_owned(),
-    };
-    store.ledger.command(Priority::People, operate).await?;
+    operate::delivery(&store.ledger, id, action, BY)
+        .await
+        .map_err(undone)?;
     let (family, key) = views::find_delivery(reader, id).map_err(unseen)?;
     let status = family.delivery(key).map_or("", |view| view.status.as_str());
     Ok(json!({"id": id, "status": status}))
@@ -240,14 +186,12 @@ async fn operate_in(store: &Writable, id: &str, action: Action) -> Result<Value,
 /// `pause` and `resume`.
 pub async fn set_paused(place: &Place, paused: bool) -> Result<(), Failure> {
     let printer = Printer::new(place.json);
-    if place.stopped().is_some() {
-        let by = BY.to_owned();
-        let wanted = if paused {
-            Command::Pause { by }
-        } else {
-            Command::Resume { by }
-        };
-        command(place, Missing::Refuse, wanted).await?;
+    if let Some(data) = place.stopped() {
+        let key_file = place.secret_key_file.as_deref();
+        let store = Writable::open(data, key_file, Missing::Refuse).await?;
+        let changed = operate::set_paused(&store.ledger, paused, BY).await;
+        store.close();
+        changed?;
     } else {
         let path = if paused { "pause" } else { "resume" };
         Remote::new(place)?

@@ -46,6 +46,13 @@ pub enum Command {
         action: Action,
         by: String,
     },
+    /// As [`Command::Operate`], but only while the delivery is as it was when a person looked at it.
+    OperateAsSeen {
+        delivery: DeliveryKey,
+        revision: u32,
+        action: Action,
+        by: String,
+    },
     Pause {
         by: String,
     },

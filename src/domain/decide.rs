@@ -76,6 +76,15 @@ pub fn decide(state: &State, command: Command, context: &Context) -> Result<Deci
             action,
             by,
         } => delivery::operate(state, delivery, action, by),
+        Command::OperateAsSeen {
+            delivery,
+            revision,
+            action,
+            by,
+        } => {
+            delivery::as_seen(state, delivery, revision)?;
+            delivery::operate(state, delivery, action, by)
+        }
         Command::Pause { by } => Ok(if state.outbox.paused {
             Decided::nothing()
         } else {

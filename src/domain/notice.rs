@@ -23,6 +23,9 @@ pub const ITEMS_BYTES_MAX: usize = 12 * 1_024;
 /// Longest short field (kind, collection, subject, actor, url) kept, in bytes.
 pub const FIELD_BYTES_MAX: usize = 2_048;
 
+/// The kind of a one-off message.
+pub const MESSAGE: &str = "message";
+
 /// How much a notice matters. For `pierce` and filters info and success are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
@@ -160,6 +163,25 @@ pub struct NoticeDraft {
 }
 
 impl NoticeDraft {
+    /// A one-off message. One line says what it is: the title, or else the body's first.
+    pub fn message(title: String, body: String, severity: Severity) -> Self {
+        let (title, text) = if title.trim().is_empty() {
+            match body.trim().split_once('\n') {
+                Some((first, rest)) => (first.trim().to_owned(), rest.trim().to_owned()),
+                None => (body.trim().to_owned(), String::new()),
+            }
+        } else {
+            (title, body)
+        };
+        NoticeDraft {
+            kind: MESSAGE.into(),
+            title,
+            text,
+            severity,
+            ..NoticeDraft::default()
+        }
+    }
+
     /// Applies every bound of this module: texts are cut at a character with `…`, control characters
     /// other than newline and tab become spaces, an address that is not http(s) is left out.
     #[must_use]

@@ -19,6 +19,7 @@ use super::client::{Client, is_this_machine};
 use super::clock::Clock;
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
+use super::http::flash::Flashes;
 use super::http::front::{self, Front, Phase};
 use super::http::hooks::{self, BodyRoom};
 use super::http::{door, encoding};
@@ -64,6 +65,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
     pub passwords: Passwords,
+    pub flashes: Flashes,
     /// Microseconds since 1970.
     pub started_at: i64,
 }
@@ -377,6 +379,7 @@ pub async fn start(
         client: Arc::clone(&client),
         bodies: BodyRoom::default(),
         passwords: Passwords::default(),
+        flashes: Flashes::default(),
         started_at: clock.now(),
         ledger: ledger.clone(),
         clock: Arc::clone(&clock),

@@ -21,6 +21,7 @@ pub mod api;
 pub mod auth;
 pub mod door;
 pub mod encoding;
+pub mod flash;
 pub mod front;
 pub mod hooks;
 pub mod metrics;

@@ -15,6 +15,7 @@ mod event;
 mod notice;
 mod notices;
 mod numbers;
+mod parked;
 mod setup;
 mod why_not;
 
@@ -28,13 +29,15 @@ use crate::domain::state::State;
 pub use crate::templates::moment;
 pub use cursor::{Cursor, NotACursor};
 pub use deliveries::{
-    DeliveryFilter, deliveries, delivery_key, find_delivery, open_keys, parked_reasons,
+    DeliveryFilter, deliveries, deliveries_of, delivery_key, delivery_status, find_delivery,
+    open_keys, parked_reasons,
 };
 pub use entities::{entity, entity_ids, provider_health, target_health};
 pub use event::{event, log};
 pub use notice::{Around, delivery, notice, reason, reasons};
 pub use notices::{NoticeFilter, find_notice, founding, notice_body, notices, requests};
 pub use numbers::{Day, counts, since_day};
+pub use parked::{ParkedChoice, ParkedGroup, Seen, parked_choice, parked_groups};
 pub use setup::{hook_address, setup};
 pub use why_not::{Asked, why_not};
 

@@ -7,6 +7,7 @@
 )]
 
 mod delivery;
+mod feedback;
 mod harness;
 mod intake;
 mod pages;

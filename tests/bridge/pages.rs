@@ -7,12 +7,13 @@ use notify_bridge::shell::http::session;
 
 use crate::harness::{Place, Scripted, TestBridge, forge_to_telegram};
 
-struct Visit {
-    cookie: String,
-    csrf: String,
+/// Someone who is logged in.
+pub struct Visit {
+    pub cookie: String,
+    pub csrf: String,
 }
 
-async fn visit(bridge: &TestBridge, role: Role) -> Visit {
+pub async fn visit(bridge: &TestBridge, role: Role) -> Visit {
     let name = role.as_str();
     bridge
         .command(Command::PutUser(Box::new(PutUser {
@@ -37,7 +38,7 @@ async fn visit(bridge: &TestBridge, role: Role) -> Visit {
 }
 
 impl TestBridge {
-    async fn page(&self, visit: &Visit, path: &str) -> (u16, String) {
+    pub async fn page(&self, visit: &Visit, path: &str) -> (u16, String) {
         let request = self
             .client
             .get(format!("{}{path}", self.address))
@@ -50,6 +51,17 @@ impl TestBridge {
     }
 
     async fn submit(&self, visit: &Visit, path: &str, site: &str, form: &str) -> u16 {
+        self.send_form(visit, path, site, form).await.0
+    }
+
+    /// The status, and where the browser is sent.
+    pub async fn send_form(
+        &self,
+        visit: &Visit,
+        path: &str,
+        site: &str,
+        form: &str,
+    ) -> (u16, String) {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none());
@@ -62,7 +74,10 @@ impl TestBridge {
             .header("sec-fetch-site", site)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(form.to_owned());
-        request.send().await.expect("an answer").status().as_u16()
+        let answer = request.send().await.expect("an answer");
+        let location = answer.headers().get("location");
+        let location = location.map_or("", |value| value.to_str().expect("text"));
+        (answer.status().as_u16(), location.to_owned())
     }
 }
 
@@ -229,7 +244,11 @@ async fn many_parked_ones_are_asked_about_with_their_count_and_dropped_together(
         .await;
     assert_eq!(status, 200);
     assert!(question.contains("Drop 3 deliveries"), "{question}");
-    let form = format!("csrf={}&{}", editor.csrf, query.join("&"));
+    let (_, after) = question
+        .split_once(r#"name="asked" value=""#)
+        .expect("the form says what it is about");
+    let asked = after.split('"').next().expect("a value ends");
+    let form = format!("csrf={}&asked={asked}", editor.csrf);
     assert_eq!(
         bridge
             .submit(&editor, "/parked/drop", "same-origin", &form)

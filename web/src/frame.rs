@@ -1,6 +1,6 @@
 //! What every page is told besides its own view.
 
-use crate::view::Moment;
+use crate::view::{Moment, Status};
 
 /// The field in which every form that changes something carries the session's token.
 pub const CSRF_FIELD: &str = "csrf";
@@ -32,10 +32,38 @@ pub struct Paused {
 }
 
 /// One message about what was just done.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flash {
     pub tone: Tone,
+    /// Whole sentences.
     pub text: String,
+    /// What came of each, where it differs.
+    pub lines: Vec<FlashLine>,
+    /// Lines that were left out.
+    pub more: u64,
+    /// Where more is said: (path, words).
+    pub link: Option<(String, String)>,
+}
+
+/// One of several that a message is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FlashLine {
+    pub status: Option<Status>,
+    /// Which one: a receiver, a count, a name.
+    pub subject: String,
+    pub text: String,
+}
+
+impl Flash {
+    pub fn new(tone: Tone, text: impl Into<String>) -> Self {
+        Flash {
+            tone,
+            text: text.into(),
+            lines: Vec::new(),
+            more: 0,
+            link: None,
+        }
+    }
 }
 
 /// How a line is meant. Each has a colour, an icon, and words beside them.

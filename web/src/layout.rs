@@ -3,10 +3,10 @@
 use maud::{DOCTYPE, Markup, html};
 
 use crate::assets;
-use crate::frame::{Frame, Paused, Tone};
+use crate::frame::{Flash, Frame, Paused, Tone};
 use crate::icon::{Icon, icon, sprite};
 use crate::parts;
-use crate::view::number;
+use crate::view::{laid_bare, number};
 
 /// The five places of the bottom bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,12 +189,7 @@ pub(crate) fn page(frame: &Frame, sheet: &Sheet<'_>, body: Markup) -> Markup {
                         (siblings(frame, place, sheet.spot))
                     }
                     (head(frame, sheet))
-                    @for flash in &frame.flash {
-                        p class=(parts::tone_class("flash", flash.tone)) role="status" {
-                            (icon(parts::tone_icon(flash.tone)))
-                            span { (flash.text) }
-                        }
-                    }
+                    (flashes(frame))
                     (body)
                 }
                 @if frame.user.is_some() {
@@ -225,6 +220,48 @@ fn head(frame: &Frame, sheet: &Sheet<'_>) -> Markup {
                 h1 dir="auto" { (sheet.title) }
                 @if let Some(beside) = &sheet.beside { div.head-beside { (beside) } }
                 @if let Some(action) = &sheet.action { div.head-action { (action) } }
+            }
+        }
+    }
+}
+
+/// What came of the request before this one. It takes the focus, so that a screen reader begins
+/// there without any script; what went wrong is an alert.
+fn flashes(frame: &Frame) -> Markup {
+    html! {
+        @if !frame.flash.is_empty() {
+            div.flashes tabindex="-1" autofocus role="group" aria-label="What was done" {
+                @for flash in &frame.flash { (flash_of(frame, flash)) }
+            }
+        }
+    }
+}
+
+fn flash_of(frame: &Frame, flash: &Flash) -> Markup {
+    let role = match flash.tone {
+        Tone::Good | Tone::Note => "status",
+        Tone::Warning | Tone::Bad => "alert",
+    };
+    html! {
+        div class=(parts::tone_class("flash", flash.tone)) role=(role) {
+            (icon(parts::tone_icon(flash.tone)))
+            div.said {
+                p dir="auto" {
+                    (laid_bare(&flash.text))
+                    @if let Some((path, words)) = &flash.link { " " a href=(frame.href(path)) { (words) } }
+                }
+                @if !flash.lines.is_empty() {
+                    ul.outcomes {
+                        @for line in &flash.lines {
+                            li {
+                                b.outcome-of { bdi { (laid_bare(&line.subject)) } }
+                                @if let Some(status) = line.status { " " (parts::status(status)) }
+                                @if !line.text.is_empty() { " " span.outcome-text dir="auto" { (laid_bare(&line.text)) } }
+                            }
+                        }
+                        @if flash.more > 0 { li.dim { "and " (number(flash.more)) " more" } }
+                    }
+                }
             }
         }
     }

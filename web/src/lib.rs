@@ -28,6 +28,6 @@ pub mod pages;
 pub mod parts;
 pub mod why;
 
-pub use frame::{Flash, Frame, Paused, Tone};
+pub use frame::{Flash, FlashLine, Frame, Paused, Tone};
 pub use maud::Markup;
 pub use view::{Moment, NoticeStatus, Severity, Status};

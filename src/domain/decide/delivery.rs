@@ -476,6 +476,17 @@ pub fn give_back(state: &State, key: DeliveryKey) -> Result<Decided, Refusal> {
     }
 }
 
+/// Refuses what a person decided about something that has become something else meanwhile.
+pub fn as_seen(state: &State, key: DeliveryKey, revision: u32) -> Result<(), Refusal> {
+    match state.outbox.deliveries.get(&key) {
+        Some(delivery) if delivery.revision != revision => Err(Refusal::Conflict(
+            "the delivery has changed since it was looked at".into(),
+        )),
+        // One that is settled is refused in its own words.
+        Some(_) | None => Ok(()),
+    }
+}
+
 pub fn operate(
     state: &State,
     key: DeliveryKey,

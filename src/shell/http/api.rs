@@ -12,8 +12,6 @@ mod notices;
 mod numbers;
 mod trying;
 
-pub use messages::draft;
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -7,26 +7,30 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use notify_web::{Frame, Markup, Moment, Paused};
+use notify_web::{Flash, Frame, Markup, Moment, Paused};
 use serde_json::Value;
 
 use super::front::Front;
 use super::problem::Problem;
-use super::session::Visitor;
+use super::session::{Shown, Visitor};
 use crate::domain::event::Event;
 use crate::domain::spec::EntityKind;
 use crate::shell::app::App;
+use crate::shell::operate::OperateError;
 use crate::shell::views::{Cursor, ViewError};
 
+mod asked;
 mod configured;
 mod deliveries;
 mod log;
 mod notices;
 mod overview;
+mod parked;
+mod told;
 
 /// Rows of a list on one page.
 const ROWS: usize = 50;
@@ -56,9 +60,9 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
             "/deliveries/{id}/confirm",
             get(deliveries::ask_confirm).post(deliveries::confirm),
         )
-        .route("/parked", get(deliveries::parked))
-        .route("/parked/ask", get(deliveries::ask_many))
-        .route("/parked/{action}", post(deliveries::many))
+        .route("/parked", get(parked::list))
+        .route("/parked/ask", get(parked::ask))
+        .route("/parked/{action}", post(parked::operate))
         .route("/providers", get(configured::providers))
         .route("/providers/{name}", get(configured::provider))
         .route("/providers/{name}/test", post(configured::test_provider))
@@ -76,6 +80,8 @@ struct Desk {
     zone: TimeZone,
     /// Microseconds since 1970.
     now: i64,
+    /// What came of the form before this page.
+    flash: Vec<Flash>,
 }
 
 impl Desk {
@@ -87,6 +93,15 @@ impl Desk {
             visitor,
             zone,
             now,
+            flash: Vec::new(),
+        }
+    }
+
+    /// For a page that is shown: it tells what came of the form before it.
+    fn showing(shown: Shown) -> Self {
+        Desk {
+            flash: shown.flash,
+            ..Desk::new(shown.app, shown.visitor)
         }
     }
 
@@ -103,7 +118,7 @@ impl Desk {
             paused: is_paused.then(|| self.paused()).flatten(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             parked,
-            flash: Vec::new(),
+            flash: self.flash.clone(),
         }
     }
 
@@ -195,10 +210,6 @@ fn page(markup: Markup) -> Response {
     Html(markup.into_string()).into_response()
 }
 
-fn back(path: &str) -> Response {
-    Redirect::to(path).into_response()
-}
-
 /// A text of a shape; empty when it is not there.
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
@@ -216,7 +227,7 @@ fn cursor(text: Option<&String>) -> Result<Option<Cursor>, Wrong> {
         })
 }
 
-/// A problem, shown as a page.
+/// Why a page is not shown.
 pub struct Wrong(pub Problem);
 
 impl From<ViewError> for Wrong {
@@ -237,27 +248,16 @@ impl From<crate::shell::ledger::LedgerError> for Wrong {
     }
 }
 
+impl From<OperateError> for Wrong {
+    fn from(error: OperateError) -> Self {
+        Wrong(error.into())
+    }
+}
+
 impl IntoResponse for Wrong {
     fn into_response(self) -> Response {
-        let Wrong(problem) = self;
-        let view = notify_web::pages::problem::ProblemView {
-            status: problem.status.as_u16(),
-            title: problem.title.clone(),
-            detail: problem.detail.clone(),
-            ..Default::default()
-        };
-        let frame = Frame {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            ..Frame::default()
-        };
-        let markup = notify_web::pages::problem::page_of(&frame, &view);
-        let mut response = (problem.status, Html(markup.into_string())).into_response();
-        if let Some(seconds) = problem.retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, seconds.into());
-        }
-        response
+        // Further out it is told as a page to who reads HTML; see `door`.
+        self.0.into_response()
     }
 }
 

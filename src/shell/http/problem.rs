@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::domain::command::Refusal;
 use crate::shell::ledger::LedgerError;
+use crate::shell::operate::OperateError;
 
 /// What a caller is told when something did not work. What the log gets is another matter.
 #[derive(Debug, Clone)]
@@ -65,6 +66,18 @@ impl From<LedgerError> for Problem {
             }
             LedgerError::DiskLow => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(60)
+            }
+        }
+    }
+}
+
+impl From<OperateError> for Problem {
+    fn from(error: OperateError) -> Self {
+        match error {
+            OperateError::View(error) => error.into(),
+            OperateError::Ledger(error) => error.into(),
+            OperateError::Lost => {
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
             }
         }
     }

@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use notify_web::Flash;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -33,7 +34,7 @@ const SECRET_BYTES: usize = 32;
 /// Bytes of the token of its forms: a hash.
 const CSRF_BYTES: usize = 32;
 /// Largest form.
-const FORM_BYTES_MAX: usize = 256 * 1024;
+pub const FORM_BYTES_MAX: usize = 256 * 1024;
 
 /// Name of the cookie: with a public https address browsers hold it to this very host.
 pub fn cookie_name(is_https: bool) -> &'static str {
@@ -224,6 +225,8 @@ impl IntoResponse for NotShown {
 pub struct Shown {
     pub app: Arc<App>,
     pub visitor: Visitor,
+    /// What came of the form before, told by this page and by no other.
+    pub flash: Vec<Flash>,
 }
 
 impl FromRequestParts<Arc<Front>> for Shown {
@@ -237,8 +240,25 @@ impl FromRequestParts<Arc<Front>> for Shown {
         see(&app, visitor.hash)
             .await
             .map_err(|error| NotShown::Problem(error.into()))?;
-        Ok(Shown { app, visitor })
+        let flash = if shows_whole_page(parts) {
+            let now = app.clock.monotonic();
+            app.flashes.take(&visitor.hash, parts.uri.path(), now)
+        } else {
+            Vec::new()
+        };
+        Ok(Shown {
+            app,
+            visitor,
+            flash,
+        })
     }
+}
+
+/// Whether a person will see the answer as a page: the script asks for fragments of it.
+fn shows_whole_page(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    let mut names = url::form_urlencoded::parse(query.as_bytes());
+    parts.method == Method::GET && !names.any(|(name, _)| name == "fragment")
 }
 
 /// The login page, with the way back.

@@ -179,9 +179,29 @@ fn open_page(
     let mut keys = matching(look, wanted, before, limit + 1);
     let more = keys.len() > limit;
     keys.truncate(limit);
-    let mut page = Page::default();
+    let mut page = Page {
+        items: deliveries_of(reader, look, &keys)?,
+        ..Page::default()
+    };
+    page.next = keys
+        .last()
+        .filter(|_| more)
+        .map(|(key, notice)| Cursor::Delivery {
+            notice: *notice,
+            key: *key,
+        });
+    Ok(page)
+}
+
+/// Deliveries in the contract's shape, by key and notice, in the order given.
+pub fn deliveries_of(
+    reader: &Reader<Event>,
+    look: &impl Look,
+    keys: &[(DeliveryKey, u64)],
+) -> Result<Vec<Value>, ViewError> {
+    let mut items = Vec::with_capacity(keys.len());
     let mut last: Option<(Family, Around)> = None;
-    for (key, notice) in &keys {
+    for (key, notice) in keys {
         if last
             .as_ref()
             .is_none_or(|(family, _)| family.notice.position != *notice)
@@ -193,17 +213,27 @@ fn open_page(
         if let Some((family, around)) = &last
             && let Some(view) = family.delivery(*key)
         {
-            page.items.push(delivery(family, view, around));
+            items.push(delivery(family, view, around));
         }
     }
-    page.next = keys
-        .last()
-        .filter(|_| more)
-        .map(|(key, notice)| Cursor::Delivery {
-            notice: *notice,
-            key: *key,
-        });
-    Ok(page)
+    Ok(items)
+}
+
+/// What has become of a delivery, open or settled. `None` when the log has it no more.
+pub fn delivery_status(
+    reader: &Reader<Event>,
+    key: DeliveryKey,
+) -> Result<Option<Status>, ViewError> {
+    let notice = match reader.get(key.position)?.map(|event| event.payload) {
+        Some(Event::Accepted(_)) => key.position,
+        Some(Event::Resent { notice, .. }) => notice,
+        Some(_) | None => return Ok(None),
+    };
+    match families::read(reader, notice) {
+        Ok(family) => Ok(family.delivery(key).map(|view| view.status)),
+        Err(FamilyError::Missing(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn from_cursor(cursor: Option<Cursor>) -> Result<Option<(u64, DeliveryKey)>, ViewError> {

@@ -2,9 +2,32 @@
 
 use notify_web::chart::Day;
 use notify_web::pages::{dashboard, notices};
-use notify_web::{Flash, Frame, NoticeStatus, Paused, Severity, Tone};
+use notify_web::{Flash, FlashLine, Frame, NoticeStatus, Paused, Severity, Status, Tone};
 
 use super::{HEBREW, HOSTILE, Pages, UNBROKEN, at, frame, hostile_frame, viewer};
+
+/// A test of a target with several receivers.
+fn tested() -> Flash {
+    let line = |status, subject: &str, text: &str| FlashLine {
+        status: Some(status),
+        subject: subject.into(),
+        text: text.into(),
+    };
+    Flash {
+        lines: vec![
+            line(Status::Sent, "team", "after 120 ms"),
+            line(
+                Status::Parked,
+                HOSTILE,
+                &format!("It answered 400: {HOSTILE}"),
+            ),
+            line(Status::Retrying, UNBROKEN, UNBROKEN),
+        ],
+        more: 4,
+        link: Some(("/notices/0".into(), "Its why card".into())),
+        ..Flash::new(Tone::Warning, "Test sent to 1 of 7 receivers.")
+    }
+}
 
 /// Name and page.
 pub fn pages() -> Pages {
@@ -14,14 +37,9 @@ pub fn pages() -> Pages {
             since: at(-2_100),
         }),
         flash: vec![
-            Flash {
-                tone: Tone::Good,
-                text: "12 deliveries are retried.".into(),
-            },
-            Flash {
-                tone: Tone::Bad,
-                text: format!("The test failed: {HOSTILE}"),
-            },
+            Flash::new(Tone::Good, "Retried 12 deliveries. 1 was already sent."),
+            tested(),
+            Flash::new(Tone::Bad, format!("Nothing was changed: {HOSTILE}")),
         ],
         ..frame()
     };

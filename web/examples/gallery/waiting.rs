@@ -32,6 +32,15 @@ pub fn pages() -> Pages {
         ),
         ("ask", ask::page_of(&frame(), &question())),
         (
+            "ask-nothing",
+            ask::nothing_left(
+                &frame(),
+                "Nothing is left to retry",
+                "Everything that was chosen is no longer parked.",
+                "/parked",
+            ),
+        ),
+        (
             "ask-hostile",
             ask::page_of(
                 &frame(),
@@ -103,6 +112,7 @@ fn parked_row(notice: &notices::NoticeRow, status: Status) -> parked::ParkedRow 
 fn parked_view() -> parked::ParkedView {
     let rows = rows();
     parked::ParkedView {
+        next: Some(2),
         groups: vec![
             parked::Group {
                 key: "rejected.403".into(),

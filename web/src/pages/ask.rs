@@ -35,6 +35,24 @@ pub struct Question {
     pub destructive: bool,
 }
 
+/// The page instead of a question, when nothing is left that it would be about.
+pub fn nothing_left(frame: &Frame, title: &str, text: &str, back: &str) -> Markup {
+    let mut sheet = Sheet::new(title, Spot::Nowhere);
+    let crumbs = [(back, "Back")];
+    sheet.crumbs = &crumbs;
+    page(
+        frame,
+        &sheet,
+        html! {
+            section #ask.card.narrow aria-label=(title) {
+                p.ask-title { (title) }
+                p { (text) }
+                div.answers { a.button.cancel href=(frame.href(back)) { "Back" } }
+            }
+        },
+    )
+}
+
 pub fn page_of(frame: &Frame, question: &Question) -> Markup {
     let mut sheet = Sheet::new(&question.title, Spot::Nowhere);
     let crumbs = [(question.back.as_str(), "Back")];

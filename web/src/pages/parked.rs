@@ -40,8 +40,12 @@ pub struct Group {
 
 #[derive(Debug, Clone, Default)]
 pub struct ParkedView {
+    /// One page of them, the largest first.
     pub groups: Vec<Group>,
+    /// Deliveries in all groups.
     pub total: u64,
+    /// The page after this one, by its number.
+    pub next: Option<usize>,
 }
 
 pub fn page_of(frame: &Frame, view: &ParkedView) -> Markup {
@@ -61,6 +65,11 @@ pub fn page_of(frame: &Frame, view: &ParkedView) -> Markup {
                 }))
             }
             @for (index, group) in view.groups.iter().enumerate() { (group_of(frame, index, group)) }
+            @if let Some(next) = view.next {
+                nav.pager aria-label="More reasons" {
+                    a.button rel="next" href=(frame.href(&with_query("/parked", &[("page", &next.to_string())]))) { "More reasons" }
+                }
+            }
         },
     )
 }

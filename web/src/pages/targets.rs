@@ -10,6 +10,9 @@ use crate::layout::{Sheet, Spot, page};
 use crate::parts;
 use crate::view::{Moment, counted, number};
 
+/// How long the answer to a test is waited for.
+pub const TEST_WAIT_SECONDS: u64 = 10;
+
 /// How a target is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -230,11 +233,12 @@ fn test(frame: &Frame, view: &TargetView) -> Markup {
                     div.field {
                         label for="f-receiver" { "Receiver" }
                         select #f-receiver name="receiver" {
+                            (parts::choice("", "All receivers", &view.test_receiver))
                             @for receiver in &view.receivers { (parts::choice(&receiver.name, &receiver.name, &view.test_receiver)) }
                         }
                     }
                 }
-                p.help { "Sends one short message now, past every hold. The answer is shown here." }
+                p.help { "Sends one short message to each receiver now, past every hold, and waits up to " (TEST_WAIT_SECONDS) " s to say what came of it." }
                 button.primary { "Send a test" }
             }))
         }

@@ -1,30 +1,19 @@
 //! `/deliveries` and `/parked`.
 
-use std::collections::BTreeMap;
-
 use axum::http::StatusCode;
 use axum::response::Response;
-use futures_util::stream::{self, StreamExt as _};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::notices::Nothing;
 use super::{Json, MaybeJson, Name, Params, blocking, invalid, page_of};
-use crate::domain::command::Command;
 use crate::domain::event::{Action, DeliveryKey};
 use crate::projections::outbox::Status;
 use crate::shell::app::App;
 use crate::shell::http::auth::{May, Operating, Reading};
 use crate::shell::http::problem::Problem;
-use crate::shell::ledger::{LedgerError, Priority};
+use crate::shell::operate::{self, BULK_MAX, Chosen};
 use crate::shell::views::{self, Around, DeliveryFilter};
-
-/// Deliveries that one bulk request changes; what is left over is counted in the answer.
-pub const BULK_MAX: usize = 10_000;
-/// Of those, given to the ledger at a time.
-const BULK_AT_ONCE: usize = 64;
-/// Refusals told one by one; more are counted.
-const REFUSALS_TOLD_MAX: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,22 +136,8 @@ pub async fn confirm(
 }
 
 async fn operate(may: May<Operating>, id: String, action: Action) -> Result<Response, Problem> {
-    let (key, _) = views::delivery_key(may.app.ledger.reader(), &id)?;
-    let by = may.caller.by();
-    act(&may.app, key, action, by).await?;
+    operate::delivery(&may.app.ledger, &id, action, &may.caller.by()).await?;
     shown(may.app, id).await
-}
-
-async fn act(app: &App, key: DeliveryKey, action: Action, by: String) -> Result<(), LedgerError> {
-    let command = Command::Operate {
-        delivery: key,
-        action,
-        by,
-    };
-    app.ledger
-        .command(Priority::People, command)
-        .await
-        .map(|_| ())
 }
 
 #[derive(Deserialize)]
@@ -211,7 +186,7 @@ pub async fn bulk(may: May<Operating>, Json(bulk): Json<Bulk>) -> Result<Respons
             return Err(invalid("ids", "give either ids or a filter"));
         }
     };
-    let Chosen {
+    let Found {
         keys,
         left,
         unknown,
@@ -222,51 +197,28 @@ pub async fn bulk(may: May<Operating>, Json(bulk): Json<Bulk>) -> Result<Respons
             "dry_run": true, "matched": matched, "left": left, "not_found": unknown,
         })));
     }
-    let by = may.caller.by();
-    let results: Vec<(DeliveryKey, Result<(), LedgerError>)> = stream::iter(keys)
-        .map(|key| {
-            let (app, by) = (&may.app, by.clone());
-            async move { (key, act(app, key, action, by).await) }
-        })
-        .buffer_unordered(BULK_AT_ONCE)
-        .collect()
-        .await;
-    let mut done = 0u64;
-    let mut refused: BTreeMap<String, u64> = BTreeMap::new();
-    for (_, result) in results {
-        match result {
-            Ok(()) => done += 1,
-            Err(LedgerError::Refused(refusal)) => {
-                let why = refusal.to_string();
-                if refused.len() < REFUSALS_TOLD_MAX || refused.contains_key(&why) {
-                    *refused.entry(why).or_default() += 1;
-                } else {
-                    *refused.entry("other reasons".into()).or_default() += 1;
-                }
-            }
-            Err(error) if done == 0 => return Err(error.into()),
-            Err(error) => *refused.entry(error.to_string()).or_default() += 1,
-        }
-    }
+    let chosen = keys.into_iter().map(Chosen::from).collect();
+    let many = operate::deliveries(&may.app.ledger, chosen, action, &may.caller.by()).await?;
+    let refused = many.reasons();
     Ok(super::json(json!({
         "dry_run": false,
         "matched": matched,
-        "done": done,
+        "done": many.done,
         "refused": refused.iter().map(|(why, count)| json!({"why": why, "count": count})).collect::<Value>(),
         "left": left,
         "not_found": unknown,
     })))
 }
 
-struct Chosen {
+struct Found {
     keys: Vec<DeliveryKey>,
     /// Whether more match than one request changes.
     left: bool,
     unknown: Vec<String>,
 }
 
-fn named(app: &App, ids: Vec<String>) -> Result<Chosen, Problem> {
-    let mut chosen = Chosen {
+fn named(app: &App, ids: Vec<String>) -> Result<Found, Problem> {
+    let mut chosen = Found {
         keys: Vec::with_capacity(ids.len()),
         left: false,
         unknown: Vec::new(),
@@ -286,14 +238,14 @@ fn named(app: &App, ids: Vec<String>) -> Result<Chosen, Problem> {
     Ok(chosen)
 }
 
-fn matching(app: &App, filter: &DeliveryFilter) -> Result<Chosen, Problem> {
+fn matching(app: &App, filter: &DeliveryFilter) -> Result<Found, Problem> {
     let mut keys: Vec<DeliveryKey> = views::open_keys(&app.ledger, filter, BULK_MAX + 1)?
         .into_iter()
         .map(|(key, _)| key)
         .collect();
     let left = keys.len() > BULK_MAX;
     keys.truncate(BULK_MAX);
-    Ok(Chosen {
+    Ok(Found {
         keys,
         left,
         unknown: Vec::new(),

@@ -1,24 +1,16 @@
 //! `/notify`, and stopping and going on.
 
 use axum::response::Response;
-use notify_store::Reader;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::notices::{Nothing, severity};
 use super::{Json, MaybeJson, accepted, invalid};
-use crate::domain::command::{Command, Notify};
-use crate::domain::event::Event;
+use crate::domain::command::Notify;
 use crate::domain::notice::{NoticeDraft, TEXT_BYTES_MAX, TITLE_BYTES_MAX};
-use crate::shell::app::App;
-use crate::shell::entropy::{Entropy, SystemEntropy};
 use crate::shell::http::auth::{Caller, May, Notifying, Operating};
 use crate::shell::http::problem::Problem;
-use crate::shell::ledger::{Beside, Priority};
-use crate::shell::views::reason;
-
-/// The kind of a one-off message.
-pub const MESSAGE: &str = "message";
+use crate::shell::operate;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,7 +28,9 @@ pub async fn notify(
     Json(message): Json<NotifyBody>,
 ) -> Result<Response, Problem> {
     let notify = checked(&may.caller, message)?;
-    Ok(accepted(send(&may.app, notify).await?))
+    Ok(accepted(
+        operate::send(&may.app.ledger, notify).await?.json(),
+    ))
 }
 
 fn checked(caller: &Caller, message: NotifyBody) -> Result<Notify, Problem> {
@@ -80,7 +74,7 @@ fn checked(caller: &Caller, message: NotifyBody) -> Result<Notify, Problem> {
     };
     let severity = message.severity.as_deref().map(severity).transpose()?;
     Ok(Notify {
-        notice: draft(title, message.body, severity.unwrap_or_default()),
+        notice: NoticeDraft::message(title, message.body, severity.unwrap_or_default()),
         targets,
         receiver: None,
         tag: message.tag,
@@ -88,99 +82,22 @@ fn checked(caller: &Caller, message: NotifyBody) -> Result<Notify, Problem> {
     })
 }
 
-/// A one-off message as a notice. One line says what it is: the title, or else the body's first.
-pub fn draft(
-    title: String,
-    body: String,
-    severity: crate::domain::notice::Severity,
-) -> NoticeDraft {
-    let (title, text) = if title.trim().is_empty() {
-        match body.trim().split_once('\n') {
-            Some((first, rest)) => (first.trim().to_owned(), rest.trim().to_owned()),
-            None => (body.trim().to_owned(), String::new()),
-        }
-    } else {
-        (title, body)
-    };
-    NoticeDraft {
-        kind: MESSAGE.into(),
-        title,
-        text,
-        severity,
-        ..NoticeDraft::default()
-    }
-}
-
-/// Records and plans a one-off message; the answer names its notice and deliveries.
-pub(super) async fn send(app: &App, notify: Notify) -> Result<Value, Problem> {
-    let mut correlation = [0; 16];
-    SystemEntropy.fill(&mut correlation);
-    let command = Command::Notify(Box::new(notify));
-    let committed = app
-        .ledger
-        .submit(Priority::People, command, Beside::default(), correlation)
-        .await?;
-    let reader = app.ledger.reader();
-    let position = committed.positions.start;
-    let event = reader
-        .get(position)
-        .map_err(|error| Problem::internal(&error))?;
-    let id = match event.map(|event| event.payload) {
-        Some(Event::Accepted(accepted)) => accepted.seed.id(position, 0).to_string(),
-        Some(_) | None => {
-            return Err(Problem::new(
-                axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-                "what was sent cannot be found again",
-            ));
-        }
-    };
-    planned(reader, &id, position)
-}
-
-/// What an event planned: ids of deliveries, and the reasons where there are none.
-pub(super) fn planned(
-    reader: &Reader<Event>,
-    notice: &str,
-    position: u64,
-) -> Result<Value, Problem> {
-    let event = reader
-        .get(position)
-        .map_err(|error| Problem::internal(&error))?;
-    let at = event.as_ref().map_or(0, |event| event.recorded_at);
-    let (seed, plan) = match event.map(|event| event.payload) {
-        Some(Event::Accepted(accepted)) => (accepted.seed, accepted.plan),
-        Some(Event::Resent { seed, plan, .. }) => (seed, plan),
-        Some(_) | None => return Ok(json!({"notice": notice, "deliveries": []})),
-    };
-    let ids: Vec<String> = (1u16..)
-        .zip(&plan.planned)
-        .map(|(ordinal, _)| seed.id(position, ordinal).to_string())
-        .collect();
-    Ok(json!({
-        "notice": notice,
-        "deliveries": ids,
-        "reasons": plan.routed.iter().map(|routed| reason(at, routed)).collect::<Value>(),
-    }))
-}
-
 pub async fn pause(
     may: May<Operating>,
     MaybeJson(Nothing {}): MaybeJson<Nothing>,
 ) -> Result<Response, Problem> {
-    let by = may.caller.by();
-    set_paused(&may.app, Command::Pause { by }).await
+    set_paused(&may, true).await
 }
 
 pub async fn resume(
     may: May<Operating>,
     MaybeJson(Nothing {}): MaybeJson<Nothing>,
 ) -> Result<Response, Problem> {
-    let by = may.caller.by();
-    set_paused(&may.app, Command::Resume { by }).await
+    set_paused(&may, false).await
 }
 
-async fn set_paused(app: &App, command: Command) -> Result<Response, Problem> {
-    app.ledger.command(Priority::People, command).await?;
-    let paused = app.ledger.state().outbox.paused;
+async fn set_paused(may: &May<Operating>, paused: bool) -> Result<Response, Problem> {
+    operate::set_paused(&may.app.ledger, paused, &may.caller.by()).await?;
+    let paused = may.app.ledger.state().outbox.paused;
     Ok(super::json(json!({"paused": paused})))
 }

@@ -4,12 +4,11 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::{MaybeJson, Name, Params, accepted, blocking, invalid, json, moment_of, page_of};
-use crate::domain::command::Command;
 use crate::domain::notice::Severity;
 use crate::projections::outbox::NoticeStatus;
 use crate::shell::http::auth::{Administering, May, Operating, Reading};
 use crate::shell::http::problem::Problem;
-use crate::shell::ledger::Priority;
+use crate::shell::operate;
 use crate::shell::views::{self, Around, Asked, NoticeFilter};
 
 /// Longest text that is searched for, in bytes.
@@ -133,18 +132,6 @@ pub async fn resend(
     Name(id): Name,
     MaybeJson(Nothing {}): MaybeJson<Nothing>,
 ) -> Result<Response, Problem> {
-    let reader = may.app.ledger.reader();
-    let (position, founding) = views::founding(reader, &id)?;
-    let notice = founding.seed.id(position, 0).to_string();
-    let command = Command::Resend {
-        notice: position,
-        accepted: founding,
-        by: may.caller.by(),
-    };
-    let committed = may.app.ledger.command(Priority::People, command).await?;
-    Ok(accepted(super::messages::planned(
-        reader,
-        &notice,
-        committed.positions.start,
-    )?))
+    let planned = operate::resend(&may.app.ledger, &id, &may.caller.by()).await?;
+    Ok(accepted(planned.json()))
 }

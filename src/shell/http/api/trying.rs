@@ -5,18 +5,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::entities::id_of;
-use super::messages::{draft, send};
 use super::notices::Nothing;
 use super::{Base, MaybeJson, Name, PageParams, Params, accepted, blocking, invalid, page_of};
-use crate::domain::command::Notify;
-use crate::domain::notice::Severity;
 use crate::domain::spec::EntityKind;
-use crate::providers;
 use crate::shell::app::App;
 use crate::shell::client::excerpt;
 use crate::shell::http::auth::{Administering, May, Reading};
 use crate::shell::http::problem::Problem;
-use crate::shell::views::{self, moment};
+use crate::shell::operate;
+use crate::shell::views;
 use crate::targets::{self, CallContext, Reply};
 
 pub async fn setup(
@@ -60,51 +57,13 @@ pub async fn test_provider(
         .configuration
         .provider(&name)
         .ok_or_else(|| Problem::not_found("provider", &name))?;
-    let is_webhook =
-        providers::kind(&provider.spec.kind).is_some_and(|kind| kind.webhook().is_some());
-    let last_notice = state.health.last_notice_at.get(&provider.id).copied();
-    let last_refused = heard.last_refused_at;
-    let (ok, says) = match (heard.last_verified_at, last_refused) {
-        _ if !is_webhook => (
-            false,
-            format!("this version has no provider kind {}", provider.spec.kind),
-        ),
-        _ if !provider.spec.enabled => (
-            false,
-            "the provider is disabled; requests are answered with 404".to_owned(),
-        ),
-        (Some(verified), refused) if refused.is_none_or(|refused| refused < verified) => (
-            true,
-            format!("a request was verified at {}", moment(verified)),
-        ),
-        (_, Some(refused)) => (
-            false,
-            format!(
-                "the last request, at {}, was refused: {}",
-                moment(refused),
-                heard.last_refused_why.as_deref().unwrap_or("not verified")
-            ),
-        ),
-        (_, None) => match last_notice {
-            Some(at) => (
-                true,
-                format!(
-                    "nothing came since the start of the program; before, the last notice came at {}",
-                    moment(at)
-                ),
-            ),
-            None => (
-                false,
-                "no request has come yet; let the sender send one, then ask again".to_owned(),
-            ),
-        },
-    };
+    let finding = operate::test_provider(&state, &name, &heard)?;
     Ok(super::json(json!({
-        "ok": ok,
+        "ok": finding.is_fine(),
         "kind": provider.spec.kind,
         // Nothing was called: only the sender can start a request.
         "called": false,
-        "says": says,
+        "says": finding.says(),
         "health": views::provider_health(&state, provider, &heard, &base),
     })))
 }
@@ -134,16 +93,9 @@ pub async fn test_target(
             probe(&may.app, &name, body.receiver.as_deref()).await?,
         ));
     }
-    let title = "Test message".to_owned();
-    let text = format!("{} asked for it. The target {name} works.", may.caller.by());
-    let notify = Notify {
-        notice: draft(title, text, Severity::Info),
-        targets: vec![name],
-        receiver: body.receiver,
-        tag: None,
-        by: may.caller.by(),
-    };
-    Ok(accepted(send(&may.app, notify).await?))
+    let planned =
+        operate::test_target(&may.app.ledger, &name, body.receiver, &may.caller.by()).await?;
+    Ok(accepted(planned.json()))
 }
 
 /// Asks the service whether it knows us, without a message.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use notify_web::Moment;
+use notify_web::address::segment;
 use notify_web::pages::providers::{
     self as provider_pages, Hearing, ProviderRow, ProviderView, ProvidersView, Refused,
     RequestOutcome, RequestRow,
@@ -16,21 +17,21 @@ use notify_web::pages::targets::{
 use serde::Deserialize;
 
 use super::overview::Nothing;
-use super::{Desk, Wrong, back, operators, page, text};
-use crate::domain::command::{Command, Notify, Told};
+use super::{Desk, Wrong, operators, page, text, told};
 use crate::domain::event::Event;
 use crate::domain::family::notice_of;
-use crate::domain::notice::Severity;
 use crate::domain::spec::{EntityKind, SecretMarks};
 use crate::projections::configuration::default_receiver;
-use crate::shell::http::api::draft;
 use crate::shell::http::front::Front;
 use crate::shell::http::problem::Problem;
 use crate::shell::http::session::{Posted, Shown};
-use crate::shell::ledger::Priority;
+use crate::shell::operate::{self, TEST_WAIT_MAX};
 use crate::shell::sources::Heard;
 use crate::shell::views;
 use crate::{providers, targets};
+
+// The page says how long it waits.
+const _: () = assert!(TEST_WAIT_MAX.as_secs() == target_pages::TEST_WAIT_SECONDS);
 
 /// Requests shown of one provider.
 const REQUESTS: usize = 20;
@@ -71,7 +72,7 @@ pub async fn providers(
     shown: Shown,
     headers: HeaderMap,
 ) -> Response {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let base = desk.base(&front, &headers);
     let mut rows: Vec<(ProviderRow, bool, Option<i64>)> = {
         let state = desk.app.ledger.state();
@@ -113,7 +114,7 @@ pub async fn provider(
     headers: HeaderMap,
     Path(name): Path<String>,
 ) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let base = desk.base(&front, &headers);
     let missing = || Problem::not_found("provider", &name);
     let (entity, last, trackers) = {
@@ -210,26 +211,28 @@ fn requests(desk: &Desk, provider: u32) -> Result<Vec<RequestRow>, Wrong> {
 
 /// What a webhook provider can be tested for is whether it was heard: the page says so.
 pub async fn test_provider(
+    State(front): State<Arc<Front>>,
+    headers: HeaderMap,
     Path(name): Path<String>,
     posted: Posted<Nothing>,
 ) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
-    if desk
-        .app
-        .ledger
-        .state()
-        .configuration
-        .provider(&name)
-        .is_none()
-    {
-        return Err(Problem::not_found("provider", &name).into());
-    }
-    Ok(back(&format!("/providers/{name}")))
+    let base = desk.base(&front, &headers);
+    let heard = desk.app.sources.heard(&name);
+    let (finding, address) = {
+        let state = desk.app.ledger.state();
+        let finding = operate::test_provider(&state, &name, &heard)?;
+        let provider = state.configuration.provider(&name);
+        let address = provider.map(|provider| views::hook_address(&base, &provider.spec));
+        (finding, address.unwrap_or_default())
+    };
+    let flash = told::of_finding(&desk, &name, &finding, &heard, &address);
+    Ok(desk.tell(&format!("/providers/{}", segment(&name)), flash))
 }
 
 pub async fn targets(shown: Shown) -> Response {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let rows = {
         let state = desk.app.ledger.state();
         let targets = state.configuration.targets.iter();
@@ -270,7 +273,7 @@ fn standing(enabled: bool, health: &serde_json::Value) -> Standing {
 }
 
 pub async fn target(shown: Shown, Path(name): Path<String>) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let (entity, health, receivers, trackers) = {
         let state = desk.app.ledger.state();
         let configuration = &state.configuration;
@@ -343,38 +346,26 @@ pub struct Trying {
     receiver: String,
 }
 
-/// Sends a message that says what it is, and shows what comes of it.
+/// Sends a message that says what it is, and waits a while for what comes of it.
 pub async fn test_target(
     Path(name): Path<String>,
     posted: Posted<Trying>,
 ) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
-    let by = desk.visitor.by();
-    let notify = Notify {
-        notice: draft(
-            "Test message".into(),
-            format!("{by} asked for it. The target {name} works."),
-            Severity::Info,
-        ),
-        targets: vec![name],
-        receiver: Some(posted.form.receiver).filter(|receiver| !receiver.is_empty()),
-        tag: None,
-        by,
-    };
-    let committed = desk
-        .app
-        .ledger
-        .command(Priority::People, Command::Notify(Box::new(notify)))
-        .await?;
-    match committed.told {
-        Told::Accepted { first, seed, .. } => Ok(back(&format!("/notices/{}", seed.id(first, 0)))),
-        Told::Done | Told::Duplicate { .. } | Told::Claimed { .. } | Told::Changed { .. } => {
-            Err(Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the test was told something else",
-            )
-            .into())
+    let ledger = &desk.app.ledger;
+    let id = ledger.state().configuration.id(EntityKind::Target, &name);
+    if id.is_none() {
+        return Err(Problem::not_found("target", &name).into());
+    }
+    let back = format!("/targets/{}", segment(&name));
+    let receiver = Some(posted.form.receiver).filter(|receiver| !receiver.is_empty());
+    match operate::test_target(ledger, &name, receiver, &desk.visitor.by()).await {
+        Ok(planned) => {
+            operate::come_of(ledger, &*desk.app.clock, &planned, TEST_WAIT_MAX).await;
+            let flash = told::of_test(&desk, &name, &planned)?;
+            Ok(desk.tell(&back, flash))
         }
+        Err(error) => desk.tell_why_not(&back, error),
     }
 }

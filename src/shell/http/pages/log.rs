@@ -59,7 +59,7 @@ fn summary(shape: &Value) -> String {
 }
 
 pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     owners(&desk)?;
     let reader = desk.app.ledger.reader();
     let mut before = match asked.cursor.as_deref().filter(|cursor| !cursor.is_empty()) {
@@ -141,7 +141,7 @@ fn notice_id(desk: &Desk, recorded: &Recorded<Event>) -> String {
 }
 
 pub async fn one(shown: Shown, Path(position): Path<u64>) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     owners(&desk)?;
     let reader = desk.app.ledger.reader();
     let recorded = reader

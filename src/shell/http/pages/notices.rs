@@ -13,13 +13,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::overview::Nothing;
-use super::{Desk, ROWS, Wrong, back, cursor, operators, page, text};
-use crate::domain::command::Command;
+use super::{Desk, ROWS, Wrong, cursor, operators, page, text, told};
 use crate::domain::event::Role;
 use crate::domain::{notice as domain, spec::EntityKind};
 use crate::projections::outbox;
 use crate::shell::http::session::{Posted, Shown};
-use crate::shell::ledger::Priority;
+use crate::shell::operate;
 use crate::shell::views::{self, Around, Cursor, NoticeFilter};
 
 /// Bytes of a kept body that a page shows.
@@ -69,7 +68,7 @@ pub fn rows(desk: &Desk, items: &[Value]) -> Vec<NoticeRow> {
 }
 
 pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let filter = NoticeFilter {
         provider: given(&asked.provider),
         kind: given(&asked.kind),
@@ -129,7 +128,7 @@ pub async fn one(
     Path(id): Path<String>,
     Query(part): Query<Part>,
 ) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let view = view(&desk, &id)?;
     let frame = desk.frame();
     Ok(page(match part.fragment {
@@ -369,7 +368,7 @@ fn raw(kept: &Value) -> RawRequest {
 }
 
 pub async fn ask_resend(shown: Shown, Path(id): Path<String>) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     operators(&desk)?;
     let family = views::find_notice(desk.app.ledger.reader(), &id)?;
     let question = Question {
@@ -389,18 +388,15 @@ pub async fn ask_resend(shown: Shown, Path(id): Path<String>) -> Result<Response
 pub async fn resend(Path(id): Path<String>, posted: Posted<Nothing>) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
-    let (notice, accepted) = views::founding(desk.app.ledger.reader(), &id)?;
-    let command = Command::Resend {
-        notice,
-        accepted,
-        by: desk.visitor.by(),
-    };
-    desk.app.ledger.command(Priority::People, command).await?;
-    Ok(back(&format!("/notices/{id}")))
+    let back = format!("/notices/{id}");
+    match operate::resend(&desk.app.ledger, &id, &desk.visitor.by()).await {
+        Ok(planned) => Ok(desk.tell(&back, told::of_resend(&planned))),
+        Err(error) => desk.tell_why_not(&back, error),
+    }
 }
 
 pub async fn inbox(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let ledger = &desk.app.ledger;
     let boxes: Vec<String> = {
         let state = ledger.state();

@@ -15,16 +15,16 @@ use notify_web::pages::dashboard::{
     self, DashboardView, ProviderCount, Waiting, Wrong as Fault, WrongKind,
 };
 use notify_web::pages::places::{MoreView, more as more_page};
+use notify_web::{Flash, Tone};
 use serde::Deserialize;
 
 use super::notices::rows;
-use super::{Desk, Wrong, back, operators, page};
-use crate::domain::command::Command;
+use super::{Desk, Wrong, operators, page};
 use crate::projections::access::SESSION_AGE_MAX;
 use crate::projections::outbox::Status;
 use crate::shell::http::front::Front;
 use crate::shell::http::session::{Posted, Shown};
-use crate::shell::ledger::Priority;
+use crate::shell::operate;
 use crate::shell::views::{self, NoticeFilter};
 
 /// Days of the chart.
@@ -43,7 +43,7 @@ pub async fn dashboard(
     headers: HeaderMap,
     Query(part): Query<Part>,
 ) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let view = view(&desk, &desk.base(&front, &headers))?;
     let frame = desk.frame();
     Ok(page(match part.fragment.as_deref() {
@@ -158,12 +158,12 @@ fn view(desk: &Desk, base: &str) -> Result<DashboardView, Wrong> {
 }
 
 pub async fn more(shown: Shown) -> Response {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     page(more_page(&desk.frame(), &MoreView::default()))
 }
 
 pub async fn account(shown: Shown) -> Response {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     let session = desk
         .app
         .ledger
@@ -183,7 +183,7 @@ pub async fn account(shown: Shown) -> Response {
 }
 
 pub async fn ask_pause(shown: Shown) -> Result<Response, Wrong> {
-    let desk = Desk::new(shown.app, shown.visitor);
+    let desk = Desk::showing(shown);
     operators(&desk)?;
     let question = Question {
         title: "Pause sending?".into(),
@@ -204,31 +204,26 @@ pub async fn ask_pause(shown: Shown) -> Result<Response, Wrong> {
 pub struct Nothing {}
 
 pub async fn pause(posted: Posted<Nothing>) -> Result<Response, Wrong> {
-    let desk = Desk::new(posted.app, posted.visitor);
-    operators(&desk)?;
-    desk.app
-        .ledger
-        .command(
-            Priority::People,
-            Command::Pause {
-                by: desk.visitor.by(),
-            },
-        )
-        .await?;
-    Ok(back("/"))
+    set_paused(posted, true).await
 }
 
 pub async fn resume(posted: Posted<Nothing>) -> Result<Response, Wrong> {
+    set_paused(posted, false).await
+}
+
+async fn set_paused(posted: Posted<Nothing>, paused: bool) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
-    desk.app
-        .ledger
-        .command(
-            Priority::People,
-            Command::Resume {
-                by: desk.visitor.by(),
-            },
-        )
-        .await?;
-    Ok(back("/"))
+    let changed = operate::set_paused(&desk.app.ledger, paused, &desk.visitor.by()).await;
+    let (tone, words) = match (changed, paused) {
+        (Err(error), _) => return desk.tell_why_not("/", error),
+        (Ok(true), true) => (Tone::Good, "Paused: nothing is sent until someone resumes."),
+        (Ok(true), false) => (Tone::Good, "Resumed: what is due is sent now."),
+        (Ok(false), true) => (
+            Tone::Note,
+            "Nothing was changed: sending was paused already.",
+        ),
+        (Ok(false), false) => (Tone::Note, "Nothing was changed: sending was not paused."),
+    };
+    Ok(desk.tell("/", Flash::new(tone, words)))
 }
