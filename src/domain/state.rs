@@ -368,6 +368,11 @@ impl State {
             })
         });
         let new: Vec<NewDelivery> = new.collect();
+        // What is kept here is sent with this event; no other will say so.
+        for delivery in new.iter().filter(|delivery| delivery.local) {
+            let health = self.health.targets.entry(delivery.target).or_default();
+            health.last_sent_at = Some(at.recorded_at);
+        }
         let (row, settled) = self.outbox.plan(
             at.position,
             notice,
