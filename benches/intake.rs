@@ -45,6 +45,7 @@ use std::time::Duration;
 
 use flood::Run;
 use median::median;
+use notify_bridge::domain::command::Command;
 use percentile::percentile;
 use spent::processor_seconds;
 use verdict::{figure, judge};
@@ -99,7 +100,7 @@ fn main() {
         let data = std::path::Path::new(&arguments[0]);
         match role.as_str() {
             "bare" => bare::serve(data),
-            _ => bridge::serve(data, true),
+            _ => bridge::serve(data, vec![Command::Pause { by: "bench".into() }]),
         }
         return;
     }

@@ -21,10 +21,10 @@ use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
 use super::http::Entrance;
-use super::http::door;
 use super::http::flash::Flashes;
 use super::http::front::{self, Front, Phase};
 use super::http::hooks::BodyRoom;
+use super::http::{door, encoding};
 use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
@@ -323,6 +323,7 @@ pub async fn start_closed(
             Arc::clone(&front),
             door::paged,
         ))
+        .layer(axum::middleware::from_fn(encoding::compressed))
         .with_state(Arc::clone(&front));
     let (stop_listening, stop) = watch::channel(false);
     let listener = tokio::spawn(super::http::serve(
@@ -379,6 +380,7 @@ pub async fn start_closed(
         Client::new(
             policy,
             Arc::new(SystemLookup::default()),
+            &options.roots,
             Arc::clone(&clock),
         )
         .map_err(StartError::Client)?,

@@ -2,6 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
+
 /// A source of random bytes.
 pub trait Entropy: Send {
     fn fill(&mut self, bytes: &mut [u8]);
@@ -24,11 +27,19 @@ impl Entropy for SystemEntropy {
     /// When the operating system has no randomness to give. There is no safe way on: a guessable
     /// key or nonce would be worse than stopping.
     fn fill(&mut self, bytes: &mut [u8]) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one module that asks the system for randomness"
-        )]
-        getrandom::fill(bytes).expect("the operating system gives random bytes");
+        let mut filled = 0;
+        // The kernel is asked, not a file: the program runs where there is none.
+        while filled < bytes.len() {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the one module that asks the system for randomness"
+            )]
+            match getrandom(&mut bytes[filled..], GetRandomFlags::empty()) {
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
+                Err(error) => panic!("the operating system gives no random bytes: {error}"),
+            }
+        }
     }
 }
 

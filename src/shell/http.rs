@@ -24,6 +24,7 @@ pub mod address;
 pub mod api;
 pub mod auth;
 pub mod door;
+pub mod encoding;
 pub mod flash;
 pub mod front;
 pub mod hooks;
