@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::notice::Severity;
-use crate::domain::spec::{ReceiverSpec, TargetSpec};
+use crate::domain::spec::{Rate, ReceiverSpec, TargetSpec};
 use crate::templates::markup::Markup;
 
 mod answer;
@@ -164,6 +164,8 @@ pub enum Scope {
 pub enum Verdict {
     Sent {
         ids: Vec<String>,
+        /// How long the service wants to be left alone by this target.
+        pause: Option<Duration>,
     },
     /// Try again, not before `after` where the service said so.
     Retry {
@@ -188,6 +190,18 @@ pub enum Verdict {
     Moved {
         to: String,
     },
+}
+
+/// Rates that may hold for one receiver at the same time.
+pub const RECEIVER_RATES_MAX: usize = 2;
+
+/// How often a service lets itself be called, as far as it says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pace {
+    /// For everything under the same credentials.
+    pub account: Option<Rate>,
+    /// For one receiver; all of them hold.
+    pub receiver: [Option<Rate>; RECEIVER_RATES_MAX],
 }
 
 /// A secret of a target kind.
@@ -219,6 +233,11 @@ pub trait Target: Send + Sync {
     fn receiver_fields(&self) -> &'static [&'static str];
     /// How many deliveries of one receiver may be under way: 1 without an idempotency key, up to 64 with.
     fn lane_depth(&self) -> u16;
+    /// How often it may be called, unless configured otherwise; by default as often as there is
+    /// something to say.
+    fn pace(&self, _to: &ReceiverSpec) -> Pace {
+        Pace::default()
+    }
     /// Which template format it reads: `telegram`, `discord`, `plain`, `email`.
     fn format(&self) -> &'static str;
     /// What at least once means here, one sentence for README and pages.

@@ -306,6 +306,7 @@ fn samples() -> Vec<Event> {
             part: 1,
             ids: vec!["4711".into()],
             answer: answer(),
+            pause_until: Some(1_795_521_602_000_000),
         },
         Event::AttemptFailed {
             delivery: key(),
@@ -336,6 +337,7 @@ fn samples() -> Vec<Event> {
             detail: "16 tries".into(),
             ids: vec![],
             answer: answer(),
+            pause_until: Some(1_795_521_602_000_000),
         },
         Event::OutcomeUnknown {
             delivery: key(),
@@ -429,7 +431,8 @@ fn every_kind_and_revision_reads_and_writes_its_golden() {
     }
 }
 
-/// Events as they were written before deliveries could be held.
+/// Events as they were written before deliveries could be held, and before a service could take a
+/// message and ask for a rest.
 #[test]
 fn earlier_revisions_read_as_what_they_meant() {
     for (event, (kind, revision, name)) in samples().into_iter().zip(KINDS) {
@@ -463,6 +466,42 @@ fn earlier_revisions_read_as_what_they_meant() {
                     by,
                 }
             }
+            Event::PartSent {
+                delivery,
+                notice,
+                part,
+                ids,
+                answer,
+                pause_until: _,
+            } => Event::PartSent {
+                delivery,
+                notice,
+                part,
+                ids,
+                answer,
+                pause_until: None,
+            },
+            Event::DeliverySettled {
+                delivery,
+                notice,
+                part,
+                outcome,
+                why,
+                detail,
+                ids,
+                answer,
+                pause_until: _,
+            } => Event::DeliverySettled {
+                delivery,
+                notice,
+                part,
+                outcome,
+                why,
+                detail,
+                ids,
+                answer,
+                pause_until: None,
+            },
             other => other,
         };
         for earlier in 1..*revision {

@@ -46,7 +46,10 @@ pub fn sent(delivery: DeliveryKey) -> Command {
         attempt: 1,
         part: 0,
         parts: 1,
-        result: Attempted::Judged(Verdict::Sent { ids: Vec::new() }),
+        result: Attempted::Judged(Verdict::Sent {
+            ids: Vec::new(),
+            pause: None,
+        }),
         answer: Answer {
             http_status: Some(200),
             text: r#"{"ok":true}"#.into(),

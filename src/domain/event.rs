@@ -329,6 +329,8 @@ pub enum Event {
         part: u16,
         ids: Vec<String>,
         answer: Answer,
+        /// Until when the service wants nothing more for this target, microseconds since 1970.
+        pause_until: Option<i64>,
     },
     AttemptFailed {
         delivery: DeliveryKey,
@@ -362,6 +364,8 @@ pub enum Event {
         detail: String,
         ids: Vec<String>,
         answer: Answer,
+        /// As of [`Event::PartSent`].
+        pause_until: Option<i64>,
     },
     /// It was being sent when the program stopped; nobody knows whether it arrived.
     OutcomeUnknown {

@@ -14,6 +14,7 @@ use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
+use crate::projections::outbox::pace::account;
 use crate::projections::outbox::{
     NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status,
 };
@@ -216,9 +217,18 @@ impl State {
             }
             Event::AttemptStarted {
                 delivery, composed, ..
-            } => self.outbox.start(*delivery, *composed),
-            Event::PartSent { delivery, part, .. } => {
+            } => {
+                self.note_start(at, *delivery);
+                self.outbox.start(*delivery, *composed);
+            }
+            Event::PartSent {
+                delivery,
+                part,
+                pause_until,
+                ..
+            } => {
                 self.got_through(at, *delivery);
+                self.rest(*delivery, *pause_until);
                 self.outbox.part_sent(*delivery, *part);
             }
             Event::AttemptFailed {
@@ -254,8 +264,10 @@ impl State {
                 delivery,
                 outcome,
                 detail,
+                pause_until,
                 ..
             } => {
+                self.rest(*delivery, *pause_until);
                 self.settled(at, *delivery, *outcome, detail, rows);
             }
             Event::OutcomeUnknown {
@@ -497,6 +509,48 @@ impl State {
             .map(|delivery| (delivery.target, delivery.receiver))
     }
 
+    /// Something is started: its receiver's and account's pace count it. What is not configured any more
+    /// leaves nothing behind.
+    fn note_start(&mut self, at: At, key: DeliveryKey) {
+        let Some((target, receiver)) = self.place(key) else {
+            return;
+        };
+        let Some(configured) = self
+            .configuration
+            .targets
+            .get(&target)
+            .filter(|_| self.configuration.receivers.contains_key(&receiver))
+        else {
+            return;
+        };
+        let account = account(target, &configured.entity.secrets);
+        self.outbox.pacing.note(receiver, account, at.recorded_at);
+    }
+
+    /// The service wants to be left alone although it took what it was sent.
+    fn rest(&mut self, key: DeliveryKey, until: Option<i64>) {
+        if let Some(until) = until
+            && let Some((target, _)) = self.place(key)
+            && self.configuration.targets.contains_key(&target)
+        {
+            self.outbox.pause_target(target, until);
+        }
+    }
+
+    /// The account of a target is not its any more: unless another has it, what was counted goes.
+    fn forget_account(&mut self, target: u32) {
+        let Some(old) = self.configuration.targets.get(&target) else {
+            return;
+        };
+        let left = account(target, &old.entity.secrets);
+        let shared = self.configuration.targets.iter().any(|(id, other)| {
+            *id != target && account(*id, &other.entity.secrets) == left
+        });
+        if !shared {
+            self.outbox.pacing.forget_account(left);
+        }
+    }
+
     fn got_through(&mut self, at: At, key: DeliveryKey) {
         let Some((target, receiver)) = self.place(key) else {
             return;
@@ -546,6 +600,12 @@ impl State {
                 self.health.receivers.remove(&receiver);
                 self.outbox.forget_pause(receiver);
             }
+            if !receivers.contains(&receiver) {
+                self.outbox.pacing.forget_receiver(receiver);
+            }
+        }
+        if credentials_changed {
+            self.forget_account(target);
         }
         if credentials_changed || base_changed {
             self.outbox.pauses.remove(&target);
@@ -574,10 +634,12 @@ impl State {
             EntityKind::Target => {
                 self.health.targets.remove(&id);
                 self.outbox.pauses.remove(&id);
+                self.forget_account(id);
                 if let Some(target) = self.configuration.targets.get(&id) {
                     for receiver in &target.receivers {
                         self.health.receivers.remove(receiver);
                         self.outbox.forget_pause(*receiver);
+                        self.outbox.pacing.forget_receiver(*receiver);
                     }
                 }
             }

@@ -15,6 +15,7 @@ use crate::domain::spec::UnknownPolicy;
 mod gather;
 mod held;
 mod lane;
+pub mod pace;
 mod row;
 
 pub use gather::{Gathered, ITEMS_GATHERED_MAX, MEMBERS_MAX, Member, item_hash};
@@ -201,6 +202,8 @@ pub struct Outbox {
     pub slots: BTreeMap<u64, DeliveryKey>,
     /// Where the opening or closing of a subject is held, by thread.
     pub threads: BTreeMap<u64, DeliveryKey>,
+    /// What was started lately.
+    pub pacing: pace::Pacing,
 }
 
 /// How a delivery leaves the state.
@@ -681,6 +684,7 @@ impl Outbox {
     /// civil moment stay where they are.
     pub fn shift_waits(&mut self, by_micros: i64) {
         self.shift_holds(by_micros);
+        self.pacing.shift(by_micros);
         let shift = |moment: &mut i64| *moment = moment.saturating_add(by_micros);
         self.pauses.values_mut().for_each(shift);
         for lane in self.lanes.values_mut() {

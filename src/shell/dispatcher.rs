@@ -23,6 +23,7 @@ use crate::domain::decide::RETRY_BASE;
 use crate::domain::event::{ANSWER_BYTES_MAX, Answer, DeliveryKey, Event};
 use crate::domain::notice::cut;
 use crate::domain::spec::EntityKind;
+use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{Asked, Due};
 use crate::targets::{self, CallContext, Part, Reply, Verdict};
 
@@ -170,9 +171,14 @@ impl Dispatch {
             }
             targets::kind(&target.entity.spec.kind).map_or(1, targets::Target::lane_depth)
         };
-        state
-            .outbox
-            .due(now, most, first_lane, &Asked { depth, taken })
+        let pace = |target: u32, receiver: u32| {
+            targets
+                .get(&target)
+                .map(|target| Limits::of(target, receiver))
+                .unwrap_or_default()
+        };
+        let asked = Asked { depth, pace, taken };
+        state.outbox.due(now, most, first_lane, &asked)
     }
 
     /// One attempt, whatever happens in it: a delivery that is never reported back would be in hand

@@ -4,6 +4,8 @@
 //! may hold over all its embeds. Discord counts characters; UTF-16 units are never fewer.
 //!
 //! Decisions where the service leaves room:
+//! - Five messages in two seconds is what a webhook is known to take. What an answer says in its
+//!   headers is obeyed besides: when nothing remains, the target rests until the limit is reset.
 //! - The limits are the webhook's. Only a 429 whose scope is `shared`, or that names none and is not
 //!   global, is taken as the receiver's own.
 //! - 401, 403 and 404 mean that the webhook or thread is gone, and repeating such calls gets the
@@ -19,11 +21,11 @@ use super::answer;
 use super::flat::{Layout, LinkForm};
 use super::split::{Limit, PARTS_MAX, head, split, units_of};
 use super::{
-    Button, Call, CallContext, HOP_HEADER, Message, NO_WORDS, Part, Reply, Scope, SecretField,
-    Target, USER_AGENT, Unsendable, Verdict, json, payload, refuse_loop, shortened,
+    Button, Call, CallContext, HOP_HEADER, Message, NO_WORDS, Pace, Part, Reply, Scope,
+    SecretField, Target, USER_AGENT, Unsendable, Verdict, json, payload, refuse_loop, shortened,
 };
 use crate::domain::notice::Severity;
-use crate::domain::spec::{ReceiverSpec, TargetSpec};
+use crate::domain::spec::{Rate, ReceiverSpec, TargetSpec};
 use crate::templates::markup::{Block, Markup, Span};
 
 /// Longest title of an embed, in UTF-16 units; a longer one ends in `…` and opens the description.
@@ -40,6 +42,12 @@ const THREAD_NAME_CHARS_MAX: usize = 100;
 const USERNAME_CHARS_MAX: usize = 80;
 /// Deepest level to which the errors of an answer are followed.
 const ERROR_LEVELS_MAX: usize = 8;
+
+/// Messages of one webhook, all its threads together.
+const WEBHOOK_RATE: Rate = Rate {
+    count: 5,
+    per_seconds: 2,
+};
 
 const _: () = assert!(TITLE_UNITS_MAX + DESCRIPTION_UNITS_MAX <= EMBEDS_UNITS_MAX);
 
@@ -127,6 +135,13 @@ impl Target for Discord {
 
     fn lane_depth(&self) -> u16 {
         1
+    }
+
+    fn pace(&self, _to: &ReceiverSpec) -> Pace {
+        Pace {
+            account: Some(WEBHOOK_RATE),
+            ..Pace::default()
+        }
     }
 
     fn format(&self) -> &'static str {
@@ -244,6 +259,7 @@ impl Target for Discord {
         match status {
             200..=299 => Verdict::Sent {
                 ids: said.as_ref().and_then(message_id).into_iter().collect(),
+                pause: nothing_remains(reply),
             },
             300..=399 => answer::redirected(status, reply, "url"),
             429 => Verdict::Retry {
@@ -406,6 +422,17 @@ fn message_id(said: &Value) -> Option<String> {
         .as_str()
         .filter(|id| units_of(id) <= 64)
         .map(str::to_owned)
+}
+
+/// How long nothing more may be sent, when this was the last message of its limit.
+fn nothing_remains(reply: &Reply) -> Option<std::time::Duration> {
+    let remaining: f64 = reply
+        .header("x-ratelimit-remaining")?
+        .trim()
+        .parse()
+        .ok()?;
+    let reset_after = reply.header("x-ratelimit-reset-after")?.trim().parse().ok();
+    reset_after.filter(|_| remaining < 1.0).and_then(answer::wait)
 }
 
 fn rate_scope(said: Option<&Value>, reply: &Reply) -> Scope {

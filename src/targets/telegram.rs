@@ -7,6 +7,8 @@
 //!   `api_base` points. It is tried again as *unknown whether it arrived*, never taken as sent.
 //! - Clients make links of their own out of plain words: mentions, commands, mail and app addresses.
 //!   No payload may speak to people or bots, so such words are held apart by a sign that is not seen.
+//! - The documented guidance is one message a second to a chat, 20 a minute to a group (its number is
+//!   negative) and about 30 a second for the bot. It is kept to; what 429 says is obeyed besides.
 //! - 429 is taken as the chat's own limit unless the description speaks of the bot.
 
 mod apart;
@@ -19,10 +21,10 @@ use super::answer;
 use super::flat::{Flat, Layout, LinkForm};
 use super::split::{Limit, PARTS_MAX, split, units_of};
 use super::{
-    Button, Call, CallContext, Message, NO_WORDS, Part, Reply, Scope, SecretField, Target,
+    Button, Call, CallContext, Message, NO_WORDS, Pace, Part, Reply, Scope, SecretField, Target,
     USER_AGENT, Unsendable, Verdict, payload, shortened,
 };
-use crate::domain::spec::{ReceiverSpec, TargetSpec};
+use crate::domain::spec::{Rate, ReceiverSpec, TargetSpec};
 use crate::templates::markup::{Block, Markup, Span};
 
 /// Where the Bot API is, unless configured otherwise.
@@ -37,6 +39,22 @@ const BUTTONS_MAX: usize = 8;
 const BUTTON_CHARS_MAX: usize = 64;
 /// Longest address put into a tag, in bytes; longer ones are spelled out.
 const LINK_BYTES_MAX: usize = 2_048;
+
+/// Messages of a bot, all its chats together.
+const BOT_RATE: Rate = Rate {
+    count: 30,
+    per_seconds: 1,
+};
+/// Messages to one chat.
+const CHAT_RATE: Rate = Rate {
+    count: 1,
+    per_seconds: 1,
+};
+/// Messages to one group, beside [`CHAT_RATE`].
+const GROUP_RATE: Rate = Rate {
+    count: 20,
+    per_seconds: 60,
+};
 
 const LIMIT: Limit = Limit {
     units: TEXT_UNITS_MAX,
@@ -89,6 +107,14 @@ impl Target for Telegram {
 
     fn lane_depth(&self) -> u16 {
         1
+    }
+
+    fn pace(&self, to: &ReceiverSpec) -> Pace {
+        let is_group = to.to.trim().parse::<i64>().is_ok_and(|chat| chat < 0);
+        Pace {
+            account: Some(BOT_RATE),
+            receiver: [Some(CHAT_RATE), is_group.then_some(GROUP_RATE)],
+        }
     }
 
     fn format(&self) -> &'static str {
@@ -175,6 +201,7 @@ impl Target for Telegram {
         match serde_json::from_slice::<Answer>(body) {
             Ok(answer) if answer.ok => Verdict::Sent {
                 ids: answer.message_id().into_iter().collect(),
+                pause: None,
             },
             Ok(answer) => refused(part, reply, status, &answer),
             Err(_) => not_the_api(reply, status),

@@ -1,4 +1,4 @@
-//! Payloads about deliveries and receivers, revision 1.
+//! Payloads about deliveries and receivers.
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,23 @@ struct PartSentR1<'a> {
     answer: AnswerR1<'a>,
 }
 
+/// Like revision 1, with until when the service wants nothing more.
+#[derive(Serialize, Deserialize)]
+struct PartSentR2<'a> {
+    #[serde(borrow)]
+    first: PartSentR1<'a>,
+    pause_until: Option<i64>,
+}
+
+impl<'a> From<PartSentR1<'a>> for PartSentR2<'a> {
+    fn from(first: PartSentR1<'a>) -> Self {
+        PartSentR2 {
+            first,
+            pause_until: None,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct FailedR1<'a> {
     delivery: KeyR1,
@@ -94,6 +111,23 @@ struct SettledR1<'a> {
     ids: Vec<&'a str>,
     #[serde(borrow)]
     answer: AnswerR1<'a>,
+}
+
+/// Like revision 1, with until when the service wants nothing more.
+#[derive(Serialize, Deserialize)]
+struct SettledR2<'a> {
+    #[serde(borrow)]
+    first: SettledR1<'a>,
+    pause_until: Option<i64>,
+}
+
+impl<'a> From<SettledR1<'a>> for SettledR2<'a> {
+    fn from(first: SettledR1<'a>) -> Self {
+        SettledR2 {
+            first,
+            pause_until: None,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -220,13 +254,17 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             part,
             ids,
             answer,
+            pause_until,
         } => put(
-            &PartSentR1 {
-                delivery: key_r1(*delivery),
-                notice: *notice,
-                part: *part,
-                ids: borrowed(ids),
-                answer: answer_r1(answer),
+            &PartSentR2 {
+                first: PartSentR1 {
+                    delivery: key_r1(*delivery),
+                    notice: *notice,
+                    part: *part,
+                    ids: borrowed(ids),
+                    answer: answer_r1(answer),
+                },
+                pause_until: *pause_until,
             },
             out,
         ),
@@ -284,16 +322,20 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             detail,
             ids,
             answer,
+            pause_until,
         } => put(
-            &SettledR1 {
-                delivery: key_r1(*delivery),
-                notice: *notice,
-                part: *part,
-                outcome: outcome_code(*outcome),
-                why: why.code(),
-                detail,
-                ids: borrowed(ids),
-                answer: answer_r1(answer),
+            &SettledR2 {
+                first: SettledR1 {
+                    delivery: key_r1(*delivery),
+                    notice: *notice,
+                    part: *part,
+                    outcome: outcome_code(*outcome),
+                    why: why.code(),
+                    detail,
+                    ids: borrowed(ids),
+                    answer: answer_r1(answer),
+                },
+                pause_until: *pause_until,
             },
             out,
         ),
@@ -356,7 +398,7 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
-pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
+pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
     Ok(match kind {
         30 => {
             let composed: ComposedR1<'_> = take(bytes)?;
@@ -389,13 +431,20 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
             }
         }
         32 => {
-            let sent: PartSentR1<'_> = take(bytes)?;
+            let PartSentR2 {
+                first: sent,
+                pause_until,
+            } = match revision {
+                1 => take::<PartSentR1<'_>>(bytes)?.into(),
+                _newest => take(bytes)?,
+            };
             Event::PartSent {
                 delivery: key(sent.delivery),
                 notice: sent.notice,
                 part: sent.part,
                 ids: owned(sent.ids, texts),
                 answer: answer(sent.answer, texts),
+                pause_until,
             }
         }
         33 => {
@@ -433,7 +482,13 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
             }
         }
         36 => {
-            let settled: SettledR1<'_> = take(bytes)?;
+            let SettledR2 {
+                first: settled,
+                pause_until,
+            } = match revision {
+                1 => take::<SettledR1<'_>>(bytes)?.into(),
+                _newest => take(bytes)?,
+            };
             let all = [Outcome::Sent, Outcome::Parked, Outcome::Dropped];
             Event::DeliverySettled {
                 delivery: key(settled.delivery),
@@ -445,6 +500,7 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
                 detail: settled.detail.to_owned(),
                 ids: owned(settled.ids, texts),
                 answer: answer(settled.answer, texts),
+                pause_until,
             }
         }
         37 => {

@@ -10,6 +10,7 @@ mod delivery;
 mod feedback;
 mod harness;
 mod intake;
+mod pace;
 mod pages;
 mod redaction;
 mod storage;

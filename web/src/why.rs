@@ -176,6 +176,7 @@ pub fn reason(reason: &Reason) -> Line {
         "held_grouping" => held("grouped with others"),
         "held_breaker" => held("the target keeps failing"),
         "held_backoff" => held("the target asked to wait"),
+        "held_pacing" => held("no faster than its pace"),
         "held_operator" => held("a person moved it"),
         "held_restored" => held("the store was restored; a person decides"),
         "unsendable" => line(

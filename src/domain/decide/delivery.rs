@@ -11,6 +11,7 @@ use super::super::reason::What;
 use super::super::spec::UnknownPolicy;
 use super::super::state::State;
 use super::Decided;
+use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{
     Delivery, Status, TARGET_IN_FLIGHT_MAX, WAIT_MAX_MICROS, waits_until,
 };
@@ -118,6 +119,14 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
         return Err(Refusal::NotClaimable(
             "its target or receiver asked to wait",
         ));
+    }
+    let limits = Limits::of(target, delivery.receiver);
+    if outbox
+        .pacing
+        .waits_until(delivery.receiver, &limits, context.now)
+        .is_some()
+    {
+        return Err(Refusal::NotClaimable("it waits for the pace of its receiver or target"));
     }
     if outbox.under_way(delivery.target) >= TARGET_IN_FLIGHT_MAX {
         return Err(Refusal::NotClaimable("its target has enough under way"));
@@ -235,7 +244,7 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
             }),
         },
         Attempted::Judged(verdict) => match verdict {
-            Verdict::Sent { ids } => attempt.sent(ids, report.parts),
+            Verdict::Sent { ids, pause } => attempt.sent(ids, pause, report.parts),
             Verdict::Retry {
                 after,
                 scope,
@@ -268,7 +277,12 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    fn sent(self, mut ids: Vec<String>, parts: u16) -> Decided {
+    fn sent(self, mut ids: Vec<String>, pause: Option<Duration>, parts: u16) -> Decided {
+        let pause_until = pause.map(|pause| {
+            let pause = pause.min(RETRY_AFTER_MAX).as_micros();
+            let micros = i64::try_from(pause).unwrap_or(i64::MAX);
+            self.context.now.saturating_add(micros)
+        });
         ids.retain(|id| id.len() <= ID_BYTES_MAX);
         ids.truncate(IDS_MAX);
         let (delivery, notice, part) = (self.key, self.delivery.notice, self.part);
@@ -279,6 +293,7 @@ impl Attempt<'_> {
                 part,
                 ids,
                 answer: self.answer,
+                pause_until,
             }
         } else {
             Event::DeliverySettled {
@@ -290,6 +305,7 @@ impl Attempt<'_> {
                 detail: String::new(),
                 ids,
                 answer: self.answer,
+                pause_until,
             }
         })
     }
@@ -412,6 +428,7 @@ impl Attempt<'_> {
             detail: shortened(detail),
             ids: Vec::new(),
             answer: self.answer,
+            pause_until: None,
         })
     }
 }
@@ -464,6 +481,7 @@ pub(super) fn settle(
         detail,
         ids: Vec::new(),
         answer: Answer::default(),
+        pause_until: None,
     }
 }
 

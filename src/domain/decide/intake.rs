@@ -322,6 +322,7 @@ fn taken_back((delivery, notice): (DeliveryKey, u64)) -> Event {
         detail: "what it would have said is not so any more".into(),
         ids: Vec::new(),
         answer: Answer::default(),
+        pause_until: None,
     }
 }
 

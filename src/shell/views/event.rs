@@ -193,12 +193,14 @@ fn data(recorded: &Recorded<Event>) -> Value {
             part,
             ids,
             answer,
+            pause_until,
         } => json!({
             "delivery": key(*delivery),
             "notice": notice,
             "part": part,
             "message_ids": ids,
             "answer": answered(answer),
+            "pause_until": pause_until.map(moment),
         }),
         Event::AttemptFailed {
             delivery,
@@ -242,6 +244,7 @@ fn data(recorded: &Recorded<Event>) -> Value {
             detail,
             ids,
             answer,
+            pause_until,
         } => json!({
             "delivery": key(*delivery),
             "notice": notice,
@@ -251,6 +254,7 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "detail": detail,
             "message_ids": ids,
             "answer": answered(answer),
+            "pause_until": pause_until.map(moment),
         }),
         Event::OutcomeUnknown {
             delivery,
