@@ -10,3 +10,4 @@ pub mod health;
 pub mod outbox;
 pub mod seen;
 pub mod subjects;
+pub mod told;

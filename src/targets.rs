@@ -104,6 +104,14 @@ pub struct CallContext<'a> {
     pub earlier_ids: &'a [String],
     /// Seconds since 1970, of this attempt.
     pub now_seconds: i64,
+    /// The message about the same subject that this one answers to, where the service has answers.
+    pub reply_to: Option<MessageRef<'a>>,
+}
+
+/// A message that the service has, as it calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageRef<'a> {
+    pub id: &'a str,
 }
 
 /// A described HTTP call. `url` and header values may hold secrets, so it has no `Debug` of them.
@@ -192,6 +200,15 @@ pub enum Verdict {
     },
 }
 
+/// What the reply to an edit means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edited {
+    /// As of a message that is sent.
+    Judged(Verdict),
+    /// That message cannot be edited: it is gone, too old, or never could be. The part is sent anew.
+    Refused { reason: String },
+}
+
 /// Rates that may hold for one receiver at the same time.
 pub const RECEIVER_RATES_MAX: usize = 2;
 
@@ -251,6 +268,20 @@ pub trait Target: Send + Sync {
     /// The call of a part. An error here is a configuration fault found late (an address that does not parse).
     fn call(&self, part: &Part, context: &CallContext<'_>) -> Result<Call, Unsendable>;
     fn judge(&self, part: &Part, reply: &Reply) -> Verdict;
+    /// The call that puts a part in the place of a message that was sent before; `None` where the service
+    /// knows no such thing. Whoever has a message of several parts has no part edited.
+    fn edit(
+        &self,
+        _part: &Part,
+        _context: &CallContext<'_>,
+        _earlier: MessageRef<'_>,
+    ) -> Option<Result<Call, Unsendable>> {
+        None
+    }
+    /// What the reply to [`Target::edit`] means.
+    fn judge_edit(&self, part: &Part, reply: &Reply) -> Edited {
+        Edited::Judged(self.judge(part, reply))
+    }
     /// A call that shows whether the target can be reached, without a message where the service allows.
     fn probe(&self, context: &CallContext<'_>) -> Option<Result<Call, Unsendable>>;
 }

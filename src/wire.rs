@@ -12,6 +12,7 @@ use crate::domain::state::State;
 
 mod configuration;
 mod delivery;
+mod edits;
 mod holds;
 mod intake;
 
@@ -49,6 +50,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (50, 1, "sending_paused"),
     (51, 1, "sending_resumed"),
     (52, 1, "clock_stepped"),
+    (70, 1, "edit_refused"),
 ];
 
 /// Number of an event's kind.
@@ -86,6 +88,7 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::SendingPaused { .. } => 50,
         Event::SendingResumed { .. } => 51,
         Event::ClockStepped { .. } => 52,
+        Event::EditRefused { .. } => 70,
     }
 }
 
@@ -143,6 +146,7 @@ impl Payload for Event {
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. } => delivery::encode(self, out),
             Event::HoldChanged { .. } | Event::DeliveryMerged { .. } => holds::encode(self, out),
+            Event::EditRefused { .. } => edits::encode(self, out),
         }
     }
 
@@ -160,6 +164,7 @@ impl Payload for Event {
             | Event::AttemptFailed { notice, .. }
             | Event::FallbackUsed { notice, .. }
             | Event::ClaimReturned { notice, .. }
+            | Event::EditRefused { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
@@ -231,6 +236,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         1..=12 | 50..=52 => configuration::decode(kind, bytes),
         20..=22 => intake::decode(kind, revision, bytes, texts),
         39 | 43 => holds::decode(kind, bytes, texts),
+        70 => edits::decode(kind, bytes, texts),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -278,7 +284,8 @@ pub fn weight(event: &Event) -> usize {
             }
             Event::PartSent { ids, answer, .. } => texts(ids) + answer.text.len(),
             Event::AttemptFailed { reason, answer, .. }
-            | Event::FallbackUsed { reason, answer, .. } => reason.len() + answer.text.len(),
+            | Event::FallbackUsed { reason, answer, .. }
+            | Event::EditRefused { reason, answer, .. } => reason.len() + answer.text.len(),
             Event::DeliverySettled {
                 detail,
                 ids,

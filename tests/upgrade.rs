@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use notify_bridge::domain::event::{
     Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, Planned, PlannedLink,
-    RequestKeys, Role, RowFacts, Session, Token, TokenScope, User,
+    Remember, RequestKeys, Role, RowFacts, Session, Token, TokenScope, User,
 };
 use notify_bridge::domain::hold::{Hold, Planning, Thread, Way};
 use notify_bridge::domain::notice::{
@@ -338,6 +338,7 @@ fn samples() -> Vec<Event> {
             ids: vec![],
             answer: answer(),
             pause_until: Some(1_795_521_602_000_000),
+            remember: Remember::Keep,
         },
         Event::OutcomeUnknown {
             delivery: key(),
@@ -393,6 +394,13 @@ fn samples() -> Vec<Event> {
         Event::SendingResumed { by: by() },
         Event::ClockStepped {
             by_micros: -3_600_000_000,
+        },
+        Event::EditRefused {
+            delivery: key(),
+            notice: 69_000,
+            part: 0,
+            reason: "the message is not there any more".into(),
+            answer: answer(),
         },
     ]
 }
@@ -491,6 +499,7 @@ fn earlier_revisions_read_as_what_they_meant() {
                 ids,
                 answer,
                 pause_until: _,
+                remember: _,
             } => Event::DeliverySettled {
                 delivery,
                 notice,
@@ -501,6 +510,7 @@ fn earlier_revisions_read_as_what_they_meant() {
                 ids,
                 answer,
                 pause_until: None,
+                remember: Remember::No,
             },
             other => other,
         };

@@ -1,6 +1,6 @@
 //! Sends what is planned, without a network: claimed, and reported as sent.
 
-use notify_bridge::domain::command::{Attempted, Claim, Command, Composed, Report};
+use notify_bridge::domain::command::{Attempted, Claim, Command, Composed, Report, Saying};
 use notify_bridge::domain::decide::parts_hash;
 use notify_bridge::domain::event::{Answer, DeliveryKey, Event};
 use notify_bridge::targets::{Part, Verdict};
@@ -55,5 +55,6 @@ pub fn sent(delivery: DeliveryKey) -> Command {
             text: r#"{"ok":true}"#.into(),
             duration_ms: 3,
         },
+        saying: Saying::default(),
     }))
 }

@@ -80,6 +80,10 @@ pub fn reason(reason: &Value) -> (Look, String) {
             ),
         ),
         "attempt_failed" | "retry_at" => (Look::Waiting, format!("Did not get through{because}")),
+        "edited" => (
+            Look::Good,
+            format!("The earlier message at {target} was edited{because}"),
+        ),
         "held_pacing" => (
             Look::Waiting,
             format!(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::deferral::via;
-use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, RowFacts};
+use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, Remember, RowFacts};
 use super::notice::{Items, NoticeDraft, Severity};
 use super::spec::{EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
@@ -20,6 +20,7 @@ use crate::projections::outbox::{
 };
 use crate::projections::seen::Seen;
 use crate::projections::subjects::Subjects;
+use crate::projections::told::{Message, Place, Told};
 
 /// The founding facts of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,6 +44,7 @@ pub struct State {
     pub seen: Seen,
     pub health: Health,
     pub subjects: Subjects,
+    pub told: Told,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
 }
@@ -262,13 +264,23 @@ impl State {
             Event::ClaimReturned { delivery, .. } => self.outbox.give_back(*delivery),
             Event::DeliverySettled {
                 delivery,
+                part,
                 outcome,
                 detail,
+                ids,
                 pause_until,
+                remember,
                 ..
             } => {
+                self.remember(at, *delivery, *remember, *part, ids);
                 self.rest(*delivery, *pause_until);
                 self.settled(at, *delivery, *outcome, detail, rows);
+            }
+            Event::EditRefused { delivery, .. } => {
+                if let Some((place, ..)) = self.told_at(*delivery) {
+                    self.told.refuse(place);
+                }
+                self.outbox.give_back(*delivery);
             }
             Event::OutcomeUnknown {
                 delivery,
@@ -537,6 +549,41 @@ impl State {
         }
     }
 
+    /// Under what the message of a delivery is remembered; with its tracker and target.
+    fn told_at(&self, key: DeliveryKey) -> Option<(Place, u32, u32)> {
+        let delivery = self.outbox.deliveries.get(&key)?;
+        let place = Place {
+            via: delivery.via,
+            receiver: delivery.receiver,
+            subject: delivery.subject,
+        };
+        Some((place, delivery.tracker, delivery.target))
+    }
+
+    /// A message of a subject was sent or edited: the next one edits it, unless the subject ended or nobody
+    /// could send the next one.
+    fn remember(&mut self, at: At, key: DeliveryKey, what: Remember, part: u16, ids: &[String]) {
+        let Some((place, tracker, target)) = self.told_at(key) else {
+            return;
+        };
+        let is_configured = self.configuration.trackers.contains_key(&tracker)
+            && self.configuration.receivers.get(&place.receiver) == Some(&target);
+        match (what, ids.first()) {
+            (Remember::No, _) => {}
+            (Remember::Keep, Some(id)) if is_configured => self.told.keep(
+                place,
+                Message {
+                    id: id.clone(),
+                    position: at.position,
+                    tracker,
+                    target,
+                    editable: part == 0,
+                },
+            ),
+            (Remember::Keep | Remember::Forget, _) => self.told.forget(place),
+        }
+    }
+
     /// The account of a target is not its any more: unless another has it, what was counted goes.
     fn forget_account(&mut self, target: u32) {
         let Some(old) = self.configuration.targets.get(&target) else {
@@ -602,10 +649,14 @@ impl State {
             }
             if !receivers.contains(&receiver) {
                 self.outbox.pacing.forget_receiver(receiver);
+                self.told.forget_receiver(receiver);
             }
         }
         if credentials_changed {
             self.forget_account(target);
+        }
+        if credentials_changed || base_changed {
+            self.told.forget_target(target);
         }
         if credentials_changed || base_changed {
             self.outbox.pauses.remove(&target);
@@ -634,6 +685,7 @@ impl State {
             EntityKind::Target => {
                 self.health.targets.remove(&id);
                 self.outbox.pauses.remove(&id);
+                self.told.forget_target(id);
                 self.forget_account(id);
                 if let Some(target) = self.configuration.targets.get(&id) {
                     for receiver in &target.receivers {
@@ -643,7 +695,8 @@ impl State {
                     }
                 }
             }
-            EntityKind::Tracker | EntityKind::Template => {}
+            EntityKind::Tracker => self.told.forget_tracker(id),
+            EntityKind::Template => {}
         }
     }
 }

@@ -21,8 +21,8 @@ use super::answer;
 use super::flat::{Layout, LinkForm};
 use super::split::{Limit, PARTS_MAX, head, split, units_of};
 use super::{
-    Button, Call, CallContext, HOP_HEADER, Message, NO_WORDS, Pace, Part, Reply, Scope,
-    SecretField, Target, USER_AGENT, Unsendable, Verdict, json, payload, refuse_loop, shortened,
+    Button, Call, CallContext, Edited, HOP_HEADER, Message, MessageRef, NO_WORDS, Pace, Part,
+    Reply, Scope, SecretField, Target, USER_AGENT, Unsendable, Verdict, json, payload, refuse_loop, shortened,
 };
 use crate::domain::notice::Severity;
 use crate::domain::spec::{Rate, ReceiverSpec, TargetSpec};
@@ -43,6 +43,8 @@ const USERNAME_CHARS_MAX: usize = 80;
 /// Deepest level to which the errors of an answer are followed.
 const ERROR_LEVELS_MAX: usize = 8;
 
+/// The code with which the service says that the webhook itself is gone.
+const UNKNOWN_WEBHOOK: i64 = 10_015;
 /// Messages of one webhook, all its threads together.
 const WEBHOOK_RATE: Rate = Rate {
     count: 5,
@@ -207,43 +209,17 @@ impl Target for Discord {
     }
 
     fn call(&self, part: &Part, context: &CallContext<'_>) -> Result<Call, Unsendable> {
-        let stored: Payload = payload(part)?;
-        let (title, description) =
-            part.text
-                .split_at_checked(stored.title_bytes)
-                .ok_or_else(|| Unsendable {
-                    reason: "the stored `embed` part is not readable; render it again".into(),
-                })?;
-        let description = if title.is_empty() {
-            description
-        } else {
-            description.strip_prefix('\n').unwrap_or(description)
-        };
-        let place = Destination::of(context)?;
+        let (embed, hops) = embed(part)?;
+        let place = Destination::of(context, context.earlier_ids.first().map(String::as_str))?;
         let target = context.target;
         let body = Body {
-            embeds: [Embed {
-                title,
-                description,
-                url: stored.url,
-                color: stored.color,
-                timestamp: stored.timestamp,
-            }],
+            embeds: [embed],
             allowed_mentions: AllowedMentions { parse: [] },
             username: target.username.as_deref().filter(|name| !name.is_empty()),
             avatar_url: target.avatar_url.as_deref().filter(|url| !url.is_empty()),
             thread_name: place.thread_name,
         };
-        Ok(Call {
-            method: "POST",
-            url: place.url,
-            headers: vec![
-                ("content-type".into(), "application/json".into()),
-                ("user-agent".into(), USER_AGENT.into()),
-                (HOP_HEADER.into(), stored.hops.saturating_add(1).to_string()),
-            ],
-            body: json(&body).into_bytes(),
-        })
+        Ok(described("POST", place.url, hops, &body))
     }
 
     fn judge(&self, part: &Part, reply: &Reply) -> Verdict {
@@ -288,6 +264,67 @@ impl Target for Discord {
             status => {
                 answer::later(status, reply).unwrap_or_else(|| Verdict::Rejected { reason: reason() })
             }
+        }
+    }
+
+    fn edit(
+        &self,
+        part: &Part,
+        context: &CallContext<'_>,
+        earlier: MessageRef<'_>,
+    ) -> Option<Result<Call, Unsendable>> {
+        let edited = || {
+            let (embed, hops) = embed(part)?;
+            // A thread that a message opened has that message's id.
+            let place = Destination::of(context, Some(earlier.id))?;
+            let is_id = !earlier.id.is_empty() && earlier.id.bytes().all(|b| b.is_ascii_digit());
+            let mut url = answer::address("url", &place.url)?;
+            match url.path_segments_mut() {
+                Ok(mut path) if is_id => {
+                    path.pop_if_empty().push("messages").push(earlier.id);
+                }
+                Ok(_) | Err(()) => {
+                    return Err(Unsendable {
+                        reason: "its earlier message has no number".into(),
+                    });
+                }
+            }
+            let kept: Vec<(String, String)> = url
+                .query_pairs()
+                .filter(|(key, _)| key != "wait")
+                .map(|(key, value)| (key.into_owned(), value.into_owned()))
+                .collect();
+            url.set_query(None);
+            if !kept.is_empty() {
+                url.query_pairs_mut().extend_pairs(kept);
+            }
+            let body = Body {
+                embeds: [embed],
+                allowed_mentions: AllowedMentions { parse: [] },
+                username: None,
+                avatar_url: None,
+                thread_name: None,
+            };
+            Ok(described("PATCH", url.into(), hops, &body))
+        };
+        Some(edited())
+    }
+
+    fn judge_edit(&self, part: &Part, reply: &Reply) -> Edited {
+        let code = answer::answered(reply)
+            .ok()
+            .and_then(|(_, body)| serde_json::from_slice::<Value>(body).ok())
+            .and_then(|said| said["code"].as_i64());
+        let status = answer::answered(reply).map_or(0, |(status, _)| status);
+        match self.judge(part, reply) {
+            // The message or its thread is gone, closed, or was never the webhook's. Whether the webhook is
+            // there is seen when it is sent anew.
+            Verdict::Gone { reason } | Verdict::Rejected { reason }
+                if matches!(status, 400 | 403 | 404) && code != Some(UNKNOWN_WEBHOOK) =>
+            {
+                Edited::Refused { reason }
+            }
+            verdict => Edited::Judged(verdict),
         }
     }
 
@@ -367,6 +404,43 @@ fn color(severity: Severity) -> u32 {
     }
 }
 
+/// The embed of a part, and how many bridges it has passed.
+fn embed(part: &Part) -> Result<(Embed<'_>, u8), Unsendable> {
+    let stored: Payload = payload(part)?;
+    let (title, description) =
+        part.text
+            .split_at_checked(stored.title_bytes)
+            .ok_or_else(|| Unsendable {
+                reason: "the stored `embed` part is not readable; render it again".into(),
+            })?;
+    let description = if title.is_empty() {
+        description
+    } else {
+        description.strip_prefix('\n').unwrap_or(description)
+    };
+    let embed = Embed {
+        title,
+        description,
+        url: stored.url,
+        color: stored.color,
+        timestamp: stored.timestamp,
+    };
+    Ok((embed, stored.hops))
+}
+
+fn described(method: &'static str, url: String, hops: u8, body: &Body<'_>) -> Call {
+    Call {
+        method,
+        url,
+        headers: vec![
+            ("content-type".into(), "application/json".into()),
+            ("user-agent".into(), USER_AGENT.into()),
+            (HOP_HEADER.into(), hops.saturating_add(1).to_string()),
+        ],
+        body: json(body).into_bytes(),
+    }
+}
+
 /// Where a part goes.
 struct Destination {
     url: String,
@@ -375,13 +449,11 @@ struct Destination {
 }
 
 impl Destination {
-    fn of(context: &CallContext<'_>) -> Result<Self, Unsendable> {
+    /// Where a part goes after the message that came first, if any did.
+    fn of(context: &CallContext<'_>, first: Option<&str>) -> Result<Self, Unsendable> {
         let mut url = answer::address("url", answer::secret(context.secrets, "url")?)?;
-        let opened = context
-            .earlier_ids
-            .first()
-            .filter(|_| context.receiver.thread_name.is_some());
-        let thread = thread(context.receiver)?.or(opened.map(String::as_str));
+        let opened = first.filter(|_| context.receiver.thread_name.is_some());
+        let thread = thread(context.receiver)?.or(opened);
         let kept: Vec<(String, String)> = url
             .query_pairs()
             .filter(|(key, _)| key != "wait" && !(key == "thread_id" && thread.is_some()))

@@ -21,7 +21,7 @@ use super::answer;
 use super::flat::{Flat, Layout, LinkForm};
 use super::split::{Limit, PARTS_MAX, split, units_of};
 use super::{
-    Button, Call, CallContext, Message, NO_WORDS, Pace, Part, Reply, Scope, SecretField, Target,
+    Button, Call, CallContext, Edited, Message, MessageRef, NO_WORDS, Pace, Part, Reply, Scope, SecretField, Target,
     USER_AGENT, Unsendable, Verdict, payload, shortened,
 };
 use crate::domain::spec::{Rate, ReceiverSpec, TargetSpec};
@@ -157,17 +157,8 @@ impl Target for Telegram {
     }
 
     fn call(&self, part: &Part, context: &CallContext<'_>) -> Result<Call, Unsendable> {
-        let stored: Payload = payload(part)?;
         let receiver = context.receiver;
-        let preview = receiver.preview.unwrap_or(context.target.preview);
-        let mut body = json!({
-            "chat_id": chat_id(&receiver.to)?,
-            "text": part.text,
-            "link_preview_options": { "is_disabled": !preview },
-        });
-        if part.kind == TEXT {
-            body["parse_mode"] = "HTML".into();
-        }
+        let mut body = body(part, context)?;
         if receiver.silent {
             body["disable_notification"] = true.into();
         }
@@ -177,20 +168,14 @@ impl Target for Telegram {
         if let Some(thread) = thread_id(receiver)? {
             body["message_thread_id"] = thread.into();
         }
-        if !stored.buttons.is_empty() {
-            let rows: Vec<Value> = stored
-                .buttons
-                .iter()
-                .map(|key| json!([{ "text": key.text, "url": key.url }]))
-                .collect();
-            body["reply_markup"] = json!({ "inline_keyboard": rows });
+        if let Some(earlier) = context.reply_to
+            && let Ok(id) = earlier.id.parse::<i64>()
+        {
+            // One that was deleted meanwhile is no reason not to send.
+            body["reply_parameters"] =
+                json!({ "message_id": id, "allow_sending_without_reply": true });
         }
-        Ok(Call {
-            method: "POST",
-            url: method_url(context, "sendMessage")?,
-            headers: headers(&[("content-type", "application/json")]),
-            body: body.to_string().into_bytes(),
-        })
+        posted(context, "sendMessage", &body)
     }
 
     fn judge(&self, part: &Part, reply: &Reply) -> Verdict {
@@ -208,6 +193,46 @@ impl Target for Telegram {
         }
     }
 
+    fn edit(
+        &self,
+        part: &Part,
+        context: &CallContext<'_>,
+        earlier: MessageRef<'_>,
+    ) -> Option<Result<Call, Unsendable>> {
+        let edited = || {
+            let mut body = body(part, context)?;
+            let id: i64 = earlier.id.parse().map_err(|_| Unsendable {
+                reason: "its earlier message has no number".into(),
+            })?;
+            body["message_id"] = id.into();
+            posted(context, "editMessageText", &body)
+        };
+        Some(edited())
+    }
+
+    fn judge_edit(&self, part: &Part, reply: &Reply) -> Edited {
+        let verdict = self.judge(part, reply);
+        let Ok((status, body)) = answer::answered(reply) else {
+            return Edited::Judged(verdict);
+        };
+        let answer: Option<Answer> = serde_json::from_slice(body).ok();
+        let code = answer.as_ref().and_then(|answer| answer.error_code);
+        match verdict {
+            Verdict::Rejected { reason } if code.unwrap_or(status) == 400 => {
+                let said = answer.map(|answer| answer.description.to_lowercase());
+                if said.is_some_and(|said| said.contains("not modified")) {
+                    // It says so already.
+                    return Edited::Judged(Verdict::Sent {
+                        ids: Vec::new(),
+                        pause: None,
+                    });
+                }
+                Edited::Refused { reason }
+            }
+            verdict => Edited::Judged(verdict),
+        }
+    }
+
     fn probe(&self, context: &CallContext<'_>) -> Option<Result<Call, Unsendable>> {
         Some(method_url(context, "getMe").map(|url| Call {
             method: "GET",
@@ -216,6 +241,39 @@ impl Target for Telegram {
             body: Vec::new(),
         }))
     }
+}
+
+/// What is said, whether it is sent or edited.
+fn body(part: &Part, context: &CallContext<'_>) -> Result<Value, Unsendable> {
+    let stored: Payload = payload(part)?;
+    let receiver = context.receiver;
+    let preview = receiver.preview.unwrap_or(context.target.preview);
+    let mut body = json!({
+        "chat_id": chat_id(&receiver.to)?,
+        "text": part.text,
+        "link_preview_options": { "is_disabled": !preview },
+    });
+    if part.kind == TEXT {
+        body["parse_mode"] = "HTML".into();
+    }
+    if !stored.buttons.is_empty() {
+        let rows: Vec<Value> = stored
+            .buttons
+            .iter()
+            .map(|key| json!([{ "text": key.text, "url": key.url }]))
+            .collect();
+        body["reply_markup"] = json!({ "inline_keyboard": rows });
+    }
+    Ok(body)
+}
+
+fn posted(context: &CallContext<'_>, method: &str, body: &Value) -> Result<Call, Unsendable> {
+    Ok(Call {
+        method: "POST",
+        url: method_url(context, method)?,
+        headers: headers(&[("content-type", "application/json")]),
+        body: body.to_string().into_bytes(),
+    })
 }
 
 fn headers(more: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::holds::{KeyR1, key, key_r1};
 use super::intake::{unknown, unknown_code};
 use super::{Texts, put, take};
-use crate::domain::event::{Action, Answer, Event, Outcome};
+use crate::domain::event::{Action, Answer, Event, Outcome, Remember};
 use crate::domain::reason::What;
 use crate::targets::{Part, Scope};
 
@@ -28,7 +28,7 @@ struct ComposedR1<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct AnswerR1<'a> {
+pub(super) struct AnswerR1<'a> {
     http_status: Option<u16>,
     text: &'a str,
     duration_ms: u32,
@@ -113,12 +113,14 @@ struct SettledR1<'a> {
     answer: AnswerR1<'a>,
 }
 
-/// Like revision 1, with until when the service wants nothing more.
+/// Like revision 1, with until when the service wants nothing more, and what the message means to
+/// later ones.
 #[derive(Serialize, Deserialize)]
 struct SettledR2<'a> {
     #[serde(borrow)]
     first: SettledR1<'a>,
     pause_until: Option<i64>,
+    remember: u8,
 }
 
 impl<'a> From<SettledR1<'a>> for SettledR2<'a> {
@@ -126,6 +128,7 @@ impl<'a> From<SettledR1<'a>> for SettledR2<'a> {
         SettledR2 {
             first,
             pause_until: None,
+            remember: remember_code(Remember::No),
         }
     }
 }
@@ -153,7 +156,7 @@ struct ReceiverR1<'a> {
     text: &'a str,
 }
 
-fn answer_r1(answer: &Answer) -> AnswerR1<'_> {
+pub(super) fn answer_r1(answer: &Answer) -> AnswerR1<'_> {
     AnswerR1 {
         http_status: answer.http_status,
         text: &answer.text,
@@ -161,7 +164,7 @@ fn answer_r1(answer: &Answer) -> AnswerR1<'_> {
     }
 }
 
-fn answer(answer: AnswerR1<'_>, texts: Texts) -> Answer {
+pub(super) fn answer(answer: AnswerR1<'_>, texts: Texts) -> Answer {
     Answer {
         http_status: answer.http_status,
         text: texts.unread(answer.text),
@@ -198,6 +201,14 @@ fn action_code(action: Action) -> u8 {
         Action::Retry => 0,
         Action::Drop => 1,
         Action::Confirm => 2,
+    }
+}
+
+fn remember_code(remember: Remember) -> u8 {
+    match remember {
+        Remember::No => 0,
+        Remember::Keep => 1,
+        Remember::Forget => 2,
     }
 }
 
@@ -323,6 +334,7 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             ids,
             answer,
             pause_until,
+            remember,
         } => put(
             &SettledR2 {
                 first: SettledR1 {
@@ -336,6 +348,7 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
                     answer: answer_r1(answer),
                 },
                 pause_until: *pause_until,
+                remember: remember_code(*remember),
             },
             out,
         ),
@@ -485,11 +498,18 @@ pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Ev
             let SettledR2 {
                 first: settled,
                 pause_until,
+                remember,
             } = match revision {
                 1 => take::<SettledR1<'_>>(bytes)?.into(),
                 _newest => take(bytes)?,
             };
             let all = [Outcome::Sent, Outcome::Parked, Outcome::Dropped];
+            let meanings = [Remember::No, Remember::Keep, Remember::Forget];
+            let remember = by_code("meaning", meanings, remember, remember_code)?;
+            let of_ids = match remember {
+                Remember::Keep => Texts::All,
+                Remember::No | Remember::Forget => texts,
+            };
             Event::DeliverySettled {
                 delivery: key(settled.delivery),
                 notice: settled.notice,
@@ -498,9 +518,10 @@ pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Ev
                 why: What::from_code(settled.why)
                     .ok_or_else(|| format!("unknown reason {}", settled.why))?,
                 detail: settled.detail.to_owned(),
-                ids: owned(settled.ids, texts),
+                ids: owned(settled.ids, of_ids),
                 answer: answer(settled.answer, texts),
                 pause_until,
+                remember,
             }
         }
         37 => {

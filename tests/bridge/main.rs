@@ -14,3 +14,4 @@ mod pace;
 mod pages;
 mod redaction;
 mod storage;
+mod update;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use notify_bridge::domain::command::{
-    Accept, Attempted, Claim, Command, Composed, Configure, Context, Put, Refusal, Report, Told,
+    Accept, Attempted, Claim, Command, Composed, Configure, Context, Put, Refusal, Report, Saying, Told,
 };
 use notify_bridge::domain::decide::{Decided, decide};
 use notify_bridge::domain::event::{Answer, DeliveryKey, Event, RequestKeys};
@@ -140,6 +140,15 @@ impl Core {
     }
 
     pub fn report(&mut self, key: DeliveryKey, result: Attempted) -> Result<Told, Refusal> {
+        self.report_saying(key, result, Saying::default())
+    }
+
+    pub fn report_saying(
+        &mut self,
+        key: DeliveryKey,
+        result: Attempted,
+        saying: Saying,
+    ) -> Result<Told, Refusal> {
         let (attempt, part) = self
             .state
             .outbox
@@ -158,6 +167,7 @@ impl Core {
             parts: 2,
             result,
             answer,
+            saying,
         })))
     }
 

@@ -25,6 +25,7 @@ mod driver;
 mod flow;
 mod pace;
 mod sessions;
+mod update;
 
 #[derive(Debug, Clone)]
 enum Step {

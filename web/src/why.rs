@@ -190,6 +190,10 @@ pub fn reason(reason: &Reason) -> Line {
                 @if let Some(moment) = &reason.until { " Tried again " (parts::moment_ahead(moment)) "." }
             },
         ),
+        "edited" => line(
+            Sign::Yes,
+            html! { "The earlier message in " (place(reason)) " was edited to say it" (because) },
+        ),
         "fallback_used" => line(
             Sign::Fault,
             html! { "Put in another way and sent again" (because) },

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::super::command::{Attempted, Claim, Context, Refusal, Report, Told};
-use super::super::event::{ANSWER_BYTES_MAX, Action, Answer, DeliveryKey, Event, Outcome};
+use super::super::command::{Attempted, Claim, Context, Refusal, Report, Saying, Told};
+use super::super::event::{
+    ANSWER_BYTES_MAX, Action, Answer, DeliveryKey, Event, Outcome, Remember,
+};
 use super::super::notice::cut;
 use super::super::reason::What;
 use super::super::spec::UnknownPolicy;
@@ -232,6 +234,7 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
         part: delivery.part,
         answer: report.answer,
         context,
+        saying: report.saying,
     };
     Ok(match report.result {
         Attempted::Unsendable(reason) => attempt.parked(What::Unsendable, reason),
@@ -243,6 +246,7 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
                 policy: UnknownPolicy::Park,
             }),
         },
+        Attempted::EditRefused(reason) => attempt.sent_anew(reason),
         Attempted::Judged(verdict) => match verdict {
             Verdict::Sent { ids, pause } => attempt.sent(ids, pause, report.parts),
             Verdict::Retry {
@@ -274,6 +278,7 @@ struct Attempt<'a> {
     part: u16,
     answer: Answer,
     context: &'a Context,
+    saying: Saying,
 }
 
 impl Attempt<'_> {
@@ -285,6 +290,15 @@ impl Attempt<'_> {
         });
         ids.retain(|id| id.len() <= ID_BYTES_MAX);
         ids.truncate(IDS_MAX);
+        let Saying { remember, edited } = self.saying;
+        let why = if edited.is_some() {
+            What::Edited
+        } else {
+            What::Sent
+        };
+        if ids.is_empty() {
+            ids.extend(edited);
+        }
         let (delivery, notice, part) = (self.key, self.delivery.notice, self.part);
         Decided::done(if part.saturating_add(1) < parts {
             Event::PartSent {
@@ -301,12 +315,23 @@ impl Attempt<'_> {
                 notice,
                 part,
                 outcome: Outcome::Sent,
-                why: What::Sent,
+                why,
                 detail: String::new(),
                 ids,
                 answer: self.answer,
                 pause_until,
+                remember,
             }
+        })
+    }
+
+    fn sent_anew(self, reason: String) -> Decided {
+        Decided::done(Event::EditRefused {
+            delivery: self.key,
+            notice: self.delivery.notice,
+            part: self.part,
+            reason: shortened(reason),
+            answer: self.answer,
         })
     }
 
@@ -429,6 +454,7 @@ impl Attempt<'_> {
             ids: Vec::new(),
             answer: self.answer,
             pause_until: None,
+            remember: Remember::No,
         })
     }
 }
@@ -482,6 +508,7 @@ pub(super) fn settle(
         ids: Vec::new(),
         answer: Answer::default(),
         pause_until: None,
+        remember: Remember::No,
     }
 }
 

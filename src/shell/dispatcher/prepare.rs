@@ -12,6 +12,7 @@ use crate::domain::event::{DeliveryKey, PlannedLink};
 use crate::domain::spec::{LinkSpec, ReceiverSpec, SecretMarks, TargetSpec};
 use crate::projections::configuration::Configuration;
 use crate::projections::outbox::Delivery;
+use crate::projections::told;
 use crate::shell::families::Origin;
 use crate::targets::{self, Message};
 use crate::templates::{Rendered, Scene, Words, render, render_body};
@@ -28,6 +29,10 @@ pub(super) struct Prepared {
     pub(super) words: Option<Arc<Option<Words>>>,
     pub(super) locale: String,
     pub(super) tracker: Option<String>,
+    /// Whether later notices of a subject edit its earlier message.
+    pub(super) updates: bool,
+    /// What was told of the subject before.
+    pub(super) earlier: Option<told::Message>,
 }
 
 impl Dispatch {
@@ -65,7 +70,14 @@ impl Dispatch {
             .or_else(|| link.and_then(|link| link.locale.clone()))
             .or_else(|| spec.locale.clone())
             .unwrap_or_else(|| configuration.settings.locale.clone());
+        let place = told::Place {
+            via: delivery.via,
+            receiver: delivery.receiver,
+            subject: delivery.subject,
+        };
         Some(Prepared {
+            updates: link.is_some_and(|link| link.update),
+            earlier: state.told.get(place).cloned(),
             config_revision: configuration.revision,
             target_revision: target.entity.revision,
             marks: target.entity.secrets.clone(),

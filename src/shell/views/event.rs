@@ -245,6 +245,7 @@ fn data(recorded: &Recorded<Event>) -> Value {
             ids,
             answer,
             pause_until,
+            remember,
         } => json!({
             "delivery": key(*delivery),
             "notice": notice,
@@ -255,6 +256,20 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "message_ids": ids,
             "answer": answered(answer),
             "pause_until": pause_until.map(moment),
+            "remember": remember,
+        }),
+        Event::EditRefused {
+            delivery,
+            notice,
+            part,
+            reason,
+            answer,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "part": part,
+            "reason": reason,
+            "answer": answered(answer),
         }),
         Event::OutcomeUnknown {
             delivery,
