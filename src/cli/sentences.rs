@@ -80,6 +80,17 @@ pub fn reason(reason: &Value) -> (Look, String) {
             ),
         ),
         "attempt_failed" | "retry_at" => (Look::Waiting, format!("Did not get through{because}")),
+        "edited" => (
+            Look::Good,
+            format!("The earlier message at {target} was edited{because}"),
+        ),
+        "held_pacing" => (
+            Look::Waiting,
+            format!(
+                "Waits for its turn{because}; about {}",
+                day_and_time(until)
+            ),
+        ),
         "fallback_used" => (Look::Waiting, format!("Sent in plainer words{because}")),
         "receiver_gone" => (
             Look::Bad,

@@ -55,17 +55,27 @@ pub const SCANNED_ROWS_MAX: usize = 200_000;
 /// Gets at the state: a running program's, briefly, or that of a stopped store.
 pub trait Look {
     fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T;
+    /// Microseconds since 1970; `None` where nothing is sent, and so nothing has a time ahead.
+    fn now(&self) -> Option<i64>;
 }
 
 impl Look for Ledger {
     fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T {
         see(&self.state())
     }
+
+    fn now(&self) -> Option<i64> {
+        Some(self.clock().now())
+    }
 }
 
 impl Look for State {
     fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T {
         see(self)
+    }
+
+    fn now(&self) -> Option<i64> {
+        None
     }
 }
 

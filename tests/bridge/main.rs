@@ -12,6 +12,8 @@ mod harness;
 mod health;
 mod holds;
 mod intake;
+mod pace;
 mod pages;
 mod redaction;
 mod storage;
+mod update;

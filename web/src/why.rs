@@ -176,6 +176,7 @@ pub fn reason(reason: &Reason) -> Line {
         "held_grouping" => held("grouped with others"),
         "held_breaker" => held("the target keeps failing"),
         "held_backoff" => held("the target asked to wait"),
+        "held_pacing" => held("no faster than its pace"),
         "held_operator" => held("a person moved it"),
         "held_restored" => held("the store was restored; a person decides"),
         "unsendable" => line(
@@ -188,6 +189,10 @@ pub fn reason(reason: &Reason) -> Line {
                 "Sending to " (place(reason)) " failed" (because)
                 @if let Some(moment) = &reason.until { " Tried again " (parts::moment_ahead(moment)) "." }
             },
+        ),
+        "edited" => line(
+            Sign::Yes,
+            html! { "The earlier message in " (place(reason)) " was edited to say it" (because) },
         ),
         "fallback_used" => line(
             Sign::Fault,
