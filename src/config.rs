@@ -17,6 +17,7 @@ mod export;
 mod later;
 mod names;
 mod plan;
+mod policy;
 mod provider;
 pub mod quantity;
 mod reader;

@@ -9,3 +9,4 @@ pub mod counts;
 pub mod health;
 pub mod outbox;
 pub mod seen;
+pub mod subjects;

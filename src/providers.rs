@@ -6,6 +6,7 @@
 //! The way of a request: [`verify()`] → [`Webhook::document`] (bytes) → [`Webhook::read`] (a value,
 //! within the bounds of [`json`]) → [`Readable::of`] → [`Webhook::notices`].
 
+pub mod bridge;
 mod forge;
 mod gitea;
 mod github;

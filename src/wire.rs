@@ -12,6 +12,7 @@ use crate::domain::state::State;
 
 mod configuration;
 mod delivery;
+mod holds;
 mod intake;
 
 /// Kind numbers with the newest revision of each and the name it has in `log` and the API.
@@ -28,9 +29,9 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (10, 1, "session_began"),
     (11, 1, "session_seen"),
     (12, 1, "session_ended"),
-    (20, 1, "notice_accepted"),
+    (20, 2, "notice_accepted"),
     (21, 1, "intake_unreadable"),
-    (22, 1, "notice_resent"),
+    (22, 2, "notice_resent"),
     (30, 1, "message_composed"),
     (31, 1, "attempt_started"),
     (32, 1, "part_sent"),
@@ -40,6 +41,8 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (36, 1, "delivery_settled"),
     (37, 1, "outcome_unknown"),
     (38, 1, "delivery_operated"),
+    (39, 1, "hold_changed"),
+    (43, 1, "delivery_merged"),
     (40, 1, "receiver_gone"),
     (41, 1, "receiver_moved"),
     (42, 1, "receiver_restored"),
@@ -75,6 +78,8 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::DeliverySettled { .. } => 36,
         Event::OutcomeUnknown { .. } => 37,
         Event::DeliveryOperated { .. } => 38,
+        Event::HoldChanged { .. } => 39,
+        Event::DeliveryMerged { .. } => 43,
         Event::ReceiverGone { .. } => 40,
         Event::ReceiverMoved { .. } => 41,
         Event::ReceiverRestored { .. } => 42,
@@ -98,7 +103,11 @@ impl Payload for Event {
     }
 
     fn revision(&self) -> u16 {
-        1
+        let kind = kind_of(self);
+        KINDS
+            .iter()
+            .find(|(number, ..)| *number == kind)
+            .map_or(1, |(_, newest, _)| *newest)
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
@@ -133,6 +142,7 @@ impl Payload for Event {
             | Event::ReceiverGone { .. }
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. } => delivery::encode(self, out),
+            Event::HoldChanged { .. } | Event::DeliveryMerged { .. } => holds::encode(self, out),
         }
     }
 
@@ -152,7 +162,9 @@ impl Payload for Event {
             | Event::ClaimReturned { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
-            | Event::DeliveryOperated { notice, .. } => Stream::Of(*notice),
+            | Event::DeliveryOperated { notice, .. }
+            | Event::HoldChanged { notice, .. }
+            | Event::DeliveryMerged { notice, .. } => Stream::Of(*notice),
             Event::Founded { .. }
             | Event::SettingsChanged { .. }
             | Event::EntityPut { .. }
@@ -217,7 +229,8 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
     }
     let decoded = match kind {
         1..=12 | 50..=52 => configuration::decode(kind, bytes),
-        20..=22 => intake::decode(kind, bytes, texts),
+        20..=22 => intake::decode(kind, revision, bytes, texts),
+        39 | 43 => holds::decode(kind, bytes, texts),
         _ => delivery::decode(kind, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -242,7 +255,8 @@ pub fn weight(event: &Event) -> usize {
             link.tracker_name.len() + link.target_name.len() + link.link_name.len() + ENTRY
         });
         // A planned delivery is two numbers of at most five and three bytes.
-        routed.sum::<usize>() + links.sum::<usize>() + plan.planned.len() * 8
+        let ways = plan.ways.iter().map(|way| way.detail.len() + 2 * ENTRY);
+        routed.sum::<usize>() + links.sum::<usize>() + plan.planned.len() * 8 + ways.sum::<usize>()
     };
     FIXED
         + match event {
@@ -272,11 +286,18 @@ pub fn weight(event: &Event) -> usize {
                 ..
             } => detail.len() + texts(ids) + answer.text.len(),
             Event::DeliveryOperated { by, .. } | Event::ReceiverRestored { by, .. } => by.len(),
+            Event::HoldChanged {
+                detail,
+                unwanted,
+                by,
+                ..
+            } => detail.len() + by.len() + unwanted.len() * 10,
             Event::ReceiverGone { reason, .. } => reason.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
             Event::AttemptStarted { .. }
             | Event::ClaimReturned { .. }
             | Event::OutcomeUnknown { .. }
+            | Event::DeliveryMerged { .. }
             | Event::ClockStepped { .. } => 0,
             // Rare, and their specs are written as JSON: written once more to be measured.
             Event::Founded { .. }
@@ -302,7 +323,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 2;
+pub const SNAPSHOT_FORMAT: u32 = 3;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {

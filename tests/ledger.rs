@@ -108,6 +108,7 @@ fn message(title: &str) -> Command {
         targets: vec!["box".into()],
         receiver: None,
         tag: None,
+        at_once: false,
         by: "test".into(),
     }))
 }

@@ -15,6 +15,7 @@ use notify_bridge::domain::event::{
     Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, Planned, PlannedLink,
     RequestKeys, Role, RowFacts, Session, Token, TokenScope, User,
 };
+use notify_bridge::domain::hold::{Hold, Planning, Thread, Way};
 use notify_bridge::domain::notice::{
     Collection, Item, Items, NoticeDraft, Severity, Subject, Transition,
 };
@@ -78,7 +79,50 @@ fn plan() -> Plan {
                 link: 0,
             },
         ],
+        ways: ways(),
     }
+}
+
+/// Every way a planned delivery may go.
+fn ways() -> Vec<Planning> {
+    let host = DeliveryKey {
+        position: 60_000,
+        ordinal: 2,
+    };
+    let thread = Thread {
+        key: 77,
+        closes: true,
+    };
+    let hold = Hold {
+        until: 1_795_521_700_000_000,
+        why: What::HeldQuietHours,
+        slot: 78,
+    };
+    let until = 1_795_521_800_000_000;
+    let all = [
+        Way::Now {
+            silent: true,
+            pierced: false,
+        },
+        Way::Held { hold, thread },
+        Way::Merged {
+            host,
+            until,
+            thread,
+        },
+        Way::Cancelled { host, thread },
+        Way::Dropped {
+            why: What::DroppedQuietHours,
+        },
+    ];
+    all.into_iter()
+        .zip(0u16..)
+        .map(|(way, index)| Planning {
+            index,
+            way,
+            detail: "22:00–07:00".into(),
+        })
+        .collect()
 }
 
 fn notice() -> NoticeDraft {
@@ -141,7 +185,7 @@ fn samples() -> Vec<Event> {
             settings: Settings {
                 timezone: "Europe/Lisbon".into(),
                 locale: "pt".into(),
-                public_url: None,
+                ..Settings::default()
             },
             by: by(),
         },
@@ -235,6 +279,7 @@ fn samples() -> Vec<Event> {
             },
             subject: 13,
             plan: plan(),
+            why: What::Repeated,
             by: by(),
         },
         Event::MessageComposed {
@@ -303,6 +348,30 @@ fn samples() -> Vec<Event> {
             action: Action::Confirm,
             by: by(),
         },
+        Event::HoldChanged {
+            delivery: key(),
+            notice: 69_000,
+            hold: Some(Hold {
+                until: i64::MAX,
+                why: What::HeldOperator,
+                slot: 0,
+            }),
+            silent: true,
+            pierced: false,
+            why: What::HeldOperator,
+            detail: "until somebody is back".into(),
+            unwanted: vec![68_000, 68_001],
+            by: by(),
+        },
+        Event::DeliveryMerged {
+            delivery: key(),
+            notice: 69_000,
+            host: DeliveryKey {
+                position: 60_000,
+                ordinal: 2,
+            },
+            until: 1_795_521_800_000_000,
+        },
         Event::ReceiverGone {
             target: 8,
             receiver: 9,
@@ -360,6 +429,52 @@ fn every_kind_and_revision_reads_and_writes_its_golden() {
     }
 }
 
+/// Events as they were written before deliveries could be held.
+#[test]
+fn earlier_revisions_read_as_what_they_meant() {
+    for (event, (kind, revision, name)) in samples().into_iter().zip(KINDS) {
+        let expected = match event {
+            Event::Accepted(mut accepted) => {
+                accepted.plan.ways.clear();
+                Event::Accepted(accepted)
+            }
+            Event::Resent {
+                seed,
+                notice,
+                day,
+                provider,
+                row,
+                subject,
+                mut plan,
+                why: _,
+                by,
+            } => {
+                plan.ways.clear();
+                let why = What::Resent;
+                Event::Resent {
+                    seed,
+                    notice,
+                    day,
+                    provider,
+                    row,
+                    subject,
+                    plan,
+                    why,
+                    by,
+                }
+            }
+            other => other,
+        };
+        for earlier in 1..*revision {
+            let path = fixtures().join(format!("events/{name}.r{earlier}"));
+            let golden = std::fs::read_to_string(&path).expect(name);
+            let golden = hex::decode(golden.trim()).expect("hex");
+            let read = Event::decode(*kind, earlier, &golden);
+            assert_eq!(read.as_ref(), Ok(&expected), "{name} r{earlier}");
+        }
+    }
+}
+
 #[test]
 fn bytes_are_decoded_exactly() {
     for event in samples() {
@@ -367,13 +482,13 @@ fn bytes_are_decoded_exactly() {
         event.encode(&mut bytes);
         for cut in 0..bytes.len() {
             assert!(
-                Event::decode(event.kind(), 1, &bytes[..cut]).is_err(),
+                Event::decode(event.kind(), event.revision(), &bytes[..cut]).is_err(),
                 "{cut} bytes of {event:?}"
             );
         }
         bytes.push(0);
         assert!(matches!(
-            Event::decode(event.kind(), 1, &bytes),
+            Event::decode(event.kind(), event.revision(), &bytes),
             Err(DecodeError::Malformed { .. })
         ));
     }
@@ -386,10 +501,10 @@ fn what_is_not_known_is_named_and_never_skipped() {
         Err(DecodeError::UnknownKind { kind: 999 })
     );
     assert_eq!(
-        Event::decode(20, 2, &[]),
+        Event::decode(20, 3, &[]),
         Err(DecodeError::UnknownRevision {
             kind: 20,
-            revision: 2
+            revision: 3
         })
     );
     for (kind, _, name) in KINDS {

@@ -56,6 +56,7 @@ pub async fn send(args: &SendArgs) -> Result<(), Failure> {
                 targets: vec![args.target.clone()],
                 receiver: None,
                 tag: None,
+                at_once: false,
                 by: BY.to_owned(),
             };
             let key_file = args.place.secret_key_file.as_deref();

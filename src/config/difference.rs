@@ -83,8 +83,8 @@ fn compare(path: &str, before: &Value, after: &Value, changes: &mut Vec<FieldCha
 fn one(path: &str, before: Option<&Value>, after: Option<&Value>, changes: &mut Vec<FieldChange>) {
     match (before, after) {
         (Some(before), Some(after)) => compare(path, before, after, changes),
-        // Of a list that comes or goes each entry is told.
-        (None, Some(Value::Array(_))) => {
+        // Of a list that comes or goes each entry is told; one that is empty says something too.
+        (None, Some(Value::Array(list))) if !list.is_empty() => {
             compare(
                 path,
                 &Value::Array(Vec::new()),
@@ -92,7 +92,7 @@ fn one(path: &str, before: Option<&Value>, after: Option<&Value>, changes: &mut 
                 changes,
             );
         }
-        (Some(Value::Array(_)), None) => {
+        (Some(Value::Array(list)), None) if !list.is_empty() => {
             compare(
                 path,
                 before.unwrap_or(&Value::Null),
@@ -217,6 +217,8 @@ mod tests {
             json!({"kinds": ["a", "b"]}),
             &[r#"kinds ["a"] → ["a","b"]"#],
         );
+        check(json!({}), json!({"quiet": []}), &["quiet + []"]);
+        check(json!({"quiet": []}), json!({}), &["quiet - []"]);
         check(
             json!({"text": "a\u{1b}[2J\n"}),
             json!({}),

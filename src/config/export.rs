@@ -1,5 +1,6 @@
 //! The configuration as a file that `read` accepts and whose plan is empty.
 
+use serde::Serialize;
 use toml::{Table, Value};
 
 use super::Present;
@@ -24,6 +25,7 @@ pub fn export(present: &Present, secrets: Opened<'_>) -> String {
     file.text("timezone", &present.settings.timezone);
     file.text("locale", &present.settings.locale);
     file.some_text("public_url", present.settings.public_url.as_deref());
+    file.said("quiet", present.settings.quiet.as_ref());
     let order = [
         EntityKind::Provider,
         EntityKind::Template,
@@ -89,6 +91,13 @@ impl File {
         }
     }
 
+    /// What stands in a spec in the words of the file.
+    fn said<T: Serialize>(&mut self, key: &str, value: Option<&T>) {
+        if let Some(value) = value.and_then(in_words) {
+            self.pair(key, &value);
+        }
+    }
+
     /// Tables one a line, so that a change of one is a change of one line.
     fn tables(&mut self, key: &str, tables: Vec<Table>) {
         if tables.is_empty() {
@@ -132,6 +141,8 @@ impl File {
         if let Some(map) = &spec.map {
             self.pair("map", &map_value(map));
         }
+        self.said("quiet", spec.quiet.as_ref());
+        self.said("expect", spec.expect.as_ref());
     }
 
     fn target(&mut self, spec: &TargetSpec, open: &dyn Fn(&str) -> Option<Secret>) {
@@ -156,6 +167,10 @@ impl File {
         }
         self.texts("targets", &spec.targets);
         self.texts("off", &spec.off);
+        self.said("quiet", spec.quiet.as_ref());
+        if let Some(pace) = spec.pace {
+            self.text("pace", &rate_text(pace));
+        }
         if spec.receivers != [implied_receiver()] {
             let tables = spec.receivers.iter().map(receiver_table).collect();
             self.tables("receivers", tables);
@@ -168,6 +183,16 @@ impl File {
         self.texts("kinds", &spec.kinds);
         self.texts("collections", &spec.collections);
         self.some_text("where", spec.filter.as_deref());
+        self.said("quiet", spec.quiet.as_ref());
+        self.said("group", spec.group.as_ref());
+        self.said("settle", spec.settle.as_ref());
+        self.said("settle_max", spec.settle_max.as_ref());
+        self.said("severity", spec.severity.as_ref());
+        self.said(
+            "inhibit",
+            Some(&spec.inhibit).filter(|rules| !rules.is_empty()),
+        );
+        self.said("expect", spec.expect.as_ref());
         self.tables("links", spec.links.iter().map(link_table).collect());
     }
 
@@ -191,6 +216,11 @@ impl Inline {
         }
         self
     }
+}
+
+/// A value whose JSON is already what a file says.
+fn in_words<T: Serialize>(value: &T) -> Option<Value> {
+    Value::try_from(value).ok()
 }
 
 fn verify_value(verify: &Verify) -> Value {
@@ -255,6 +285,10 @@ fn receiver_table(receiver: &ReceiverSpec) -> Table {
         .with("protect", yes(receiver.protect))
         .with("preview", receiver.preview)
         .with("enabled", Some(false).filter(|_| !receiver.enabled))
+        .with("quiet", receiver.quiet.as_ref().and_then(in_words))
+        .with("pace", receiver.pace.map(rate_text))
+        .with("digest", receiver.digest.as_ref().and_then(in_words))
+        .with("storm", receiver.storm.map(|rate| rate_text(Some(rate))))
         .0
 }
 
@@ -263,6 +297,12 @@ fn link_table(link: &LinkSpec) -> Table {
         UnknownPolicy::Retry => None,
         UnknownPolicy::Park => Some("park"),
     };
+    let digest = match &link.digest {
+        None => None,
+        Some(None) => Some(Value::from("off")),
+        Some(Some(digest)) => in_words(digest),
+    };
+    let anew = LinkSpec::to(link.target.as_str());
     Inline::default()
         .with("target", Some(link.target.as_str()))
         .with("name", link.name.as_deref())
@@ -270,7 +310,23 @@ fn link_table(link: &LinkSpec) -> Table {
         .with("template", link.template.as_deref())
         .with("locale", link.locale.as_deref())
         .with("unknown", unknown)
+        .with("quiet", link.quiet.as_ref().and_then(in_words))
+        .with("digest", digest)
+        .with("pierce", changed(link.pierce, anew.pierce))
+        .with("fallback", link.fallback.as_deref())
+        .with(
+            "fallback_after",
+            link.fallback_after.as_ref().and_then(in_words),
+        )
+        .with("update", Some(true).filter(|_| link.update))
+        .with("catch_up", changed(link.catch_up, anew.catch_up))
+        .with("wall_clock", changed(link.wall_clock, anew.wall_clock))
         .0
+}
+
+/// A value that is not as it would be anyway.
+fn changed<T: PartialEq + Serialize>(value: T, default: T) -> Option<Value> {
+    (value != default).then(|| in_words(&value)).flatten()
 }
 
 fn words_value(words: &WordsSpec) -> Value {

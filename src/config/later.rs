@@ -1,5 +1,5 @@
 //! Keys of the contract that this version does not have yet. They are refused by name, so that
-//! nobody believes a window or a digest is in force that is not.
+//! nobody believes something is in force that is not.
 
 /// The place whose missing keys are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,9 +10,8 @@ pub(super) enum Later {
     Target,
     Receiver,
     Tracker,
-    Link,
     Template,
-    /// A small table that has every key it will have.
+    /// A table that has every key it will have.
     Nothing,
 }
 
@@ -20,11 +19,9 @@ impl Later {
     fn keys(self) -> &'static [&'static str] {
         match self {
             Later::File => &["bot", "command", "action"],
-            Later::Settings => &["retention", "backup", "quiet"],
-            Later::Provider => &["quiet", "expect", "interval", "adaptive_max_skip", "listen"],
+            Later::Settings => &["retention", "backup"],
+            Later::Provider => &["interval", "adaptive_max_skip", "listen"],
             Later::Target => &[
-                "quiet",
-                "pace",
                 "bot",
                 "max_media",
                 "media",
@@ -33,28 +30,8 @@ impl Later {
                 "large_video",
                 "chat_action",
             ],
-            Later::Receiver => &["quiet", "pace", "digest", "storm", "spoiler"],
-            Later::Tracker => &[
-                "quiet",
-                "group",
-                "settle",
-                "settle_max",
-                "severity",
-                "inhibit",
-                "expect",
-                "options",
-                "interval",
-                "adaptive_max_skip",
-            ],
-            Later::Link => &[
-                "quiet",
-                "digest",
-                "pierce",
-                "fallback",
-                "update",
-                "catch_up",
-                "wall_clock",
-            ],
+            Later::Receiver => &["spoiler"],
+            Later::Tracker => &["options", "interval", "adaptive_max_skip"],
             Later::Template => &["enabled"],
             Later::Nothing => &[],
         }
@@ -87,7 +64,6 @@ pub(super) const PROVIDER_KINDS: &[&str] = &[
     "slack",
     "discord",
     "scheduler",
-    "bridge",
 ];
 
 /// Target kinds of the contract; those not registered are not had yet.

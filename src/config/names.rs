@@ -11,9 +11,10 @@ use super::secrets::{SecretField, Secrets};
 use super::shapes::{BROADCAST, Checks, ProviderShape, TargetShape};
 use super::wording::{listed, shown, suggestion};
 use super::{
-    Draft, ENTITIES_MAX, ENTITY_BYTES_MAX, LINE_BYTES_MAX, provider, target, template, tracker,
+    BROADCAST_TARGETS_MAX, Draft, ENTITIES_MAX, ENTITY_BYTES_MAX, LINE_BYTES_MAX, provider, target,
+    template, tracker,
 };
-use crate::domain::spec::{EntityKind, EntitySpec};
+use crate::domain::spec::{BRIDGE, EntityKind, EntitySpec};
 
 /// An entity that a file names.
 struct Named {
@@ -23,6 +24,8 @@ struct Named {
     line: u32,
     /// The kind of a provider or target; empty for others.
     kind: String,
+    /// The targets of a broadcast.
+    members: Vec<String>,
 }
 
 /// Every entity of the files and of what is present, by kind and name.
@@ -54,6 +57,7 @@ impl<'a> Names<'a> {
             named: BTreeMap::new(),
             notice_kinds: kinds
                 .filter_map(checks.provider)
+                .chain([ProviderShape::bridge()])
                 .flat_map(|shape| shape.notice_kinds)
                 .collect(),
             complete: tables.iter().all(Option::is_some),
@@ -109,6 +113,15 @@ impl<'a> Names<'a> {
                     }
                     EntityKind::Tracker | EntityKind::Template => String::new(),
                 },
+                members: match entry.get("targets").map(|targets| targets.get_ref()) {
+                    Some(DeValue::Array(members)) => members
+                        .iter()
+                        .take(BROADCAST_TARGETS_MAX)
+                        .filter_map(|member| member.get_ref().as_str())
+                        .map(str::to_owned)
+                        .collect(),
+                    Some(_) | None => Vec::new(),
+                },
             });
     }
 
@@ -122,6 +135,9 @@ impl<'a> Names<'a> {
         let key = (kind, name.to_owned());
         if let Some(named) = self.named.get(&key) {
             return Some(&named.kind);
+        }
+        if (kind, name) == (EntityKind::Provider, BRIDGE) {
+            return Some(BRIDGE);
         }
         let existing = self.checks.present.entities.get(&key)?;
         Some(match &existing.spec {
@@ -142,7 +158,8 @@ impl<'a> Names<'a> {
             .keys()
             .chain(present)
             .filter(|(of, _)| *of == kind)
-            .map(|(_, name)| name.as_str());
+            .map(|(_, name)| name.as_str())
+            .chain((kind == EntityKind::Provider).then_some(BRIDGE));
         let word = kind.as_str();
         field.problem(format!(
             "there is no {word} {}{}",
@@ -162,6 +179,11 @@ impl<'a> Names<'a> {
         let Some(name) = field.slug() else {
             return String::new();
         };
+        if (kind, name.as_str()) == (EntityKind::Provider, BRIDGE) {
+            field.problem(
+                "is the name of the bridge itself, under which it tells how it is doing; choose another",
+            );
+        }
         if let Some(first) = self.named.get(&(kind, name.clone()))
             && (first.page, first.at) != (page_number, at)
         {
@@ -176,13 +198,39 @@ impl<'a> Names<'a> {
         name
     }
 
+    /// The targets that messages to this one are for in the end: a broadcast's own, else itself.
+    pub fn reached_by(&self, target: &str) -> BTreeSet<String> {
+        let key = (EntityKind::Target, target.to_owned());
+        let members = match (self.named.get(&key), self.checks.present.entities.get(&key)) {
+            (Some(named), _) if named.kind == BROADCAST => &named.members[..],
+            (None, Some(existing)) => broadcast_members(&existing.spec),
+            (Some(_), _) | (None, None) => &[],
+        };
+        reached(target, members).map(str::to_owned).collect()
+    }
+
+    /// The kind of a provider that is being configured.
     pub fn provider_shape(&self, field: &Field<'_>, kind: &str) -> Option<ProviderShape> {
+        if kind == BRIDGE {
+            field.problem(
+                "is the kind of the bridge itself, which is always there; a tracker may watch it with `provider = \"bridge\"`",
+            );
+            return None;
+        }
         let shape = (self.checks.provider)(kind);
         if shape.is_none() {
             let known = self.checks.provider_kinds;
             unknown_kind(field, "provider", kind, known, later::PROVIDER_KINDS);
         }
         shape
+    }
+
+    /// The shape of a provider that something refers to, by its kind.
+    pub fn shape_of_provider(&self, kind: &str) -> Option<ProviderShape> {
+        match kind {
+            BRIDGE => Some(ProviderShape::bridge()),
+            other => (self.checks.provider)(other),
+        }
     }
 
     pub fn target_shape(&self, field: &Field<'_>, kind: &str) -> Option<TargetShape> {
@@ -214,6 +262,23 @@ impl<'a> Names<'a> {
     pub fn notice_kinds(&self) -> &BTreeSet<&'static str> {
         &self.notice_kinds
     }
+}
+
+/// The targets that a broadcast holds; none of anything else.
+pub(super) fn broadcast_members(spec: &EntitySpec) -> &[String] {
+    match spec {
+        EntitySpec::Target(target) if target.kind == BROADCAST => &target.targets,
+        EntitySpec::Target(_)
+        | EntitySpec::Provider(_)
+        | EntitySpec::Tracker(_)
+        | EntitySpec::Template(_) => &[],
+    }
+}
+
+/// The members of a broadcast, or the one target.
+pub(super) fn reached<'n>(target: &'n str, members: &'n [String]) -> impl Iterator<Item = &'n str> {
+    let alone = members.is_empty().then_some(target);
+    members.iter().map(String::as_str).chain(alone)
 }
 
 fn unknown_kind(field: &Field<'_>, of: &str, kind: &str, known: &[&str], later: &[&str]) {

@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::difference::{FieldChange, differences};
+use super::names::{broadcast_members, reached};
+use super::policy::{falls_back_on_itself, shared_target};
 use super::secrets::{Secret, SecretField, SecretText};
 use super::shapes::BROADCAST;
 use super::target::implied_receiver;
 use super::wording::{plain, shown};
 use super::{Document, Draft, Problem, SPACE_DEFAULT, in_order};
-use crate::domain::spec::{EntityKind, EntitySpec, Settings};
+use crate::domain::spec::{EntityKind, EntitySpec, Reference, Settings};
 
 /// An entity as it is configured now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -367,7 +369,7 @@ fn check_references(
     gone: &BTreeSet<(EntityKind, &str)>,
     problems: &mut Vec<Problem>,
 ) {
-    let mut after: BTreeMap<(EntityKind, &str), (&EntitySpec, Option<&Draft>)> = present
+    let mut after: After<'_> = present
         .entities
         .values()
         .map(|existing| (existing.spec.kind(), existing.spec.name(), &existing.spec))
@@ -378,8 +380,20 @@ fn check_references(
         let key = (draft.spec.kind(), draft.spec.name());
         after.insert(key, (&draft.spec, Some(draft)));
     }
+    let mut tell = |spec: &EntitySpec, draft: &Option<&Draft>, field: &str, message: String| {
+        problems.push(match draft {
+            Some(draft) => draft.problem(&format!(".{field}"), message),
+            None => Problem {
+                file: document.files.first().cloned().unwrap_or_default(),
+                line: 1,
+                column: 1,
+                field: format!("{} \"{}\".{field}", spec.kind().as_str(), spec.name()),
+                message,
+            },
+        });
+    };
     for (spec, draft) in after.values() {
-        for (field, kind, name) in references(spec) {
+        for Reference { field, kind, name } in spec.references() {
             let found = after.get(&(kind, name)).map(|(spec, _)| *spec);
             let broadcasts =
                 |spec: &EntitySpec| matches!(spec, EntitySpec::Target(t) if t.kind == BROADCAST);
@@ -400,47 +414,36 @@ fn check_references(
                 ),
                 Some(_) => continue,
             };
-            problems.push(match draft {
-                Some(draft) => draft.problem(&format!(".{field}"), message),
-                None => Problem {
-                    file: document.files.first().cloned().unwrap_or_default(),
-                    line: 1,
-                    column: 1,
-                    field: format!("{} \"{}\".{field}", spec.kind().as_str(), spec.name()),
-                    message,
-                },
-            });
+            tell(spec, draft, &field, message);
+        }
+        for (field, message) in circular_fallbacks(spec, &after) {
+            tell(spec, draft, &field, message);
         }
     }
 }
 
-/// Everything an entity refers to, with the field that does.
-fn references(spec: &EntitySpec) -> Vec<(String, EntityKind, &str)> {
-    match spec {
-        EntitySpec::Provider(_) | EntitySpec::Template(_) => Vec::new(),
-        EntitySpec::Target(target) => {
-            let targets = target.targets.iter().enumerate();
-            targets
-                .map(|(i, name)| (format!("targets[{i}]"), EntityKind::Target, name.as_str()))
-                .collect()
-        }
-        EntitySpec::Tracker(tracker) => {
-            let mut found = vec![(
-                "provider".to_owned(),
-                EntityKind::Provider,
-                tracker.provider.as_str(),
-            )];
-            for (i, link) in tracker.links.iter().enumerate() {
-                let target = format!("links[{i}].target");
-                found.push((target, EntityKind::Target, link.target.as_str()));
-                let template = format!("links[{i}].template");
-                found.extend(
-                    link.template
-                        .as_deref()
-                        .map(|name| (template, EntityKind::Template, name)),
-                );
-            }
-            found
+type After<'a> = BTreeMap<(EntityKind, &'a str), (&'a EntitySpec, Option<&'a Draft>)>;
+
+/// Links whose fallback leads to a target that the link is for already.
+fn circular_fallbacks(spec: &EntitySpec, after: &After<'_>) -> Vec<(String, String)> {
+    let EntitySpec::Tracker(tracker) = spec else {
+        return Vec::new();
+    };
+    let reached_by = |name: &str| -> BTreeSet<String> {
+        let target = after.get(&(EntityKind::Target, name));
+        let members = target.map_or(&[][..], |(spec, _)| broadcast_members(spec));
+        reached(name, members).map(str::to_owned).collect()
+    };
+    let mut found = Vec::new();
+    for (i, link) in tracker.links.iter().enumerate() {
+        let Some(fallback) = &link.fallback else {
+            continue;
+        };
+        let (own, other) = (reached_by(&link.target), reached_by(fallback));
+        if let Some(shared) = shared_target(&own, &other) {
+            let message = falls_back_on_itself(fallback, &link.target, shared);
+            found.push((format!("links[{i}].fallback"), message));
         }
     }
+    found
 }

@@ -79,6 +79,35 @@ pub fn duration_ms(text: &str) -> Result<u64, NotAQuantity> {
     Ok(total)
 }
 
+/// A duration in whole seconds, above zero.
+pub fn duration_seconds(text: &str) -> Result<u32, NotAQuantity> {
+    let ms = duration_ms(text)?;
+    match u32::try_from(ms / 1_000) {
+        Ok(seconds) if ms.is_multiple_of(1_000) => Ok(seconds),
+        Ok(_) | Err(_) => fail("has to be in whole seconds"),
+    }
+}
+
+/// A duration as a file says it: whole days as days, else from hours down, so that `26h` stays it.
+pub fn duration_text(ms: u64) -> String {
+    let mut rest = ms;
+    let mut text = String::new();
+    for (unit, factor) in DURATION_UNITS {
+        if *unit == "d" && !ms.is_multiple_of(*factor) {
+            continue;
+        }
+        let count = rest / factor;
+        rest %= factor;
+        if count > 0 {
+            text.push_str(&format!("{count}{unit}"));
+        }
+    }
+    if text.is_empty() {
+        text.push_str("0s");
+    }
+    text
+}
+
 /// A size in bytes.
 pub fn size_bytes(text: &str) -> Result<u64, NotAQuantity> {
     let Some((count, unit)) = number(text) else {
@@ -151,7 +180,7 @@ pub fn rate_text(rate: Option<Rate>) -> String {
         60 => format!("{count}/min"),
         3_600 => format!("{count}/h"),
         86_400 => format!("{count}/d"),
-        other => format!("{count}/{other}s"),
+        other => format!("{count}/{}", duration_text(u64::from(other) * 1_000)),
     }
 }
 
@@ -212,12 +241,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn quantities_are_written_as_people_write_them() {
+        for text in ["26h", "1h30m", "2m30s", "7d", "366d", "500ms", "49h1s"] {
+            assert_eq!(duration_ms(text).map(duration_text), Ok(text.to_owned()));
+        }
+        for text in ["20/5m", "1/s", "600/min", "9/d", "3/90m"] {
+            let written = rate(text).map(rate_text);
+            assert_eq!(written, Ok(text.replace("90m", "1h30m")));
+        }
+    }
+
     proptest::proptest! {
         #[test]
-        fn what_is_written_reads_back(count in 1..=RATE_COUNT_MAX, per_seconds in 1..=RATE_SECONDS_MAX, bytes in 0u64..1 << 40) {
+        fn what_is_written_reads_back(
+            count in 1..=RATE_COUNT_MAX,
+            per_seconds in 1..=RATE_SECONDS_MAX,
+            bytes in 0u64..1 << 40,
+            ms in 1..=DURATION_SECONDS_MAX * 1_000,
+        ) {
             let written = Some(Rate { count, per_seconds });
             proptest::prop_assert_eq!(rate(&rate_text(written)), Ok(written));
             proptest::prop_assert_eq!(size_bytes(&size_text(bytes)), Ok(bytes));
+            proptest::prop_assert_eq!(duration_ms(&duration_text(ms)), Ok(ms));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -144,7 +145,7 @@ impl<'p> Field<'p> {
         }
     }
 
-    fn wrong_type<T>(&self, wanted: &str) -> Option<T> {
+    pub fn wrong_type<T>(&self, wanted: &str) -> Option<T> {
         self.problem(format!("has to be {wanted}, not {}", type_text(self.value)));
         None
     }
@@ -211,6 +212,20 @@ impl<'p> Field<'p> {
                 None
             }
         }
+    }
+
+    /// A whole number within bounds.
+    pub fn count(&self, bounds: RangeInclusive<u16>) -> Option<u16> {
+        let Some(number) = self.value.as_integer() else {
+            return self.wrong_type("a whole number");
+        };
+        let count = u16::from_str_radix(number.as_str(), number.radix());
+        let found = count.ok().filter(|count| bounds.contains(count));
+        if found.is_none() {
+            let (least, most) = bounds.into_inner();
+            self.problem(format!("has to lie between {least} and {most}"));
+        }
+        found
     }
 
     /// The name of an entity.
@@ -303,7 +318,7 @@ impl<'p> Field<'p> {
         }
     }
 
-    fn quantity<T>(&self, read: fn(&str) -> Result<T, NotAQuantity>) -> Option<T> {
+    pub fn quantity<T>(&self, read: fn(&str) -> Result<T, NotAQuantity>) -> Option<T> {
         let text = self.some_text(LINE_BYTES_MAX)?;
         match read(&text) {
             Ok(value) => Some(value),

@@ -2,10 +2,10 @@
 
 use toml::de::DeTable;
 
-use super::SPACE_DEFAULT;
 use super::later::Later;
 use super::reader::{Field, Page, Reader};
 use super::wording::shown;
+use super::{SPACE_DEFAULT, policy};
 use crate::domain::spec::Settings;
 
 /// A value that at most one file gives.
@@ -55,6 +55,7 @@ pub(super) fn read(
     let mut timezone = Once::new("timezone");
     let mut locale = Once::new("locale");
     let mut public_url = Once::new("public_url");
+    let mut quiet = Once::new("quiet");
     for (page, table) in pages.iter().zip(tables) {
         let Some(table) = table else { continue };
         let field = Reader::root(page, table).peek("settings");
@@ -65,15 +66,18 @@ pub(super) fn read(
         timezone.take(&settings, Field::zone);
         locale.take(&settings, Field::locale);
         public_url.take(&settings, public_address);
+        quiet.take(&settings, policy::windows);
         settings.finish(Later::Settings, |_| None);
     }
     let (timezone, locale, public_url) = (timezone.value(), locale.value(), public_url.value());
-    let given = timezone.is_some() || locale.is_some() || public_url.is_some();
+    let quiet = quiet.value();
+    let given = timezone.is_some() || locale.is_some() || public_url.is_some() || quiet.is_some();
     let default = Settings::default();
     let settings = given.then(|| Settings {
         timezone: timezone.unwrap_or(default.timezone),
         locale: locale.unwrap_or(default.locale),
         public_url,
+        quiet,
     });
     (
         space.value().unwrap_or_else(|| SPACE_DEFAULT.into()),

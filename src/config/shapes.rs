@@ -3,7 +3,7 @@
 use super::Present;
 use super::secrets::SecretField;
 use crate::domain::spec::{DigestEncoding, HmacSpec, MapSpec, Verify};
-use crate::providers::Provider;
+use crate::providers::{Provider, bridge};
 
 /// The kind of target that stands for others; routing resolves it, so it is in no registry.
 pub(super) const BROADCAST: &str = "broadcast";
@@ -93,6 +93,17 @@ pub fn provider_shape(provider: &dyn Provider) -> ProviderShape {
                 .collect(),
             None => Vec::new(),
         },
+    }
+}
+
+impl ProviderShape {
+    /// What the bridge tells of itself. It is in no registry, because nobody configures it.
+    pub(super) fn bridge() -> Self {
+        ProviderShape {
+            notice_kinds: bridge::NOTICE_KINDS.iter().map(|kind| kind.name).collect(),
+            default_verify: None,
+            accepts: Vec::new(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::reader::{Field, Reader};
 use super::secrets::Secrets;
 use super::shapes::{BROADCAST, TargetShape};
 use super::wording::shown;
-use super::{BROADCAST_TARGETS_MAX, RECEIVERS_MAX, TAGS_MAX, WORDS_BYTES_MAX};
+use super::{BROADCAST_TARGETS_MAX, RECEIVERS_MAX, TAGS_MAX, WORDS_BYTES_MAX, policy};
 use crate::domain::spec::{EntityKind, EntitySpec, ReceiverSpec, TargetSpec};
 
 /// The name of the one receiver of a target that names none.
@@ -41,6 +41,8 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         body: None,
         targets: Vec::new(),
         off: Vec::new(),
+        quiet: None,
+        pace: None,
     };
     let mut secrets = Secrets::default();
     // Of an unknown kind only the kind is complained about: its other fields mean nothing yet.
@@ -58,6 +60,8 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         if spec.kind == BROADCAST {
             check_broadcast(&reader, &spec);
         } else {
+            spec.quiet = policy::quiet(&reader);
+            spec.pace = policy::pace(&reader);
             read_receivers(&reader, shape, names, &mut spec);
         }
         finish(reader, &spec.kind, names);
@@ -221,6 +225,10 @@ fn read_receiver(table: &Reader<'_>, shape: &TargetShape) -> ReceiverSpec {
         protect: flag("protect").unwrap_or_default(),
         preview: flag("preview"),
         enabled: table.flag("enabled", true),
+        quiet: policy::quiet(table),
+        pace: policy::pace(table),
+        digest: policy::digest(table),
+        storm: policy::storm(table),
     };
     receiver.name = match name {
         Some(name) => name.line().unwrap_or_default(),
@@ -260,6 +268,12 @@ fn finish_receiver(table: Reader<'_>, kind: &str, names: &Names<'_>) {
 
 fn finish(reader: Reader<'_>, kind: &str, names: &Names<'_>) {
     reader.finish(Later::Target, |key| {
+        if kind == BROADCAST && (key == "quiet" || key == "pace") {
+            return Some(format!(
+                "a broadcast sends nothing itself, so it has no {}; say it on its targets",
+                shown(key)
+            ));
+        }
         if key == "receivers" {
             return Some(if kind == BROADCAST {
                 "a broadcast has no receivers but `targets`; leave it out".into()

@@ -9,7 +9,7 @@ use super::names::{Names, Parts};
 use super::reader::{Field, Reader};
 use super::secrets::Secrets;
 use super::wording::{shown, suggestion};
-use super::{EXPRESSION_BYTES_MAX, GLOBS_MAX, LINKS_MAX};
+use super::{EXPRESSION_BYTES_MAX, GLOBS_MAX, LINKS_MAX, policy};
 use crate::domain::spec::{EntityKind, EntitySpec, LinkSpec, TrackerSpec, UnknownPolicy};
 
 pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts {
@@ -23,7 +23,7 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
     if let (Some(provider), Some(field)) = (&provider, &kinds_field) {
         check_kinds(field, &kinds, provider, names);
     }
-    let spec = TrackerSpec {
+    let mut spec = TrackerSpec {
         name,
         provider: provider.unwrap_or_default(),
         description: reader.description(),
@@ -40,7 +40,15 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
             .take("links")
             .map(|field| read_links(&field, names))
             .unwrap_or_default(),
+        quiet: None,
+        group: None,
+        settle: None,
+        settle_max: None,
+        severity: None,
+        inhibit: Vec::new(),
+        expect: None,
     };
+    policy::of_tracker(&reader, names, &mut spec);
     reader.finish(Later::Tracker, |_| None);
     Parts {
         spec: EntitySpec::Tracker(spec),
@@ -82,7 +90,7 @@ fn check_kinds(
     let Some(provider_kind) = names.kind_of(EntityKind::Provider, provider) else {
         return;
     };
-    let Some(shape) = (names.checks.provider)(provider_kind) else {
+    let Some(shape) = names.shape_of_provider(provider_kind) else {
         return;
     };
     if shape.notice_kinds.is_empty() {
@@ -156,7 +164,7 @@ fn read_link(table: Reader<'_>, names: &Names<'_>) -> LinkSpec {
         names.refer(&field, kind, &name);
         Some(name)
     };
-    let link = LinkSpec {
+    let mut link = LinkSpec {
         target: reference(table.need("target"), EntityKind::Target).unwrap_or_default(),
         name: table.take("name").and_then(|field| field.slug()),
         enabled: table.flag("enabled", true),
@@ -171,7 +179,9 @@ fn read_link(table: Reader<'_>, names: &Names<'_>) -> LinkSpec {
                 ])
             })
             .unwrap_or_default(),
+        ..LinkSpec::to("")
     };
-    table.finish(Later::Link, |_| None);
+    policy::of_link(&table, names, &mut link);
+    table.finish(Later::Nothing, |_| None);
     link
 }

@@ -46,6 +46,26 @@ pub enum Command {
         action: Action,
         by: String,
     },
+    /// The moment of held deliveries has come. At most
+    /// [`super::decide::HELD_PER_COMMAND_MAX`] are taken.
+    ReleaseDue {
+        due: Vec<Due>,
+    },
+    /// The configuration or the clock has changed: what is held after this delivery, as many as one
+    /// command takes, is planned anew.
+    Replan {
+        after: Option<DeliveryKey>,
+    },
+    /// A person holds a delivery; without a moment, until somebody releases it.
+    HoldUntil {
+        delivery: DeliveryKey,
+        until: Option<i64>,
+        by: String,
+    },
+    ReleaseNow {
+        delivery: DeliveryKey,
+        by: String,
+    },
     /// As [`Command::Operate`], but only while the delivery is as it was when a person looked at it.
     OperateAsSeen {
         delivery: DeliveryKey,
@@ -86,6 +106,14 @@ pub enum Command {
     EndSession {
         hash: [u8; 32],
     },
+}
+
+/// A held delivery whose moment has come, with its notices where its tracker has changed since.
+#[derive(Debug, Clone)]
+pub struct Due {
+    pub delivery: DeliveryKey,
+    /// By position; empty where they need not be judged again.
+    pub notices: Vec<(u64, Accepted)>,
 }
 
 /// A change of configuration; all of it or nothing.
@@ -130,6 +158,8 @@ pub struct Notify {
     /// Only this receiver of the one target, for a test.
     pub receiver: Option<String>,
     pub tag: Option<String>,
+    /// Whether somebody waits for it, as for a test: then nothing holds it.
+    pub at_once: bool,
     pub by: String,
 }
 

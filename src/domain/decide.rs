@@ -7,12 +7,14 @@ use super::state::State;
 mod access;
 mod configure;
 mod delivery;
+mod held;
 mod intake;
 
 pub use delivery::{
     AGE_MAX, FALLBACKS_MAX, MESSAGE_BYTES_MAX, RETRY_AFTER_MAX, RETRY_BASE, RETRY_MAX, TRIES_MAX,
     parts_hash, retry_at,
 };
+pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after};
 pub use intake::ONE_OFF;
 
 /// What was decided: events to append, and what the one who asked is told once they are durable.
@@ -76,6 +78,14 @@ pub fn decide(state: &State, command: Command, context: &Context) -> Result<Deci
             action,
             by,
         } => delivery::operate(state, delivery, action, by),
+        Command::ReleaseDue { due } => Ok(held::release_due(state, due, context)),
+        Command::Replan { after } => Ok(held::replan(state, after, context)),
+        Command::HoldUntil {
+            delivery,
+            until,
+            by,
+        } => held::hold_until(state, delivery, until, by, context),
+        Command::ReleaseNow { delivery, by } => held::release_now(state, delivery, by),
         Command::OperateAsSeen {
             delivery,
             revision,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::hold::{Hold, Planning};
 use super::id::PublicId;
 use super::notice::NoticeDraft;
 use super::reason::{Routed, What};
@@ -61,6 +62,8 @@ pub struct Plan {
     pub routed: Vec<Routed>,
     pub links: Vec<PlannedLink>,
     pub planned: Vec<Planned>,
+    /// What becomes of those that are not simply due, by index.
+    pub ways: Vec<Planning>,
 }
 
 /// Keys by which a redelivery of a request is known: 128 bits of SHA-256 each.
@@ -289,7 +292,8 @@ pub enum Event {
         why: String,
         keys: RequestKeys,
     },
-    /// A person sent a notice again over what is configured now.
+    /// The deliveries of a notice were planned again: by a person over what is configured now, or by a
+    /// link's own policy.
     Resent {
         seed: IdSeed,
         notice: u64,
@@ -298,6 +302,8 @@ pub enum Event {
         row: RowFacts,
         subject: u64,
         plan: Plan,
+        /// `Resent` by a person, `Repeated`, `FellBack`.
+        why: What,
         by: String,
     },
     /// The words of a delivery, shared by all that refer to this position.
@@ -368,6 +374,28 @@ pub enum Event {
         notice: u64,
         action: Action,
         by: String,
+    },
+    /// A hold ended, or another took its place.
+    HoldChanged {
+        delivery: DeliveryKey,
+        notice: u64,
+        /// The hold from here on; `None`: it is due.
+        hold: Option<Hold>,
+        silent: bool,
+        pierced: bool,
+        why: What,
+        detail: String,
+        /// Notices it had gathered that are not wanted any more.
+        unwanted: Vec<u64>,
+        /// Empty where nobody asked for it.
+        by: String,
+    },
+    /// A held delivery is told by another one.
+    DeliveryMerged {
+        delivery: DeliveryKey,
+        notice: u64,
+        host: DeliveryKey,
+        until: i64,
     },
     ReceiverGone {
         target: u32,

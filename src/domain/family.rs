@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::event::{
     Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, PlannedLink,
 };
+use super::hold::{UNTIL_RELEASED, Way};
 use super::notice::Notice;
 use super::reason::{Routed, What};
 use super::spec::UnknownPolicy;
@@ -49,6 +50,12 @@ pub struct DeliveryView {
     pub created_at: i64,
     pub settled_at: Option<i64>,
     pub retry_at: Option<i64>,
+    /// Until when it is held; [`UNTIL_RELEASED`] waits for a person.
+    pub held_until: Option<i64>,
+    /// The delivery that tells it, when it was merged.
+    pub merged_into: Option<DeliveryKey>,
+    pub silent: bool,
+    pub pierced: bool,
     pub parts: Vec<Part>,
     /// Per part: the ids it got.
     pub ids: BTreeMap<u16, Vec<String>>,
@@ -134,7 +141,9 @@ impl Family {
                 detail: detail.clone(),
             });
         }
+        let mut ways = plan.ways.iter().peekable();
         for (index, planned) in plan.planned.iter().enumerate() {
+            let way = ways.next_if(|planning| usize::from(planning.index) == index);
             let Some(link) = plan.links.get(usize::from(planned.link)) else {
                 continue;
             };
@@ -156,11 +165,52 @@ impl Family {
                 created_at: at,
                 settled_at: link.local.then_some(at),
                 retry_at: None,
+                held_until: None,
+                merged_into: None,
+                silent: false,
+                pierced: false,
                 parts: Vec::new(),
                 ids: BTreeMap::new(),
                 attempts: Vec::new(),
             });
+            if let Some(planning) = way {
+                self.go(at, key, planning.way, &planning.detail);
+            }
         }
+    }
+
+    /// What planning decided for a delivery that is not simply due.
+    fn go(&mut self, at: i64, key: DeliveryKey, way: Way, detail: &str) {
+        let detail = detail.to_owned();
+        let (what, until, status) = match way {
+            Way::Now { silent, pierced } => {
+                self.change(key, |view| (view.silent, view.pierced) = (silent, pierced));
+                if !silent && !pierced {
+                    return;
+                }
+                let what = if pierced {
+                    What::Pierced
+                } else {
+                    What::SilentQuietHours
+                };
+                return self.note(at, key, what, None, detail);
+            }
+            Way::Held { hold, thread: _ } => (hold.why, Some(hold.until), Status::Held),
+            Way::Merged { host, until, .. } => {
+                self.change(key, |view| view.merged_into = Some(host));
+                (What::MergedInto, Some(until), Status::Merged)
+            }
+            Way::Cancelled { .. } => (What::CancelledOut, None, Status::Dropped),
+            Way::Dropped { why } => (why, None, Status::Dropped),
+        };
+        let until = until.filter(|until| *until != UNTIL_RELEASED);
+        self.note(at, key, what, until, detail.clone());
+        self.change(key, |view| {
+            view.status = status;
+            view.held_until = until.filter(|_| status == Status::Held);
+            view.settled_at = (status != Status::Held).then_some(at);
+            view.reason = Some((what, detail));
+        });
     }
 
     pub fn delivery(&self, key: DeliveryKey) -> Option<&DeliveryView> {
@@ -201,15 +251,21 @@ impl Family {
     /// Folds one further event of the family's stream in.
     pub fn fold(&mut self, position: u64, at: i64, event: Event) {
         match event {
-            Event::Resent { seed, plan, by, .. } => {
+            Event::Resent {
+                seed,
+                plan,
+                why,
+                by,
+                ..
+            } => {
                 self.reasons.push(Reason {
                     at,
-                    what: What::Resent,
+                    what: why,
                     tracker: String::new(),
                     target: String::new(),
                     delivery: None,
                     until: None,
-                    detail: format!("by {by}"),
+                    detail: by_whom(&by),
                 });
                 self.plan(position, at, seed, &plan);
             }
@@ -314,6 +370,7 @@ impl Family {
                 self.note(at, delivery, why, None, detail.clone());
                 self.change(delivery, |view| {
                     view.retry_at = None;
+                    view.held_until = None;
                     let (status, word) = match outcome {
                         Outcome::Sent => (Status::Sent, "sent"),
                         Outcome::Parked => (Status::Parked, "parked"),
@@ -368,8 +425,56 @@ impl Family {
                 self.change(delivery, |view| {
                     view.status = status;
                     view.retry_at = None;
+                    view.held_until = None;
                     view.settled_at = (action != Action::Retry).then_some(at);
                     view.reason = (action != Action::Retry).then(|| (what, format!("by {by}")));
+                });
+            }
+            Event::HoldChanged {
+                delivery,
+                hold,
+                silent,
+                pierced,
+                why,
+                detail,
+                by,
+                ..
+            } => {
+                let until = hold
+                    .map(|hold| hold.until)
+                    .filter(|until| *until != UNTIL_RELEASED);
+                let detail = match (detail.is_empty(), by.is_empty()) {
+                    (_, true) => detail,
+                    (true, false) => by_whom(&by),
+                    (false, false) => format!("{detail}, {}", by_whom(&by)),
+                };
+                self.note(at, delivery, why, until, detail.clone());
+                self.change(delivery, |view| {
+                    (view.silent, view.pierced) = (silent, pierced);
+                    view.held_until = until;
+                    view.retry_at = None;
+                    view.status = if hold.is_some() {
+                        Status::Held
+                    } else {
+                        Status::Due
+                    };
+                    view.reason = hold.map(|_| (why, detail));
+                });
+            }
+            Event::DeliveryMerged {
+                delivery,
+                host,
+                until,
+                ..
+            } => {
+                let until = Some(until).filter(|until| *until != UNTIL_RELEASED);
+                self.note(at, delivery, What::MergedInto, until, String::new());
+                self.change(delivery, |view| {
+                    view.status = Status::Merged;
+                    view.merged_into = Some(host);
+                    view.held_until = None;
+                    view.settled_at = Some(at);
+                    view.reason = Some((What::MergedInto, String::new()));
                 });
             }
             Event::Founded { .. }
@@ -393,6 +498,14 @@ impl Family {
             | Event::SendingResumed { .. }
             | Event::ClockStepped { .. } => {}
         }
+    }
+}
+
+fn by_whom(by: &str) -> String {
+    if by.is_empty() {
+        String::new()
+    } else {
+        format!("by {by}")
     }
 }
 

@@ -56,15 +56,17 @@ impl Severity {
         }
     }
 
+    pub const ALL: [Severity; 4] = [
+        Severity::Info,
+        Severity::Success,
+        Severity::Warning,
+        Severity::Critical,
+    ];
+
     pub fn parse(text: &str) -> Option<Self> {
-        [
-            Severity::Info,
-            Severity::Success,
-            Severity::Warning,
-            Severity::Critical,
-        ]
-        .into_iter()
-        .find(|severity| severity.as_str() == text)
+        Severity::ALL
+            .into_iter()
+            .find(|severity| severity.as_str() == text)
     }
 }
 

@@ -5,16 +5,22 @@
 
 use std::collections::BTreeSet;
 
-use globset::{GlobBuilder, GlobMatcher};
-
-use super::event::{Plan, Planned, PlannedLink};
+use super::deferral::{About, Next, Route, is_wall_clock, thread_key};
+use super::event::{DeliveryKey, Plan, Planned, PlannedLink};
+use super::gathering::{Arrival, Gathering};
+use super::hold::{Planning as NotDue, Stage, Thread, Way};
 use super::id::ORDINAL_MAX;
-use super::notice::Notice;
+use super::notice::{Notice, NoticeDraft, Severity, Transition};
+use super::policy::{SETTLE_MAX_DEFAULT, Threshold};
 use super::reason::{Routed, What};
 use super::spec::{LinkSpec, TrackerSpec};
 use crate::projections::configuration::{Configuration, Target, Tracker};
 use crate::projections::health::Health;
-use crate::templates::Filter;
+use crate::projections::subjects::Subjects;
+
+mod tracker;
+
+pub use tracker::{CompiledTracker, Refused};
 
 /// Longest value quoted in a reason, in bytes.
 const DETAIL_BYTES_MAX: usize = 256;
@@ -34,92 +40,23 @@ pub const PLAN_BYTES_MAX: usize =
     ROUTED_BYTES_MAX + LINKS_BYTES_MAX + ORDINAL_MAX as usize * PLANNED_BYTES_MAX + ENTRY_BYTES_MAX;
 
 /// A plan in the making, with the room it has taken.
-#[derive(Default)]
-struct Planning {
+struct Planning<'a, 'b> {
     plan: Plan,
     routed_bytes: usize,
     links_bytes: usize,
+    about: Arriving<'a, 'b>,
 }
 
-/// A tracker's patterns and filter, made ready once per configuration.
-pub struct CompiledTracker {
-    kinds: Patterns,
-    collections: Patterns,
-    filter: Option<Result<Filter, String>>,
-}
-
-impl CompiledTracker {
-    pub fn of(spec: &TrackerSpec) -> Self {
-        CompiledTracker {
-            kinds: Patterns::of(&spec.kinds),
-            collections: Patterns::of(&spec.collections),
-            filter: spec
-                .filter
-                .as_deref()
-                .map(|source| Filter::compile(source).map_err(|fault| fault.to_string())),
-        }
-    }
-}
-
-/// Globs of which `!` negates. Without any wanted one everything is wanted that is not unwanted.
-struct Patterns {
-    wanted: Vec<Pattern>,
-    unwanted: Vec<Pattern>,
-}
-
-enum Pattern {
-    Word(String),
-    Glob(GlobMatcher),
-}
-
-impl Pattern {
-    fn of(source: &str) -> Self {
-        let special = |c: char| matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\');
-        if !source.contains(special) {
-            return Pattern::Word(source.to_owned());
-        }
-        match GlobBuilder::new(source).literal_separator(false).build() {
-            Ok(glob) => Pattern::Glob(glob.compile_matcher()),
-            // Refused when configured; a pattern that got here all the same is taken as a word.
-            Err(_) => Pattern::Word(source.to_owned()),
-        }
-    }
-
-    fn matches(&self, text: &str) -> bool {
-        match self {
-            Pattern::Word(word) => word == text,
-            Pattern::Glob(glob) => glob.is_match(text),
-        }
-    }
-}
-
-impl Patterns {
-    fn of(sources: &[String]) -> Self {
-        let mut patterns = Patterns {
-            wanted: Vec::new(),
-            unwanted: Vec::new(),
-        };
-        for source in sources {
-            match source.strip_prefix('!') {
-                Some(source) => patterns.unwanted.push(Pattern::of(source)),
-                None => patterns.wanted.push(Pattern::of(source)),
-            }
-        }
-        patterns
-    }
-
-    fn want(&self, texts: &[&str]) -> bool {
-        let any = |patterns: &[Pattern]| {
-            patterns
-                .iter()
-                .any(|pattern| texts.iter().any(|text| pattern.matches(text)))
-        };
-        (self.wanted.is_empty() || any(&self.wanted)) && !any(&self.unwanted)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.wanted.is_empty() && self.unwanted.is_empty()
-    }
+/// What is planned for, as far as time is concerned.
+pub struct Arriving<'a, 'b> {
+    pub gathering: &'a mut Gathering<'b>,
+    /// Position of the event that plans.
+    pub planning: u64,
+    pub notice: u64,
+    /// Of what deliveries keep their order by; 0 for none.
+    pub subject: u64,
+    /// Sent at once, whatever holds others: a person waits for it.
+    pub at_once: bool,
 }
 
 /// What routing reads.
@@ -127,12 +64,30 @@ impl Patterns {
 pub struct Router<'a> {
     pub configuration: &'a Configuration,
     pub health: &'a Health,
+    pub subjects: &'a Subjects,
+    /// Microseconds since 1970.
+    pub now: i64,
+}
+
+/// A tracker and its link on the way to a target.
+#[derive(Clone, Copy)]
+struct Over<'a> {
+    id: u32,
+    name: &'a str,
+    spec: Option<&'a TrackerSpec>,
+    provider: u32,
+    link: &'a LinkSpec,
+    /// The notice, and how bad it is for this tracker.
+    notice: &'a NoticeDraft,
+    severity: Severity,
+    /// The value of the tracker's `group.by`, hashed.
+    group: u64,
 }
 
 impl Router<'_> {
     /// Routes a notice of a provider over its trackers.
-    pub fn route(&self, provider: u32, notice: &Notice) -> Plan {
-        let mut plan = Planning::default();
+    pub fn route(&self, provider: u32, notice: &Notice, about: Arriving<'_, '_>) -> Plan {
+        let mut plan = Planning::of(about);
         let trackers = self
             .configuration
             .by_provider
@@ -140,7 +95,7 @@ impl Router<'_> {
             .map_or(&[][..], Vec::as_slice);
         for id in trackers {
             if let Some(tracker) = self.configuration.trackers.get(id) {
-                self.offer(*id, tracker, notice, &mut plan);
+                self.offer(*id, provider, tracker, notice, &mut plan);
             }
         }
         if trackers.is_empty() {
@@ -158,74 +113,68 @@ impl Router<'_> {
 
     /// Plans deliveries to targets directly, without a tracker. However often a receiver is reached, it
     /// hears once.
-    pub fn address<'t>(&self, targets: impl Iterator<Item = &'t Target>) -> Plan {
-        let mut plan = Planning::default();
-        for target in targets {
-            let link = LinkSpec {
-                target: target.entity.spec.name.clone(),
-                name: None,
-                enabled: true,
-                template: None,
-                locale: None,
-                unknown: Default::default(),
-            };
-            self.plan_target(0, "", &link, target, &mut plan);
-        }
-        let mut plan = plan.plan;
+    pub fn address<'t>(
+        &self,
+        targets: impl Iterator<Item = &'t Target>,
+        notice: &NoticeDraft,
+        only: Option<u32>,
+        about: Arriving<'_, '_>,
+    ) -> Plan {
+        let mut plan = Planning::of(about);
         let mut reached = BTreeSet::new();
-        plan.planned
-            .retain(|planned| reached.insert(planned.receiver));
-        plan
+        for target in targets {
+            let link = LinkSpec::to(target.entity.spec.name.clone());
+            let over = Over {
+                id: 0,
+                name: "",
+                spec: None,
+                provider: 0,
+                link: &link,
+                notice,
+                severity: notice.severity,
+                group: 0,
+            };
+            let mut wants = |receiver: u32| {
+                only.is_none_or(|only| only == receiver) && reached.insert(receiver)
+            };
+            self.plan_target(over, target, &mut wants, &mut plan);
+        }
+        plan.plan
     }
 
-    fn offer(&self, id: u32, tracker: &Tracker, notice: &Notice, plan: &mut Planning) {
+    fn offer(
+        &self,
+        id: u32,
+        provider: u32,
+        tracker: &Tracker,
+        notice: &Notice,
+        plan: &mut Planning<'_, '_>,
+    ) {
         let spec = &tracker.entity.spec;
-        let name = spec.name.as_str();
+        let (name, draft) = (spec.name.as_str(), &notice.draft);
         if !spec.enabled {
             return note(plan, What::TrackerDisabled, id, name, "", String::new());
         }
         let compiled = tracker.compiled.get(|| CompiledTracker::of(spec));
-        let draft = &notice.draft;
-        if !compiled.kinds.want(&[&draft.kind]) {
-            let detail = format!("kind {} is not in [{}]", draft.kind, spec.kinds.join(", "));
-            return note(plan, What::KindNotWanted, id, name, "", detail);
+        match compiled.judge(spec, notice) {
+            Ok(()) => {}
+            // A filter that cannot decide must not swallow a notice.
+            Err(Refused {
+                what: What::FilterFailed,
+                detail,
+            }) => note(plan, What::FilterFailed, id, name, "", detail),
+            Err(Refused { what, detail }) => return note(plan, what, id, name, "", detail),
         }
-        let wanted = match &draft.collection {
-            Some(collection) => compiled
-                .collections
-                .want(&[&collection.name, &collection.id]),
-            None => compiled.collections.is_empty(),
+        let over = |link| Over {
+            id,
+            name,
+            spec: Some(spec),
+            provider,
+            link,
+            notice: draft,
+            severity: compiled.severity(notice),
+            group: compiled.group(notice),
         };
-        if !wanted {
-            let collection = draft
-                .collection
-                .as_ref()
-                .map_or("none", |collection| collection.name.as_str());
-            let detail = format!(
-                "collection {collection} is not in [{}]",
-                spec.collections.join(", ")
-            );
-            return note(plan, What::CollectionNotWanted, id, name, "", detail);
-        }
-        match &compiled.filter {
-            None => {}
-            Some(Ok(filter)) => match filter.eval(notice) {
-                Ok(true) => {}
-                Ok(false) => {
-                    let values: Vec<String> = filter
-                        .values(notice)
-                        .into_iter()
-                        .map(|(path, value)| format!("{path} = {value}"))
-                        .collect();
-                    let source = spec.filter.as_deref().unwrap_or("");
-                    let detail = format!("{source}  ({})", values.join(", "));
-                    return note(plan, What::FilterSaidNo, id, name, "", detail);
-                }
-                // A filter that cannot decide must not swallow a notice.
-                Err(fault) => note(plan, What::FilterFailed, id, name, "", fault.to_string()),
-            },
-            Some(Err(fault)) => note(plan, What::FilterFailed, id, name, "", fault.clone()),
-        }
         for link in &spec.links {
             if !link.enabled {
                 note(
@@ -239,7 +188,7 @@ impl Router<'_> {
                 continue;
             }
             match self.configuration.target(&link.target) {
-                Some(target) => self.plan_target(id, name, link, target, plan),
+                Some(target) => self.plan_target(over(link), target, &mut |_| true, plan),
                 None => note(
                     plan,
                     What::TargetRemoved,
@@ -254,12 +203,12 @@ impl Router<'_> {
 
     fn plan_target(
         &self,
-        tracker: u32,
-        name: &str,
-        link: &LinkSpec,
+        over: Over<'_>,
         target: &Target,
-        plan: &mut Planning,
+        wants: &mut dyn FnMut(u32) -> bool,
+        plan: &mut Planning<'_, '_>,
     ) {
+        let (tracker, name, link) = (over.id, over.name, over.link);
         let spec = &target.entity.spec;
         if !spec.enabled {
             return note(
@@ -272,37 +221,7 @@ impl Router<'_> {
             );
         }
         if spec.kind == "broadcast" {
-            for (index, child) in spec.targets.iter().enumerate() {
-                if spec.targets[..index].contains(child) {
-                    continue;
-                }
-                if spec.off.contains(child) {
-                    note(
-                        plan,
-                        What::ChildOff,
-                        tracker,
-                        name,
-                        child,
-                        format!("switched off in {}", spec.name),
-                    );
-                    continue;
-                }
-                match self.configuration.target(child) {
-                    // A broadcast of broadcasts is refused when configured.
-                    Some(child) if child.entity.spec.kind != "broadcast" => {
-                        self.plan_target(tracker, name, link, child, plan);
-                    }
-                    Some(_) | None => note(
-                        plan,
-                        What::TargetRemoved,
-                        tracker,
-                        name,
-                        child,
-                        String::new(),
-                    ),
-                }
-            }
-            return;
+            return self.plan_broadcast(over, target, wants, plan);
         }
         let taken = PlannedLink {
             tracker,
@@ -324,7 +243,7 @@ impl Router<'_> {
         let mut left_out = 0usize;
         for (position, receiver) in target.receivers.iter().enumerate() {
             let configured = spec.receivers.get(position);
-            if configured.is_some_and(|receiver| !receiver.enabled) {
+            if configured.is_some_and(|receiver| !receiver.enabled) || !wants(*receiver) {
                 continue;
             }
             if self.health.is_gone(*receiver) {
@@ -342,6 +261,24 @@ impl Router<'_> {
             if plan.plan.planned.len() >= usize::from(ORDINAL_MAX) || !has_room {
                 left_out += 1;
                 continue;
+            }
+            // A local one is there to be looked at; nobody is woken by it.
+            if !taken.local {
+                let route = Route {
+                    configuration: self.configuration,
+                    provider: self
+                        .configuration
+                        .providers
+                        .get(&over.provider)
+                        .map(|provider| &provider.spec),
+                    tracker_id: tracker,
+                    tracker: over.spec,
+                    link,
+                    target,
+                    receiver_id: *receiver,
+                    receiver: configured,
+                };
+                self.defer(over, &route, plan);
             }
             plan.plan.planned.push(Planned {
                 receiver: *receiver,
@@ -375,6 +312,156 @@ impl Router<'_> {
             plan.plan.links.push(taken);
         }
     }
+
+    fn plan_broadcast(
+        &self,
+        over: Over<'_>,
+        target: &Target,
+        wants: &mut dyn FnMut(u32) -> bool,
+        plan: &mut Planning<'_, '_>,
+    ) {
+        let (tracker, name) = (over.id, over.name);
+        let spec = &target.entity.spec;
+        for (index, child) in spec.targets.iter().enumerate() {
+            if spec.targets[..index].contains(child) {
+                continue;
+            }
+            if spec.off.contains(child) {
+                note(
+                    plan,
+                    What::ChildOff,
+                    tracker,
+                    name,
+                    child,
+                    format!("switched off in {}", spec.name),
+                );
+                continue;
+            }
+            match self.configuration.target(child) {
+                // A broadcast of broadcasts is refused when configured.
+                Some(child) if child.entity.spec.kind != "broadcast" => {
+                    self.plan_target(over, child, wants, plan);
+                }
+                Some(_) | None => note(
+                    plan,
+                    What::TargetRemoved,
+                    tracker,
+                    name,
+                    child,
+                    String::new(),
+                ),
+            }
+        }
+    }
+
+    /// Says what becomes of the delivery that is planned next, where it is not simply due.
+    fn defer(&self, over: Over<'_>, route: &Route<'_>, plan: &mut Planning<'_, '_>) {
+        let holds = route.can_hold();
+        let silenced = route.receiver.is_some_and(|receiver| receiver.silent);
+        if !(holds || silenced || over.link.pierce != Threshold::Critical) {
+            return;
+        }
+        let notice = over.notice;
+        let index = plan.plan.planned.len() as u16;
+        if plan.about.at_once {
+            let way = Way::Now {
+                silent: false,
+                pierced: false,
+            };
+            let detail = String::new();
+            return plan.plan.ways.push(NotDue { index, way, detail });
+        }
+        let key = DeliveryKey {
+            position: plan.about.planning,
+            ordinal: index + 1,
+        };
+        let (way, detail) = if self.pierces(over, route, plan.about.subject) {
+            let way = Way::Now {
+                silent: false,
+                pierced: true,
+            };
+            (way, format!("{} pierces", over.severity.as_str()))
+        } else {
+            let items = notice.items.added_total + notice.items.removed_total > 0;
+            let about = About {
+                kind_hash: super::state::word_hash(&notice.kind),
+                collection_hash: notice
+                    .collection
+                    .as_ref()
+                    .map_or(0, |collection| super::state::word_hash(&collection.name)),
+                items,
+                wall_clock: is_wall_clock(&notice.kind),
+                group: over.group,
+            };
+            match route.next(Stage::Settling, &about, self.now) {
+                Next::Now { silent: false, .. } => return,
+                Next::Now { silent, detail } => (
+                    Way::Now {
+                        silent,
+                        pierced: false,
+                    },
+                    detail,
+                ),
+                Next::Drop { why, detail } => (Way::Dropped { why }, detail),
+                Next::Hold { hold, detail } => {
+                    let arrival = Arrival {
+                        delivery: key,
+                        notice: plan.about.notice,
+                        hold,
+                        thread: thread(route, notice, plan.about.subject),
+                        items: &notice.items,
+                        now: self.now,
+                        settle_max: over
+                            .spec
+                            .map_or(SETTLE_MAX_DEFAULT, |tracker| tracker.settle_max()),
+                        digest_after: route.digest().and_then(|digest| digest.after),
+                    };
+                    (plan.about.gathering.take(&arrival), detail)
+                }
+            }
+        };
+        plan.plan.ways.push(NotDue { index, way, detail });
+    }
+
+    /// Whether a notice passes what would hold it: it is bad enough, or closes what was.
+    fn pierces(&self, over: Over<'_>, route: &Route<'_>, subject: u64) -> bool {
+        if route.pierces(over.severity) {
+            return true;
+        }
+        let closes = over.notice.transition == Transition::Closes && subject != 0;
+        closes
+            && self
+                .subjects
+                .get(over.provider, subject)
+                .is_some_and(|open| route.pierces(open.severity))
+    }
+}
+
+/// How others that are about the same subject know a delivery.
+fn thread(route: &Route<'_>, notice: &NoticeDraft, subject: u64) -> Thread {
+    let closes = match notice.transition {
+        Transition::Opens => false,
+        Transition::Closes => true,
+        Transition::Updates | Transition::None => return Thread::default(),
+    };
+    if subject == 0 {
+        return Thread::default();
+    }
+    Thread {
+        key: thread_key(route.via(), route.receiver_id, subject),
+        closes,
+    }
+}
+
+impl<'a, 'b> Planning<'a, 'b> {
+    fn of(about: Arriving<'a, 'b>) -> Self {
+        Planning {
+            plan: Plan::default(),
+            routed_bytes: 0,
+            links_bytes: 0,
+            about,
+        }
+    }
 }
 
 fn plural(count: usize) -> &'static str {
@@ -382,7 +469,7 @@ fn plural(count: usize) -> &'static str {
 }
 
 fn note(
-    plan: &mut Planning,
+    plan: &mut Planning<'_, '_>,
     what: What,
     tracker: u32,
     tracker_name: &str,

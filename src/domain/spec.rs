@@ -11,6 +11,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::policy::{
+    self, CatchUp, DigestSpec, GroupSpec, InhibitSpec, SETTLE_MAX_DEFAULT, SeveritySpec, Span,
+    Threshold, WallClock,
+};
+use super::windows::WindowSpec;
+
+/// The provider that is the bridge itself, and its kind. No file configures it; a tracker may watch
+/// it all the same.
+pub const BRIDGE: &str = "bridge";
+/// Its id, which no configured provider is ever given.
+pub const BRIDGE_PROVIDER: u32 = u32::MAX;
+
 /// The four kinds of entity this version configures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -161,6 +173,12 @@ pub struct ProviderSpec {
     pub body_max: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map: Option<MapSpec>,
+    /// Windows; `None`: those further away hold, empty: none hold here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Vec<WindowSpec>>,
+    /// A silence that long is a bridge notice, and so is its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Span>,
 }
 
 /// A place within a target. Its identity is (target, `to`, `thread`); options do not change it.
@@ -186,6 +204,17 @@ pub struct ReceiverSpec {
     /// Whether the receiver is switched off by configuration.
     #[serde(skip_serializing_if = "is_true")]
     pub enabled: bool,
+    /// Windows; `None`: those further away hold, empty: none hold here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Vec<WindowSpec>>,
+    /// `None`: the target kind's default; `Some(None)`: off.
+    #[serde(with = "policy::pace_text", skip_serializing_if = "Option::is_none")]
+    pub pace: Option<Option<Rate>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<DigestSpec>,
+    /// Above this many messages in that time they become one summary; `None`: never.
+    #[serde(with = "policy::storm_text", skip_serializing_if = "Option::is_none")]
+    pub storm: Option<Rate>,
 }
 
 /// What an absent field means. Written out because a receiver is enabled unless it says otherwise.
@@ -201,6 +230,10 @@ impl Default for ReceiverSpec {
             protect: false,
             preview: None,
             enabled: true,
+            quiet: None,
+            pace: None,
+            digest: None,
+            storm: None,
         }
     }
 }
@@ -245,6 +278,16 @@ pub struct TargetSpec {
     pub targets: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub off: Vec<String>,
+    /// Windows; `None`: those further away hold, empty: none hold here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Vec<WindowSpec>>,
+    /// `None`: the target kind's default; `Some(None)`: off.
+    #[serde(
+        default,
+        with = "policy::pace_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub pace: Option<Option<Rate>>,
 }
 
 /// What happens to a delivery whose outcome is not known after a crash.
@@ -270,6 +313,57 @@ pub struct LinkSpec {
     pub locale: Option<String>,
     #[serde(default)]
     pub unknown: UnknownPolicy,
+    /// Windows; `None`: those further away hold, empty: none hold here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Vec<WindowSpec>>,
+    /// `None`: the receiver's; `Some(None)`: off.
+    #[serde(
+        default,
+        with = "policy::digest_or_off",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub digest: Option<Option<DigestSpec>>,
+    /// What is as bad as this passes windows, digests, grouping, settling and storm summaries.
+    #[serde(
+        default = "policy::pierces_by_default",
+        skip_serializing_if = "policy::is_critical"
+    )]
+    pub pierce: Threshold,
+    /// The target that is used for a delivery that is parked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+    /// The fallback is also used for what has not arrived for so long; `None`: only when parked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_after: Option<Span>,
+    /// Whether later notices of a subject edit its earlier message.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub update: bool,
+    #[serde(default, skip_serializing_if = "policy::is_default")]
+    pub catch_up: CatchUp,
+    #[serde(default, skip_serializing_if = "policy::is_default")]
+    pub wall_clock: WallClock,
+}
+
+impl LinkSpec {
+    /// A link that overrides nothing.
+    pub fn to(target: impl Into<String>) -> Self {
+        LinkSpec {
+            target: target.into(),
+            name: None,
+            enabled: true,
+            template: None,
+            locale: None,
+            unknown: UnknownPolicy::default(),
+            quiet: None,
+            digest: None,
+            pierce: policy::pierces_by_default(),
+            fallback: None,
+            fallback_after: None,
+            update: false,
+            catch_up: CatchUp::default(),
+            wall_clock: WallClock::default(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,6 +385,32 @@ pub struct TrackerSpec {
     pub filter: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkSpec>,
+    /// Windows; `None`: those further away hold, empty: none hold here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Vec<WindowSpec>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupSpec>,
+    /// A notice waits until its collection has been quiet for so long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<Span>,
+    /// And no longer than this; see [`TrackerSpec::settle_max`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle_max: Option<Span>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<SeveritySpec>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inhibit: Vec<InhibitSpec>,
+    /// A silence that long is a bridge notice, and so is its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Span>,
+}
+
+impl TrackerSpec {
+    /// The longest that settling puts a notice off: never shorter than one quiet time.
+    pub fn settle_max(&self) -> Span {
+        let least = self.settle.unwrap_or(SETTLE_MAX_DEFAULT);
+        self.settle_max.unwrap_or(SETTLE_MAX_DEFAULT).max(least)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -336,6 +456,9 @@ pub struct Settings {
     pub locale: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
+    /// Windows of the whole space; `None`: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<Vec<WindowSpec>>,
 }
 
 impl Default for Settings {
@@ -344,6 +467,7 @@ impl Default for Settings {
             timezone: "UTC".into(),
             locale: "en".into(),
             public_url: None,
+            quiet: None,
         }
     }
 }
@@ -375,5 +499,65 @@ impl EntitySpec {
             EntitySpec::Tracker(spec) => &spec.name,
             EntitySpec::Template(spec) => &spec.name,
         }
+    }
+
+    /// Everything it refers to, each with the field that does.
+    pub fn references(&self) -> Vec<Reference<'_>> {
+        match self {
+            EntitySpec::Provider(_) | EntitySpec::Template(_) => Vec::new(),
+            EntitySpec::Target(target) => target.references().collect(),
+            EntitySpec::Tracker(tracker) => tracker.references().collect(),
+        }
+    }
+}
+
+/// That a field names an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference<'s> {
+    /// `links[0].target`.
+    pub field: String,
+    pub kind: EntityKind,
+    pub name: &'s str,
+}
+
+impl<'s> Reference<'s> {
+    fn new(field: String, kind: EntityKind, name: &'s str) -> Self {
+        Reference { field, kind, name }
+    }
+
+    /// To a provider that is configured: the bridge itself is always there.
+    fn to_provider(field: String, name: &'s str) -> Option<Self> {
+        (name != BRIDGE).then(|| Reference::new(field, EntityKind::Provider, name))
+    }
+}
+
+impl TargetSpec {
+    pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+        let targets = self.targets.iter().enumerate();
+        targets.map(|(i, name)| Reference::new(format!("targets[{i}]"), EntityKind::Target, name))
+    }
+}
+
+impl TrackerSpec {
+    pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
+        let provider = Reference::to_provider("provider".into(), &self.provider);
+        let links = self.links.iter().enumerate().flat_map(|(i, link)| {
+            let field = |key: &str| format!("links[{i}].{key}");
+            let template = link.template.as_deref();
+            let fallback = link.fallback.as_deref();
+            [
+                Some(Reference::new(
+                    field("target"),
+                    EntityKind::Target,
+                    &link.target,
+                )),
+                template.map(|name| Reference::new(field("template"), EntityKind::Template, name)),
+                fallback.map(|name| Reference::new(field("fallback"), EntityKind::Target, name)),
+            ]
+        });
+        let inhibit = self.inhibit.iter().enumerate().map(|(i, rule)| {
+            Reference::to_provider(format!("inhibit[{i}].when.provider"), &rule.when.provider)
+        });
+        [provider].into_iter().chain(links).chain(inhibit).flatten()
     }
 }

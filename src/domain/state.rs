@@ -6,15 +6,17 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::event::{Accepted, Action, DeliveryKey, Event, IdSeed, Outcome, Plan, RowFacts};
-use super::notice::{NoticeDraft, Severity};
+use super::deferral::via;
+use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, RowFacts};
+use super::notice::{Items, NoticeDraft, Severity};
 use super::spec::{EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
-use crate::projections::outbox::{NewDelivery, Outbox, Row, Settled, Status};
+use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
+use crate::projections::subjects::Subjects;
 
 /// The founding facts of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub struct State {
     pub counts: Counts,
     pub seen: Seen,
     pub health: Health,
+    pub subjects: Subjects,
+    /// Steps of the wall clock so far.
+    pub clock_steps: u64,
 }
 
 /// Rows that an event writes beside its frame: (position of the notice, row).
@@ -187,12 +192,22 @@ impl State {
                 row,
                 subject,
                 plan,
+                why: _,
                 by: _,
             } => {
                 self.id_millis = self.id_millis.max(seed.millis);
-                self.planned(
-                    at, *notice, *seed, *day, *provider, *row, *subject, plan, rows,
-                );
+                let new = NewNotice {
+                    position: at.position,
+                    notice: *notice,
+                    seed: *seed,
+                    day: *day,
+                    facts: *row,
+                    subject: *subject,
+                    now: at.recorded_at,
+                    ways: &plan.ways,
+                    items: &Items::default(),
+                };
+                self.planned(&new, *provider, plan, rows);
             }
             Event::MessageComposed { planning, hash, .. } => {
                 self.outbox.composed(*planning, *hash, at.position);
@@ -274,6 +289,43 @@ impl State {
                 };
                 self.count(*notice, day, changed, rows);
             }
+            Event::HoldChanged {
+                delivery,
+                notice,
+                hold,
+                silent,
+                pierced,
+                why: _,
+                detail: _,
+                unwanted,
+                by,
+            } => {
+                let day = self.day_of(*delivery);
+                self.outbox.forget_members(*delivery, unwanted);
+                let changed = self.outbox.release(
+                    *delivery,
+                    Release {
+                        hold: *hold,
+                        silent: *silent,
+                        pierced: *pierced,
+                        by_person: !by.is_empty(),
+                        now: at.recorded_at,
+                    },
+                );
+                self.count(*notice, day, changed, rows);
+            }
+            Event::DeliveryMerged {
+                delivery,
+                notice,
+                host,
+                until,
+            } => {
+                let day = self.day_of(*delivery);
+                let changed = self
+                    .outbox
+                    .merge_into(*delivery, *host, *until, at.recorded_at);
+                self.count(*notice, day, changed, rows);
+            }
             Event::ReceiverGone {
                 target: _,
                 receiver,
@@ -306,7 +358,10 @@ impl State {
             }
             Event::SendingPaused { by: _ } => self.outbox.paused = true,
             Event::SendingResumed { by: _ } => self.outbox.paused = false,
-            Event::ClockStepped { by_micros } => self.outbox.shift_waits(*by_micros),
+            Event::ClockStepped { by_micros } => {
+                self.clock_steps += 1;
+                self.outbox.shift_waits(*by_micros);
+            }
         }
     }
 
@@ -325,66 +380,55 @@ impl State {
             .saturating_add(items.added_total)
             .saturating_add(items.removed_total);
         self.health.last_notice_at.insert(provider, at.recorded_at);
-        let subject = subject_hash(provider, &accepted.notice.subject.key, at.position);
-        let facts = row_facts(provider, &accepted.notice);
-        self.planned(
-            at,
-            at.position,
-            accepted.seed,
-            accepted.day,
-            provider,
-            facts,
-            subject,
-            &accepted.plan,
-            rows,
-        );
+        let notice = &accepted.notice;
+        if !notice.subject.key.is_empty() {
+            self.subjects.note(
+                (provider, subject_hash(provider, &notice.subject.key, 0)),
+                at.position,
+                word_hash(&notice.kind),
+                notice.severity,
+                notice.transition,
+                at.recorded_at,
+            );
+        }
+        let new = NewNotice {
+            position: at.position,
+            notice: at.position,
+            seed: accepted.seed,
+            day: accepted.day,
+            facts: row_facts(provider, &accepted.notice),
+            subject: subject_hash(provider, &accepted.notice.subject.key, at.position),
+            now: at.recorded_at,
+            ways: &accepted.plan.ways,
+            items: &accepted.notice.items,
+        };
+        self.planned(&new, provider, &accepted.plan, rows);
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "these are the fields two events share"
-    )]
-    fn planned(
-        &mut self,
-        at: At,
-        notice: u64,
-        seed: IdSeed,
-        day: i32,
-        provider: u32,
-        facts: RowFacts,
-        subject: u64,
-        plan: &Plan,
-        rows: &mut Rows,
-    ) {
-        let new = plan.planned.iter().filter_map(|planned| {
+    fn planned(&mut self, new: &NewNotice<'_>, provider: u32, plan: &Plan, rows: &mut Rows) {
+        let deliveries = plan.planned.iter().filter_map(|planned| {
             let link = plan.links.get(usize::from(planned.link))?;
             Some(NewDelivery {
                 tracker: link.tracker,
                 target: link.target,
                 receiver: planned.receiver,
                 link: planned.link,
+                via: via(link.tracker, link.target, &link.link_name),
                 unknown: link.unknown,
                 local: link.local,
             })
         });
-        let new: Vec<NewDelivery> = new.collect();
+        let deliveries: Vec<NewDelivery> = deliveries.collect();
         // What is kept here is sent with this event; no other will say so.
-        for delivery in new.iter().filter(|delivery| delivery.local) {
+        for delivery in deliveries.iter().filter(|delivery| delivery.local) {
             let health = self.health.targets.entry(delivery.target).or_default();
-            health.last_sent_at = Some(at.recorded_at);
+            health.last_sent_at = Some(new.now);
         }
-        let (row, settled) = self.outbox.plan(
-            at.position,
-            notice,
-            seed,
-            day,
-            facts,
-            subject,
-            at.recorded_at,
-            new.into_iter(),
-        );
-        self.counts.of(provider, day).sent += u64::from(settled.sent);
-        rows.push((notice, row));
+        let (row, settled) = self.outbox.plan(new, deliveries.into_iter());
+        let count = self.counts.of(provider, new.day);
+        count.sent += u64::from(settled.sent);
+        count.dropped += u64::from(settled.dropped);
+        rows.push((new.notice, row));
     }
 
     fn settled(
@@ -517,6 +561,7 @@ impl State {
                 self.seen.forget_provider(id);
                 self.health.last_notice_at.remove(&id);
                 self.counts.unreadable.remove(&id);
+                self.subjects.forget_provider(id);
                 // Totals never change: what a provider counted goes to "removed providers" (0).
                 let days: Vec<_> = self
                     .counts

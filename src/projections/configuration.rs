@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::memo::Memo;
 use crate::domain::routing::CompiledTracker;
 use crate::domain::spec::{
-    EntityKind, EntitySpec, ProviderSpec, ReceiverSpec, SecretMarks, Settings, TargetSpec,
-    TemplateSpec, TrackerSpec,
+    BRIDGE, BRIDGE_PROVIDER, EntityKind, EntitySpec, ProviderSpec, ReceiverSpec, SecretMarks,
+    Settings, TargetSpec, TemplateSpec, TrackerSpec,
 };
 use crate::templates::Words;
 
@@ -133,6 +133,12 @@ impl Configuration {
         self.providers.get(&self.id(EntityKind::Provider, name)?)
     }
 
+    /// The id of the provider that a tracker watches: the bridge itself has one too.
+    fn provider_id(&self, name: &str) -> u32 {
+        let bridge = (name == BRIDGE).then_some(BRIDGE_PROVIDER);
+        self.id(EntityKind::Provider, name).or(bridge).unwrap_or(0)
+    }
+
     pub fn target(&self, name: &str) -> Option<&Target> {
         self.targets.get(&self.id(EntityKind::Target, name)?)
     }
@@ -201,16 +207,10 @@ impl Configuration {
         let mut found = Vec::new();
         for tracker in self.trackers.values() {
             let spec = &tracker.entity.spec;
-            let uses = match kind {
-                EntityKind::Provider => spec.provider == name,
-                EntityKind::Target => spec.links.iter().any(|link| link.target == name),
-                EntityKind::Template => spec
-                    .links
-                    .iter()
-                    .any(|link| link.template.as_deref() == Some(name)),
-                EntityKind::Tracker => false,
-            };
-            if uses {
+            if spec
+                .references()
+                .any(|to| to.kind == kind && to.name == name)
+            {
                 found.push(format!("tracker {}", spec.name));
             }
         }
@@ -273,7 +273,7 @@ impl Configuration {
             }
             EntitySpec::Tracker(spec) => {
                 self.forget_tracker(id);
-                let provider = self.id(EntityKind::Provider, &spec.provider).unwrap_or(0);
+                let provider = self.provider_id(&spec.provider);
                 let trackers = self.by_provider.entry(provider).or_default();
                 trackers.push(id);
                 trackers.sort_unstable();

@@ -8,11 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::event::{DeliveryKey, IdSeed, RowFacts};
+use crate::domain::hold::{Hold, Planning, UNTIL_RELEASED, Way};
+use crate::domain::notice::Items;
 use crate::domain::spec::UnknownPolicy;
 
+mod gather;
+mod held;
 mod lane;
 mod row;
 
+pub use gather::{Gathered, ITEMS_GATHERED_MAX, MEMBERS_MAX, Member, item_hash};
+pub use held::Release;
 pub use lane::{Asked, Due, LANE_SCAN_MAX, Lane, TARGET_IN_FLIGHT_MAX, waits_until};
 pub use row::{NoticeStatus, ROW_TRACKERS_MAX, Row};
 
@@ -92,6 +98,8 @@ pub struct Delivery {
     /// Index of the link in the planning event.
     pub link: u16,
     pub unknown: UnknownPolicy,
+    /// Names the link over which it goes.
+    pub via: u64,
     pub critical: bool,
     /// Hash of provider and subject: deliveries about one subject never overtake each other.
     pub subject: u64,
@@ -116,6 +124,16 @@ pub struct Delivery {
     pub fallbacks: u8,
     /// Why it is parked, retrying or unknown.
     pub reason: Option<String>,
+    /// It makes no sound.
+    pub silent: bool,
+    /// It passes everything that would hold it, and sounds whatever is configured.
+    pub pierced: bool,
+    /// A person wants it now: no window holds it.
+    pub at_once: bool,
+    /// Until when it is held, and why; status `held` alone has one.
+    pub hold: Option<Box<Hold>>,
+    /// What it gathered while it was held, its own notice included.
+    pub gathered: Option<Box<Gathered>>,
 }
 
 /// A notice with open deliveries, under the position of the event that planned them.
@@ -130,6 +148,8 @@ pub struct OpenNotice {
     pub parked: u16,
     pub sent: u16,
     pub dropped: u16,
+    /// Told by the deliveries of other notices.
+    pub merged: u16,
     /// (hash, position) of words stored for it.
     pub composed: Vec<(u64, u64)>,
 }
@@ -141,6 +161,7 @@ impl OpenNotice {
             self.parked,
             self.sent,
             self.dropped,
+            self.merged,
         )
     }
 }
@@ -152,6 +173,7 @@ pub struct NewDelivery {
     pub target: u32,
     pub receiver: u32,
     pub link: u16,
+    pub via: u64,
     pub unknown: UnknownPolicy,
     /// Settled as sent by the planning event itself.
     pub local: bool,
@@ -173,6 +195,20 @@ pub struct Outbox {
     /// The latest place in a lane among those that are open. Order is position's, so a clock that goes back must
     /// not put what comes later first.
     pub newest_due_at: i64,
+    /// Held deliveries by the moment at which they are looked at again.
+    pub held: BTreeSet<(i64, DeliveryKey)>,
+    /// The host of each slot in which something is held.
+    pub slots: BTreeMap<u64, DeliveryKey>,
+    /// Where the opening or closing of a subject is held, by thread.
+    pub threads: BTreeMap<u64, DeliveryKey>,
+}
+
+/// How a delivery leaves the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Sent,
+    Dropped,
+    Merged,
 }
 
 /// What an outbox change means to the rows and counts.
@@ -183,28 +219,45 @@ pub struct Settled {
     pub dropped: u16,
 }
 
+/// What an event plans, beside its deliveries.
+pub struct NewNotice<'a> {
+    /// Of the event that plans.
+    pub position: u64,
+    pub notice: u64,
+    pub seed: IdSeed,
+    pub day: i32,
+    pub facts: RowFacts,
+    pub subject: u64,
+    pub now: i64,
+    /// What is not simply due.
+    pub ways: &'a [Planning],
+    pub items: &'a Items,
+}
+
 impl Outbox {
     /// Adds what an event planned. Returns the row of the notice.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "these are the fields of one event"
-    )]
     pub fn plan(
         &mut self,
-        position: u64,
-        notice: u64,
-        seed: IdSeed,
-        day: i32,
-        facts: RowFacts,
-        subject: u64,
-        now: i64,
+        new_notice: &NewNotice<'_>,
         planned: impl ExactSizeIterator<Item = NewDelivery>,
     ) -> (Row, Settled) {
+        let NewNotice {
+            position,
+            notice,
+            seed,
+            day,
+            facts,
+            subject,
+            now,
+            ways,
+            items,
+        } = *new_notice;
+        let mut ways = ways.iter().peekable();
         let count = planned.len() as u16;
         let due_at = now.max(self.newest_due_at);
         let critical = facts.severity >= 3;
         let mut trackers: Vec<u32> = Vec::new();
-        let mut local = 0u16;
+        let (mut local, mut dropped, mut merged) = (0u16, 0u16, 0u16);
         for (index, new) in planned.enumerate() {
             if new.tracker != 0
                 && !trackers.contains(&new.tracker)
@@ -220,16 +273,61 @@ impl Outbox {
                 position,
                 ordinal: index as u16 + 1,
             };
+            let way = ways
+                .next_if(|planning| usize::from(planning.index) == index)
+                .map(|planning| planning.way);
+            let (mut silent, mut pierced, mut hold, mut gathered) = (false, false, None, None);
+            match way {
+                None => {}
+                Some(Way::Now {
+                    silent: quiet,
+                    pierced: through,
+                }) => (silent, pierced) = (quiet, through),
+                Some(Way::Held {
+                    hold: until,
+                    thread,
+                }) => {
+                    hold = Some(Box::new(until));
+                    if until.slot != 0 {
+                        let mut first = Gathered::default();
+                        first.add(Member { notice, thread }, items);
+                        gathered = Some(Box::new(first));
+                    }
+                }
+                Some(Way::Merged {
+                    host,
+                    until,
+                    thread,
+                }) => {
+                    merged += 1;
+                    self.merge(host, until, Member { notice, thread }, items);
+                    continue;
+                }
+                Some(Way::Cancelled { host, thread }) => {
+                    dropped += 1;
+                    self.cancel(host, thread);
+                    continue;
+                }
+                Some(Way::Dropped { why: _ }) => {
+                    dropped += 1;
+                    continue;
+                }
+            }
             let delivery = Delivery {
                 notice,
                 tracker: new.tracker,
                 target: new.target,
                 receiver: new.receiver,
                 link: new.link,
+                via: new.via,
                 unknown: new.unknown,
-                critical,
+                critical: critical || pierced,
                 subject,
-                status: Status::Due,
+                status: if hold.is_some() {
+                    Status::Held
+                } else {
+                    Status::Due
+                },
                 revision: 0,
                 planned_at: now,
                 due_at,
@@ -240,13 +338,26 @@ impl Outbox {
                 composed: None,
                 fallbacks: 0,
                 reason: None,
+                silent,
+                pierced,
+                at_once: way
+                    == Some(Way::Now {
+                        silent: false,
+                        pierced: false,
+                    }),
+                hold,
+                gathered,
             };
-            self.lanes
-                .entry(new.receiver)
-                .or_default()
-                .enter(key, &delivery);
+            if delivery.hold.is_some() {
+                self.keep(key, &delivery);
+            } else {
+                self.lanes
+                    .entry(new.receiver)
+                    .or_default()
+                    .enter(key, &delivery);
+                self.newest_due_at = due_at;
+            }
             self.deliveries.insert(key, delivery);
-            self.newest_due_at = due_at;
         }
         let row = Row {
             facts,
@@ -260,10 +371,11 @@ impl Outbox {
             seed,
             day,
             row,
-            open: count - local,
+            open: count - local - dropped - merged,
             parked: 0,
             sent: local,
-            dropped: 0,
+            dropped,
+            merged,
             composed: Vec::new(),
         };
         open.row.status = if count == 0 {
@@ -282,6 +394,7 @@ impl Outbox {
             row,
             Settled {
                 sent: local,
+                dropped,
                 ..Settled::default()
             },
         )
@@ -342,6 +455,7 @@ impl Outbox {
     /// Puts a delivery back into its lane with a status that waits.
     fn wait(&mut self, key: DeliveryKey, change: impl FnOnce(&mut Delivery)) {
         self.stop(key);
+        self.let_go(key);
         self.parked.remove(&key);
         let Some(delivery) = self.deliveries.get_mut(&key) else {
             return;
@@ -402,6 +516,7 @@ impl Outbox {
             delivery.failures = 0;
             delivery.not_before = 0;
             delivery.reason = None;
+            delivery.at_once = true;
         });
         let settled = if was.is_some_and(Status::needs_a_person) {
             if let Some(notice) = self.notices.get_mut(&key.position) {
@@ -425,6 +540,7 @@ impl Outbox {
         reason: &str,
     ) -> (Option<Row>, Settled) {
         self.stop(key);
+        self.let_go(key);
         let Some(delivery) = self.deliveries.get_mut(&key) else {
             return (None, Settled::default());
         };
@@ -454,7 +570,12 @@ impl Outbox {
 
     /// Ends a delivery for good. It leaves the state; the notice too when it was its last.
     pub fn settle(&mut self, key: DeliveryKey, sent: bool, now: i64) -> (Option<Row>, Settled) {
+        self.end(key, if sent { Ending::Sent } else { Ending::Dropped }, now)
+    }
+
+    fn end(&mut self, key: DeliveryKey, ending: Ending, now: i64) -> (Option<Row>, Settled) {
         self.stop(key);
+        self.let_go(key);
         let Some(delivery) = self.deliveries.get(&key) else {
             return (None, Settled::default());
         };
@@ -473,10 +594,10 @@ impl Outbox {
             if was_parked {
                 notice.parked = notice.parked.saturating_sub(1);
             }
-            if sent {
-                notice.sent += 1;
-            } else {
-                notice.dropped += 1;
+            match ending {
+                Ending::Sent => notice.sent += 1,
+                Ending::Dropped => notice.dropped += 1,
+                Ending::Merged => notice.merged += 1,
             }
         }
         let row = self.refresh_row(key.position, Some(now));
@@ -488,8 +609,8 @@ impl Outbox {
             self.notices.remove(&key.position);
         }
         let settled = Settled {
-            sent: u16::from(sent),
-            dropped: u16::from(!sent),
+            sent: u16::from(ending == Ending::Sent),
+            dropped: u16::from(ending == Ending::Dropped),
             parked: if was_parked { -1 } else { 0 },
         };
         (row, settled)
@@ -559,8 +680,10 @@ impl Outbox {
         }
     }
 
-    /// Shifts relative waits by a step of the wall clock; their length is what was meant.
+    /// Shifts relative waits by a step of the wall clock; their length is what was meant. Holds until a
+    /// civil moment stay where they are.
     pub fn shift_waits(&mut self, by_micros: i64) {
+        self.shift_holds(by_micros);
         let shift = |moment: &mut i64| *moment = moment.saturating_add(by_micros);
         self.pauses.values_mut().for_each(shift);
         for lane in self.lanes.values_mut() {

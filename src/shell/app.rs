@@ -19,6 +19,7 @@ use super::client::{Client, is_this_machine};
 use super::clock::Clock;
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
+use super::holds::Holds;
 use super::http::Entrance;
 use super::http::door;
 use super::http::flash::Flashes;
@@ -29,6 +30,7 @@ use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
 use super::sources::Sources;
+use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::Command;
 use crate::domain::event::Event;
@@ -42,10 +44,6 @@ const FREE_BYTES_MIN: u64 = 32 * 1024 * 1024;
 pub const INTAKE_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 /// How often free space is looked at.
 const DISK_LOOK: Duration = Duration::from_secs(5);
-/// How often the wall clock is compared with the monotonic one.
-const CLOCK_LOOK: Duration = Duration::from_secs(5);
-/// A difference of the two that counts as a step of the wall clock.
-pub const CLOCK_STEP_MIN: Duration = Duration::from_secs(5);
 /// How long stopping waits for requests that are being answered.
 const ANSWERS_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Snapshots kept.
@@ -273,8 +271,21 @@ fn read_pages(
     }
 }
 
-/// Starts the program. The listener is up before the store is opened.
+/// Starts the program and lets everyone in.
 pub async fn start(
+    options: ServeOptions,
+    clock: Arc<dyn Clock>,
+    listener: Option<TcpListener>,
+    extend: impl FnOnce(Router<Arc<Front>>) -> Router<Arc<Front>>,
+) -> Result<Running, StartError> {
+    let running = start_closed(options, clock, listener, extend).await?;
+    running.open();
+    Ok(running)
+}
+
+/// Starts the program. The listener is up before the store is opened, and who comes waits, or is told
+/// to come back, until [`Running::open`]: nobody meets a configuration that is about to be replaced.
+pub async fn start_closed(
     options: ServeOptions,
     clock: Arc<dyn Clock>,
     listener: Option<TcpListener>,
@@ -385,18 +396,26 @@ pub async fn start(
         clock: Arc::clone(&clock),
     });
     let (stop_sending, stop) = watch::channel(false);
+    let steps = Steps::new(ledger.clone(), Arc::clone(&clock));
+    let holds = Holds {
+        ledger: ledger.clone(),
+        clock: Arc::clone(&clock),
+        steps: steps.clone(),
+    };
     let dispatch = Dispatch {
         ledger,
         vault,
         client,
         clock,
+        steps: steps.clone(),
     };
+    let holds = tokio::spawn(holds.run(stop.clone()));
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
+        holds,
         tokio::spawn(watch_disk(Arc::clone(&app))),
-        tokio::spawn(watch_clock(Arc::clone(&app))),
+        tokio::spawn(steps.watch()),
     ];
-    front.ready(Arc::clone(&app));
     Ok(Running {
         app,
         address,
@@ -423,6 +442,11 @@ pub fn found() -> Command {
 }
 
 impl Running {
+    /// Lets everyone in.
+    pub fn open(&self) {
+        self.front.ready(Arc::clone(&self.app));
+    }
+
     /// The path of a new setup link while there is no admin. The one before it opens nothing more.
     pub fn setup_link(&self) -> Option<Zeroizing<String>> {
         if self.app.ledger.state().access.has_admin() {
@@ -502,34 +526,5 @@ async fn watch_disk(app: Arc<App>) {
             app.ledger.set_disk_low(low);
         }
         app.clock.sleep(DISK_LOOK).await;
-    }
-}
-
-/// Notices when the wall clock steps, so that waits keep their length.
-async fn watch_clock(app: Arc<App>) {
-    let offset = |app: &App| {
-        let monotonic = i64::try_from(app.clock.monotonic().as_micros()).unwrap_or(i64::MAX);
-        app.clock.now().saturating_sub(monotonic)
-    };
-    let mut before = offset(&app);
-    loop {
-        app.clock.sleep(CLOCK_LOOK).await;
-        let now = offset(&app);
-        let by_micros = now.saturating_sub(before);
-        if by_micros.unsigned_abs() > CLOCK_STEP_MIN.as_micros() as u64 {
-            tracing::warn!(
-                by_seconds = by_micros / 1_000_000,
-                "the wall clock stepped; waits keep their length"
-            );
-            if let Err(error) = app
-                .ledger
-                .command(Priority::Maintenance, Command::ClockStepped { by_micros })
-                .await
-            {
-                tracing::error!(%error, "the step could not be recorded yet");
-                continue;
-            }
-            before = now;
-        }
     }
 }

@@ -16,6 +16,7 @@ use super::client::{Client, Took};
 use super::clock::Clock;
 use super::families::{FamilyError, origin};
 use super::ledger::{Causes, Ledger, LedgerError, Priority};
+use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::{Attempted, Claim, Command, Report, Told};
 use crate::domain::decide::RETRY_BASE;
@@ -25,6 +26,7 @@ use crate::domain::spec::EntityKind;
 use crate::projections::outbox::{Asked, Due};
 use crate::targets::{self, CallContext, Part, Reply, Verdict};
 
+mod gathered;
 mod prepare;
 
 pub use prepare::message;
@@ -46,6 +48,7 @@ pub struct Dispatch {
     pub vault: Arc<Vault>,
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
+    pub steps: Steps,
 }
 
 enum Step {
@@ -66,6 +69,10 @@ impl Dispatch {
         let mut first_lane = 0u32;
         while !*stop.borrow() {
             committed.borrow_and_update();
+            if self.steps.note().await.is_err() {
+                self.clock.sleep(RETRY_BASE).await;
+                continue;
+            }
             let now = self.clock.now();
             // A clock that went back must not make a rest longer.
             resting.retain(|_, until| {
@@ -252,16 +259,31 @@ impl Dispatch {
                     return Ok(Step::Again);
                 }
             },
-            None => match self.compose(&prepared, kind, &origin, &delivery_id) {
-                Ok(composed) => {
-                    let parts = composed.parts.clone();
-                    (Some(composed), parts)
+            None => {
+                let told = gathered::told(
+                    self.ledger.reader(),
+                    &prepared.delivery,
+                    &origin.notice,
+                    prepared.listed_max,
+                );
+                let told = match told {
+                    Ok(told) => told,
+                    Err(error) => {
+                        tracing::error!(delivery.id = delivery_id, error = %Causes(&error), "what a delivery gathered cannot be read now");
+                        return Ok(Step::Later);
+                    }
+                };
+                match self.compose(&prepared, kind, &told, &delivery_id) {
+                    Ok(composed) => {
+                        let parts = composed.parts.clone();
+                        (Some(composed), parts)
+                    }
+                    Err(refused) => {
+                        self.command(unsendable(key, refused.reason)).await?;
+                        return Ok(Step::Again);
+                    }
                 }
-                Err(refused) => {
-                    self.command(unsendable(key, refused.reason)).await?;
-                    return Ok(Step::Again);
-                }
-            },
+            }
         };
         let claim = Claim {
             delivery: key,

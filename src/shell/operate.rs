@@ -244,6 +244,7 @@ pub async fn test_target(
         targets: vec![name.to_owned()],
         receiver,
         tag: None,
+        at_once: true,
         by: by.to_owned(),
     };
     send(ledger, notify).await

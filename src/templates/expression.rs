@@ -78,6 +78,19 @@ impl Filter {
         }
     }
 
+    /// The value of the expression as text, cut at what is shown of a value; a value that is not
+    /// there is empty.
+    pub fn value(&self, notice: &Notice) -> Result<String, FilterFault> {
+        let root = Record::value(vec![(
+            "notice".into(),
+            view::notice(notice, &self.wanted, view::exact),
+        )]);
+        match self.compiled.eval(root) {
+            Ok(value) => Ok(shown(&value)),
+            Err(error) => Err(fault(&error)),
+        }
+    }
+
     /// The fields that the expression names and what the notice has there, cut short: for the
     /// sentence "filter said no: notice.labels.branch = 'dev'". Empty when it has nothing there.
     pub fn values(&self, notice: &Notice) -> Vec<(String, String)> {

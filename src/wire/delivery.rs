@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::holds::{KeyR1, key, key_r1};
 use super::intake::{unknown, unknown_code};
 use super::{Texts, put, take};
-use crate::domain::event::{Action, Answer, DeliveryKey, Event, Outcome};
+use crate::domain::event::{Action, Answer, Event, Outcome};
 use crate::domain::reason::What;
 use crate::targets::{Part, Scope};
 
@@ -24,12 +25,6 @@ struct ComposedR1<'a> {
     parts: Vec<PartR1<'a>>,
     #[serde(borrow)]
     faults: Vec<&'a str>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct KeyR1 {
-    position: u64,
-    ordinal: u16,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,20 +117,6 @@ struct ReceiverR1<'a> {
     target: u32,
     receiver: u32,
     text: &'a str,
-}
-
-fn key_r1(key: DeliveryKey) -> KeyR1 {
-    KeyR1 {
-        position: key.position,
-        ordinal: key.ordinal,
-    }
-}
-
-fn key(key: KeyR1) -> DeliveryKey {
-    DeliveryKey {
-        position: key.position,
-        ordinal: key.ordinal,
-    }
 }
 
 fn answer_r1(answer: &Answer) -> AnswerR1<'_> {

@@ -1,7 +1,8 @@
-//! Payloads about what came in, revision 1. Strings are borrowed from the frame while decoding.
+//! Payloads about what came in. Strings are borrowed from the frame while decoding.
 
 use serde::{Deserialize, Serialize};
 
+use super::holds::{PlanningR1, planning, planning_r1};
 use super::{Texts, put, take};
 use crate::domain::event::{
     Accepted, Event, IdSeed, Plan, Planned, PlannedLink, RequestKeys, RowFacts,
@@ -110,6 +111,24 @@ struct AcceptedR1<'a> {
     plan: PlanR1<'a>,
 }
 
+/// Like revision 1, with what becomes of deliveries that are not simply due.
+#[derive(Serialize, Deserialize)]
+struct AcceptedR2<'a> {
+    #[serde(borrow)]
+    first: AcceptedR1<'a>,
+    #[serde(borrow)]
+    ways: Vec<PlanningR1<'a>>,
+}
+
+impl<'a> From<AcceptedR1<'a>> for AcceptedR2<'a> {
+    fn from(first: AcceptedR1<'a>) -> Self {
+        AcceptedR2 {
+            first,
+            ways: Vec::new(),
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct UnreadableR1<'a> {
     seed: SeedR1,
@@ -133,6 +152,26 @@ struct ResentR1<'a> {
     #[serde(borrow)]
     plan: PlanR1<'a>,
     by: &'a str,
+}
+
+/// Like revision 1, with why it was planned again and what becomes of what is not simply due.
+#[derive(Serialize, Deserialize)]
+struct ResentR2<'a> {
+    #[serde(borrow)]
+    first: ResentR1<'a>,
+    why: u16,
+    #[serde(borrow)]
+    ways: Vec<PlanningR1<'a>>,
+}
+
+impl<'a> From<ResentR1<'a>> for ResentR2<'a> {
+    fn from(first: ResentR1<'a>) -> Self {
+        ResentR2 {
+            first,
+            why: What::Resent.code(),
+            ways: Vec::new(),
+        }
+    }
 }
 
 fn transition_code(transition: Transition) -> u8 {
@@ -274,7 +313,7 @@ fn notice_r1(notice: &NoticeDraft) -> NoticeR1<'_> {
     }
 }
 
-fn notice(notice: NoticeR1<'_>, texts: Texts) -> Result<NoticeDraft, String> {
+fn notice(notice: NoticeR1<'_>, texts: Texts, of_items: Texts) -> Result<NoticeDraft, String> {
     Ok(NoticeDraft {
         kind: notice.kind.to_owned(),
         collection: notice.collection.map(|(id, name)| Collection {
@@ -295,8 +334,8 @@ fn notice(notice: NoticeR1<'_>, texts: Texts) -> Result<NoticeDraft, String> {
         before: map(notice.before, texts),
         after: map(notice.after, texts),
         items: notice.items.map_or_else(Items::default, |found| Items {
-            added: items(found.added, texts),
-            removed: items(found.removed, texts),
+            added: items(found.added, of_items),
+            removed: items(found.removed, of_items),
             added_total: found.added_total,
             removed_total: found.removed_total,
         }),
@@ -338,7 +377,7 @@ fn plan_r1(plan: &Plan) -> PlanR1<'_> {
     }
 }
 
-fn plan(plan: PlanR1<'_>, texts: Texts) -> Result<Plan, String> {
+fn plan(plan: PlanR1<'_>, ways: Vec<PlanningR1<'_>>, texts: Texts) -> Result<Plan, String> {
     let routed: Result<Vec<Routed>, String> = plan
         .routed
         .into_iter()
@@ -362,7 +401,7 @@ fn plan(plan: PlanR1<'_>, texts: Texts) -> Result<Plan, String> {
                 tracker_name: texts.unread(link.tracker_name),
                 target: link.target,
                 target_name: texts.unread(link.target_name),
-                link_name: texts.unread(link.link_name),
+                link_name: link.link_name.to_owned(),
                 unknown: unknown(link.unknown)?,
                 local: link.local,
             })
@@ -376,23 +415,30 @@ fn plan(plan: PlanR1<'_>, texts: Texts) -> Result<Plan, String> {
             .into_iter()
             .map(|(receiver, link)| Planned { receiver, link })
             .collect(),
+        ways: ways
+            .into_iter()
+            .map(|way| planning(way, texts))
+            .collect::<Result<_, String>>()?,
     })
 }
 
 pub fn encode(event: &Event, out: &mut Vec<u8>) {
     match event {
         Event::Accepted(accepted) => put(
-            &AcceptedR1 {
-                seed: seed_r1(accepted.seed),
-                day: accepted.day,
-                provider: accepted.provider,
-                provider_name: &accepted.provider_name,
-                provider_kind: &accepted.provider_kind,
-                notice: notice_r1(&accepted.notice),
-                nth: accepted.nth,
-                of: accepted.of,
-                keys: keys_r1(accepted.keys),
-                plan: plan_r1(&accepted.plan),
+            &AcceptedR2 {
+                first: AcceptedR1 {
+                    seed: seed_r1(accepted.seed),
+                    day: accepted.day,
+                    provider: accepted.provider,
+                    provider_name: &accepted.provider_name,
+                    provider_kind: &accepted.provider_kind,
+                    notice: notice_r1(&accepted.notice),
+                    nth: accepted.nth,
+                    of: accepted.of,
+                    keys: keys_r1(accepted.keys),
+                    plan: plan_r1(&accepted.plan),
+                },
+                ways: accepted.plan.ways.iter().map(planning_r1).collect(),
             },
             out,
         ),
@@ -422,19 +468,24 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             row,
             subject,
             plan,
+            why,
             by,
         } => put(
-            &ResentR1 {
-                seed: seed_r1(*seed),
-                notice: *notice,
-                day: *day,
-                provider: *provider,
-                severity: row.severity,
-                kind_hash: row.kind_hash,
-                collection_hash: row.collection_hash,
-                subject: *subject,
-                plan: plan_r1(plan),
-                by,
+            &ResentR2 {
+                first: ResentR1 {
+                    seed: seed_r1(*seed),
+                    notice: *notice,
+                    day: *day,
+                    provider: *provider,
+                    severity: row.severity,
+                    kind_hash: row.kind_hash,
+                    collection_hash: row.collection_hash,
+                    subject: *subject,
+                    plan: plan_r1(plan),
+                    by,
+                },
+                why: why.code(),
+                ways: plan.ways.iter().map(planning_r1).collect(),
             },
             out,
         ),
@@ -442,21 +493,29 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
-pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
+pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
     Ok(match kind {
         20 => {
-            let accepted: AcceptedR1<'_> = take(bytes)?;
+            let AcceptedR2 {
+                first: accepted,
+                ways,
+            } = match revision {
+                1 => take::<AcceptedR1<'_>>(bytes)?.into(),
+                _newest => take(bytes)?,
+            };
+            // What is gathered is folded from the keys of its items.
+            let of_items = if ways.is_empty() { texts } else { Texts::All };
             Event::Accepted(Box::new(Accepted {
                 seed: seed(accepted.seed),
                 day: accepted.day,
                 provider: accepted.provider,
                 provider_name: texts.unread(accepted.provider_name),
                 provider_kind: texts.unread(accepted.provider_kind),
-                notice: notice(accepted.notice, texts)?,
+                notice: notice(accepted.notice, texts, of_items)?,
                 nth: accepted.nth,
                 of: accepted.of,
                 keys: keys(accepted.keys),
-                plan: plan(accepted.plan, texts)?,
+                plan: plan(accepted.plan, ways, texts)?,
             }))
         }
         21 => {
@@ -471,7 +530,14 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
             }
         }
         22 => {
-            let resent: ResentR1<'_> = take(bytes)?;
+            let ResentR2 {
+                first: resent,
+                why,
+                ways,
+            } = match revision {
+                1 => take::<ResentR1<'_>>(bytes)?.into(),
+                _newest => take(bytes)?,
+            };
             Event::Resent {
                 seed: seed(resent.seed),
                 notice: resent.notice,
@@ -484,7 +550,8 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
                     collection_hash: resent.collection_hash,
                 },
                 subject: resent.subject,
-                plan: plan(resent.plan, texts)?,
+                plan: plan(resent.plan, ways, texts)?,
+                why: What::from_code(why).ok_or_else(|| format!("unknown reason {why}"))?,
                 by: texts.unread(resent.by),
             }
         }

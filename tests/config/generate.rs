@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use notify_bridge::config::{Existing, Present};
 use notify_bridge::domain::spec::{
     ButtonSpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec, ProviderSpec,
-    Rate, ReceiverSpec, Settings, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify,
+    ReceiverSpec, Settings, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify,
     WordsSpec,
 };
 use proptest::collection::{btree_map, btree_set, vec};
@@ -14,6 +14,10 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use crate::fakes::{FORGE_KINDS, fingerprint};
+use crate::policy_made;
+
+/// The one broadcast, which may hold every target.
+const BROADCAST_NAME: &str = "b";
 
 fn name() -> impl Strategy<Value = String> {
     "[a-z0-9][a-z0-9_-]{0,12}"
@@ -36,7 +40,7 @@ fn optional_line() -> impl Strategy<Value = String> {
 }
 
 /// Many lines, with characters that have to be escaped.
-fn text() -> impl Strategy<Value = String> {
+pub fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         line(),
         "[a-z\"'\\\\\n\t\r é]{0,40}x",
@@ -98,8 +102,6 @@ fn map() -> impl Strategy<Value = MapSpec> {
 
 fn provider(name: String) -> impl Strategy<Value = ProviderSpec> {
     select(vec!["gitea", "alertmanager", "webhook"]).prop_flat_map(move |kind| {
-        let rate = (1u32..100_000, 1u32..100_000)
-            .prop_map(|(count, per_seconds)| Rate { count, per_seconds });
         let map = if kind == "webhook" {
             of(map()).boxed()
         } else {
@@ -107,22 +109,31 @@ fn provider(name: String) -> impl Strategy<Value = ProviderSpec> {
         };
         let flags = (any::<bool>(), any::<bool>());
         let name = name.clone();
-        let options = (of(verify(kind)), of(of(rate)), of(1024u32..26_214_400), map);
-        (optional_line(), flags, options).prop_map(
-            move |(description, (enabled, allow_private), (verify, rate, body_max, map))| {
-                ProviderSpec {
-                    name: name.clone(),
-                    kind: kind.to_owned(),
-                    description,
-                    enabled,
-                    allow_private,
-                    verify,
-                    rate,
-                    body_max,
-                    map,
-                }
-            },
-        )
+        let options = (
+            of(verify(kind)),
+            of(of(policy_made::rate())),
+            of(1024u32..26_214_400),
+            map,
+        );
+        (optional_line(), flags, options)
+            .prop_map(
+                move |(description, (enabled, allow_private), (verify, rate, body_max, map))| {
+                    ProviderSpec {
+                        name: name.clone(),
+                        kind: kind.to_owned(),
+                        description,
+                        enabled,
+                        allow_private,
+                        verify,
+                        rate,
+                        body_max,
+                        map,
+                        quiet: None,
+                        expect: None,
+                    }
+                },
+            )
+            .prop_flat_map(policy_made::on_provider)
     })
 }
 
@@ -161,6 +172,7 @@ fn receivers(kind: &str) -> BoxedStrategy<Vec<ReceiverSpec>> {
                         protect,
                         preview,
                         enabled,
+                        ..ReceiverSpec::default()
                     }
                 },
             )
@@ -201,30 +213,34 @@ fn target(name: String) -> impl Strategy<Value = TargetSpec> {
             btree_set(line(), 0..3),
             of(locale()),
         );
-        (shared, receivers(kind), own).prop_map(
-            move |((description, [enabled, allow_private], tags, locale), receivers, own)| {
-                let (url, preview, username, method, body) = own;
-                let is = |wanted| kind == wanted;
-                TargetSpec {
-                    name: name.clone(),
-                    kind: kind.to_owned(),
-                    description,
-                    enabled,
-                    allow_private,
-                    tags: tags.into_iter().collect(),
-                    locale,
-                    receivers,
-                    api_base: url.clone().filter(|_| is("telegram")),
-                    preview: preview && is("telegram"),
-                    username: username.filter(|_| is("discord")),
-                    avatar_url: url.filter(|_| is("discord")),
-                    method: method.map(str::to_owned).filter(|_| is("webhook")),
-                    body: body.filter(|_| is("webhook")),
-                    targets: Vec::new(),
-                    off: Vec::new(),
-                }
-            },
-        )
+        (shared, receivers(kind), own)
+            .prop_map(
+                move |((description, [enabled, allow_private], tags, locale), receivers, own)| {
+                    let (url, preview, username, method, body) = own;
+                    let is = |wanted| kind == wanted;
+                    TargetSpec {
+                        name: name.clone(),
+                        kind: kind.to_owned(),
+                        description,
+                        enabled,
+                        allow_private,
+                        tags: tags.into_iter().collect(),
+                        locale,
+                        receivers,
+                        api_base: url.clone().filter(|_| is("telegram")),
+                        preview: preview && is("telegram"),
+                        username: username.filter(|_| is("discord")),
+                        avatar_url: url.filter(|_| is("discord")),
+                        method: method.map(str::to_owned).filter(|_| is("webhook")),
+                        body: body.filter(|_| is("webhook")),
+                        targets: Vec::new(),
+                        off: Vec::new(),
+                        quiet: None,
+                        pace: None,
+                    }
+                },
+            )
+            .prop_flat_map(policy_made::on_target)
     })
 }
 
@@ -249,6 +265,8 @@ fn broadcast(name: String, targets: Vec<String>) -> impl Strategy<Value = Target
             body: None,
             targets: targets.clone(),
             off,
+            quiet: None,
+            pace: None,
         })
     })
 }
@@ -307,6 +325,7 @@ fn tracker(
     } else {
         of(select(templates)).boxed()
     };
+    let all = targets.clone();
     let links = subsequence(targets, 0..=count).prop_flat_map(move |targets| {
         let own = (
             of(name_of_link()),
@@ -329,11 +348,24 @@ fn tracker(
                         } else {
                             UnknownPolicy::Park
                         },
+                        ..LinkSpec::to("")
                     },
                 )
                 .collect::<Vec<_>>()
         })
     });
+    let links = links.prop_flat_map(move |links| {
+        let made = links.into_iter().map(|link| {
+            // The broadcast may hold any of them, so it takes no part.
+            let apart = all.iter().filter(|name| {
+                **name != link.target && *name != BROADCAST_NAME && link.target != BROADCAST_NAME
+            });
+            let apart = apart.cloned().collect();
+            policy_made::on_link(link, apart)
+        });
+        made.collect::<Vec<_>>()
+    });
+    let of_provider = provider.clone();
     let collections = btree_set("!?[a-z/*]{1,9}x", 0..3);
     (
         optional_line(),
@@ -353,8 +385,16 @@ fn tracker(
                 collections: collections.into_iter().collect(),
                 filter,
                 links,
+                quiet: None,
+                group: None,
+                settle: None,
+                settle_max: None,
+                severity: None,
+                inhibit: Vec::new(),
+                expect: None,
             },
         )
+        .prop_flat_map(move |spec| policy_made::on_tracker(spec, &of_provider))
 }
 
 fn name_of_link() -> impl Strategy<Value = String> {
@@ -367,11 +407,13 @@ fn settings() -> impl Strategy<Value = Settings> {
         zone,
         locale(),
         of("https://[a-z]{1,8}\\.example(/[a-z]{1,4})?"),
+        policy_made::quiet(),
     )
-        .prop_map(|(timezone, locale, public_url)| Settings {
+        .prop_map(|(timezone, locale, public_url, quiet)| Settings {
             timezone: timezone.to_owned(),
             locale,
             public_url,
+            quiet,
         })
 }
 
@@ -392,7 +434,7 @@ pub fn entities() -> impl Strategy<Value = Vec<EntitySpec>> {
     counts
         .prop_flat_map(|(providers, targets, templates, trackers)| {
             let providers: Vec<_> = providers.into_iter().map(provider).collect();
-            let broadcast = of(broadcast("b".into(), targets.clone()));
+            let broadcast = of(broadcast(BROADCAST_NAME.into(), targets.clone()));
             let shown: Vec<_> = templates.iter().cloned().map(template).collect();
             let made: Vec<_> = targets.iter().cloned().map(target).collect();
             (

@@ -5,6 +5,8 @@ mod fakes;
 mod generate;
 mod hostile;
 mod plan;
+mod policy;
+mod policy_made;
 mod read;
 mod round_trip;
 mod secrets;

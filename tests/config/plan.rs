@@ -329,3 +329,75 @@ fn a_file_is_for_its_own_space() {
         a.toml:1:1: settings.space: the files are for the space `lab`, not for `home`; apply them there
     "#]].assert_eq(&problems);
 }
+
+#[test]
+fn a_policy_changes_in_the_words_of_the_file() {
+    let before = SMALL
+        .replace(
+            "{ target = \"desk\" }",
+            "{ target = \"desk\", digest = { every = \"1h\" }, pierce = \"off\" }",
+        )
+        .replace(
+            "provider = \"code\"",
+            "provider = \"code\"\nsettle = \"2m\"\nquiet = [{ from = \"22:00\", to = \"07:00\" }]",
+        );
+    let after = SMALL
+        .replace(
+            "{ target = \"desk\" }",
+            "{ target = \"desk\", digest = \"off\", catch_up = { max_age = \"90m\" } }",
+        )
+        .replace(
+            "provider = \"code\"",
+            "provider = \"code\"\nsettle = \"150s\"\nquiet = []\ninhibit = [{ when = { provider = \"code\", kind = \"push\" } }]",
+        )
+        .replace(
+            "token = \"t0ken\"",
+            "token = \"t0ken\"\npace = \"off\"\nquiet = []",
+        );
+    check(
+        &before,
+        &after,
+        false,
+        expect![[r#"
+            ~ target desk: pace + off; quiet + []
+            ~ tracker ships: inhibit [] → [{"when":{"kind":"push","provider":"code"}}]; links[desk].catch_up + {"max_age":"1h30m"}; links[desk].digest {"every":"1h"} → off; links[desk].pierce - off; quiet [{"from":"22:00","mode":"hold","to":"07:00"}] → []; settle 2m → 2m30s
+        "#]],
+    );
+}
+
+#[test]
+fn what_only_a_policy_refers_to_is_not_removed_either() {
+    let extra = "[[target]]\nname = \"phone\"\nkind = \"webhook\"\nurl = \"https://x.example\"\n[[provider]]\nname = \"plant\"\nkind = \"gitea\"\nsecret = \"s\"\n";
+    let uses = SMALL
+        .replace(
+            "{ target = \"desk\" }",
+            "{ target = \"desk\", fallback = \"phone\" }",
+        )
+        .replace(
+            "provider = \"code\"",
+            "provider = \"code\"\ninhibit = [{ when = { provider = \"plant\", kind = \"push\" } }]",
+        );
+    let (_, present) = told(
+        &Present::default(),
+        &[("a.toml", &uses), ("b.toml", extra)],
+        false,
+    );
+    let (problems, _) = told(&present, &[("b.toml", "")], true);
+    expect![[r#"
+        b.toml:1:1: tracker "ships".links[1].fallback: uses the target `phone`, which would be removed; keep it in the files, or change this first
+        b.toml:1:1: tracker "ships".inhibit[0].when.provider: uses the provider `plant`, which would be removed; keep it in the files, or change this first
+    "#]].assert_eq(&problems);
+    // Nor does a broadcast come to hold what a link to it falls back on.
+    let falls = SMALL.replace("template = \"terse\"", "fallback = \"phone\"");
+    let (_, present) = told(
+        &Present::default(),
+        &[("a.toml", &falls), ("b.toml", extra)],
+        false,
+    );
+    let change =
+        "[[target]]\nname = \"all\"\nkind = \"broadcast\"\ntargets = [\"desk\", \"phone\"]\n";
+    let (problems, _) = told(&present, &[("b.toml", change)], false);
+    expect![[r#"
+        b.toml:1:1: tracker "ships".links[0].fallback: is one of the targets of `all` already; name one apart from them
+    "#]].assert_eq(&problems);
+}

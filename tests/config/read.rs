@@ -62,8 +62,8 @@ bot = [{ name = "b" }]
 [[tracker]]
 name = "t"
 provider = "code"
-settle = "2m"
-links = [{ target = "desk", digest = { every = "1h" }, pierce = "critical" }]
+interval = "2m"
+options = { media = "all" }
 [[target]]
 name = "mail"
 kind = "email"
@@ -81,9 +81,8 @@ default = "x"
         expect![[r#"
             a.toml:2:14: settings.retention: this version does not have `retention` yet; leave it out
             a.toml:3:1: bot: this version does not have `bot` yet; leave it out
-            a.toml:7:1: tracker[0] "t".settle: this version does not have `settle` yet; leave it out
-            a.toml:8:29: tracker[0] "t".links[0].digest: this version does not have `digest` yet; leave it out
-            a.toml:8:56: tracker[0] "t".links[0].pierce: this version does not have `pierce` yet; leave it out
+            a.toml:7:1: tracker[0] "t".interval: this version does not have `interval` yet; leave it out
+            a.toml:8:1: tracker[0] "t".options: this version does not have `options` yet; leave it out
             a.toml:11:8: target[0] "mail".kind: this version does not have the target kind `email` yet
             a.toml:15:8: provider[0] "photos".kind: this version does not have the provider kind `immich` yet
             a.toml:19:11: template[0] "w".enabled: this version does not have `enabled` on a template yet; leave it out
@@ -217,7 +216,7 @@ receivers = [{}, { thread = 4 }, { to = 5 }]
             a.toml:14:51: target[2] "c".receivers[2]: is the same place as receivers[0]; leave one out
             a.toml:15:27: target[2] "c".receivers[4]: is named `5:6` like receivers[3]; give one another `name`
             a.toml:15:53: target[2] "c".receivers[5].thread_name: receivers of kind `telegram` have no `thread_name`, only those of `discord` have; leave it out
-            a.toml:15:72: target[2] "c".receivers[5].loud: is not a known key; known here: `to`, `name`, `thread`, `locale`, `silent`, `protect`, `preview`, `enabled`
+            a.toml:15:72: target[2] "c".receivers[5].loud: is not a known key; known here: `to`, `name`, `thread`, `locale`, `silent`, `protect`, `preview`, `enabled`, `quiet`, `pace`, `digest`, `storm`
             a.toml:20:1: target[3] "d".receivers: kind `webhook` has exactly one receiver, `default`; leave it out
             a.toml:21:1: target[3] "d".token: kind `webhook` has no `token`, only `telegram` has; leave it out
             a.toml:22:10: target[3] "d".method: `GET` is none of `POST`, `PUT`, `PATCH`

@@ -291,6 +291,7 @@ fn a_target_named_twice_hears_once() {
         targets: vec!["t".into(), "t".into(), "all".into()],
         receiver: None,
         tag: Some("on-call".into()),
+        at_once: false,
         by: "test".into(),
     };
     core.run(Command::Notify(Box::new(notify))).unwrap();

@@ -19,8 +19,10 @@ use proptest::prelude::*;
 use driver::{Core, accept, attempted, draft, entity, provider, ready, target, tracker};
 
 mod bounds;
+mod bridge;
 mod driver;
 mod flow;
+mod holds;
 mod sessions;
 
 #[derive(Debug, Clone)]
@@ -77,6 +79,7 @@ fn take(core: &mut Core, step: &Step) {
             targets: vec!["t".into()],
             receiver: None,
             tag: None,
+            at_once: false,
             by: "test".into(),
         }))),
         Step::ClaimDue { nth } => match core.due().get(*nth) {

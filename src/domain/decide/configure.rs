@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::command::{Configure, Context, Put, Refusal, Told};
 use super::super::event::{Event, Outcome};
 use super::super::reason::What;
-use super::super::spec::{EntityKind, EntitySpec, SecretMark, SecretMarks};
+use super::super::spec::{EntityKind, EntitySpec, Reference, SecretMark, SecretMarks};
 use super::super::state::State;
 use super::{Decided, delivery};
 use crate::projections::outbox::Status;
@@ -211,7 +211,7 @@ fn check_references(state: &State, change: &Configure) -> Result<(), Refusal> {
         });
     }
     for put in &change.puts {
-        for (kind, name) in references(&put.spec) {
+        for Reference { kind, name, .. } in put.spec.references() {
             if !names.contains(&(kind, name)) {
                 return Err(Refusal::Invalid {
                     field: format!("{} {}", put.spec.kind().as_str(), put.spec.name()),
@@ -258,29 +258,6 @@ fn check_references(state: &State, change: &Configure) -> Result<(), Refusal> {
         }
     }
     Ok(())
-}
-
-fn references(spec: &EntitySpec) -> Vec<(EntityKind, &str)> {
-    match spec {
-        EntitySpec::Provider(_) | EntitySpec::Template(_) => Vec::new(),
-        EntitySpec::Target(spec) => spec
-            .targets
-            .iter()
-            .map(|child| (EntityKind::Target, child.as_str()))
-            .collect(),
-        EntitySpec::Tracker(spec) => {
-            let mut found = vec![(EntityKind::Provider, spec.provider.as_str())];
-            for link in &spec.links {
-                found.push((EntityKind::Target, link.target.as_str()));
-                found.extend(
-                    link.template
-                        .as_deref()
-                        .map(|template| (EntityKind::Template, template)),
-                );
-            }
-            found
-        }
-    }
 }
 
 /// Deliveries whose target or receiver goes with this change: they could never be sent.

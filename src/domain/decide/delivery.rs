@@ -142,6 +142,9 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
             ));
         }
     }
+    if let Some(held) = super::held::kept_quiet(state, key, delivery, context.now) {
+        return Ok(Decided::done(held));
+    }
     let mut events = Vec::with_capacity(2);
     let composed = match (delivery.composed, claim.composed) {
         (Some(position), _) => position,

@@ -1,10 +1,11 @@
 //! Deciding what comes in: accept, refuse as a redelivery, keep as unreadable, send again.
 
 use super::super::command::{Accept, Context, Notify, Refusal, Told};
-use super::super::event::{Accepted, Event, RequestKeys};
+use super::super::event::{Accepted, Answer, DeliveryKey, Event, Outcome, RequestKeys};
+use super::super::gathering::Gathering;
 use super::super::notice::{Notice, NoticeDraft, cut};
 use super::super::reason::{Routed, What};
-use super::super::routing::Router;
+use super::super::routing::{Arriving, Router};
 use super::super::state::{State, row_facts, subject_hash};
 use super::{Decided, day, seed};
 use crate::projections::configuration::Target;
@@ -39,10 +40,8 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
             ),
         });
     }
-    let router = Router {
-        configuration: &state.configuration,
-        health: &state.health,
-    };
+    let router = router(state, context);
+    let mut gathering = Gathering::of(&state.outbox, accept.notices.len());
     let seed = seed(state, context);
     let day = day(state, context);
     let of = accept.notices.len() as u16;
@@ -58,10 +57,18 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
             dispatch_id: String::new(),
             draft: draft.bounded(),
         };
-        let mut plan = router.route(accept.provider, &notice);
+        let about = Arriving {
+            planning: position,
+            notice: position,
+            subject: subject(accept.provider, &notice.draft),
+            at_once: false,
+            gathering: &mut gathering,
+        };
+        let mut plan = router.route(accept.provider, &notice, about);
         if accept.hops >= HOPS_MAX {
             plan.planned.clear();
             plan.links.clear();
+            plan.ways.clear();
             plan.routed = vec![Routed {
                 what: What::Loop,
                 tracker: 0,
@@ -96,6 +103,7 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
             plan,
         })));
     }
+    events.extend(gathering.emptied().into_iter().map(taken_back));
     Ok(Decided {
         events,
         told: Told::Accepted {
@@ -171,18 +179,24 @@ pub fn notify(state: &State, notify: Notify, context: &Context) -> Result<Decide
             message: "name a target, or a tag".into(),
         });
     }
-    let router = Router {
-        configuration,
-        health: &state.health,
-    };
     let only = match &notify.receiver {
         Some(name) => Some(receiver_id(&targets, name)?),
         None => None,
     };
-    let mut plan = router.address(targets.into_iter());
-    if let Some(only) = only {
-        plan.planned.retain(|planned| planned.receiver == only);
+    let notice = NoticeDraft {
+        actor: Some(notify.by),
+        ..notify.notice
     }
+    .bounded();
+    let mut gathering = Gathering::of(&state.outbox, 1);
+    let about = Arriving {
+        planning: context.first_position,
+        notice: context.first_position,
+        subject: subject(0, &notice),
+        at_once: notify.at_once,
+        gathering: &mut gathering,
+    };
+    let plan = router(state, context).address(targets.into_iter(), &notice, only, about);
     let seed = seed(state, context);
     let event = Accepted {
         seed,
@@ -190,18 +204,16 @@ pub fn notify(state: &State, notify: Notify, context: &Context) -> Result<Decide
         provider: 0,
         provider_name: ONE_OFF.into(),
         provider_kind: ONE_OFF.into(),
-        notice: NoticeDraft {
-            actor: Some(notify.by),
-            ..notify.notice
-        }
-        .bounded(),
+        notice,
         nth: 0,
         of: 1,
         keys: RequestKeys::default(),
         plan,
     };
+    let mut events = vec![Event::Accepted(Box::new(event))];
+    events.extend(gathering.emptied().into_iter().map(taken_back));
     Ok(Decided {
-        events: vec![Event::Accepted(Box::new(event))],
+        events,
         told: Told::Accepted {
             first: context.first_position,
             count: 1,
@@ -244,19 +256,26 @@ pub fn resend(
         dispatch_id: String::new(),
         draft: accepted.notice.clone(),
     };
-    let router = Router {
-        configuration: &state.configuration,
-        health: &state.health,
+    let mut gathering = Gathering::of(&state.outbox, 1);
+    // A person waits for it.
+    let about = Arriving {
+        planning: context.first_position,
+        notice: position,
+        subject: subject(accepted.provider, &accepted.notice),
+        at_once: true,
+        gathering: &mut gathering,
     };
+    let router = router(state, context);
     let plan = if accepted.provider == 0 {
         let names = accepted
             .plan
             .links
             .iter()
             .map(|link| link.target_name.as_str());
-        router.address(names.filter_map(|name| state.configuration.target(name)))
+        let targets = names.filter_map(|name| state.configuration.target(name));
+        router.address(targets, &accepted.notice, None, about)
     } else {
-        router.route(accepted.provider, &notice)
+        router.route(accepted.provider, &notice, about)
     };
     let count = plan.planned.len() as u32;
     Ok(Decided {
@@ -268,10 +287,42 @@ pub fn resend(
             row: row_facts(accepted.provider, &accepted.notice),
             subject: subject_hash(accepted.provider, &accepted.notice.subject.key, position),
             plan,
+            why: What::Resent,
             by,
         }],
         told: Told::Changed { count },
     })
+}
+
+fn router<'a>(state: &'a State, context: &Context) -> Router<'a> {
+    Router {
+        configuration: &state.configuration,
+        health: &state.health,
+        subjects: &state.subjects,
+        now: context.now,
+    }
+}
+
+/// By what a notice's subject is known; 0 when it has none.
+fn subject(provider: u32, notice: &NoticeDraft) -> u64 {
+    match notice.subject.key.as_str() {
+        "" => 0,
+        key => subject_hash(provider, key, 0),
+    }
+}
+
+/// The end of a held delivery of which nothing is left to tell.
+fn taken_back((delivery, notice): (DeliveryKey, u64)) -> Event {
+    Event::DeliverySettled {
+        delivery,
+        notice,
+        part: 0,
+        outcome: Outcome::Dropped,
+        why: What::CancelledOut,
+        detail: "what it would have said is not so any more".into(),
+        ids: Vec::new(),
+        answer: Answer::default(),
+    }
 }
 
 fn provider(

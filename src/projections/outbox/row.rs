@@ -51,14 +51,16 @@ impl NoticeStatus {
     }
 
     /// That of its worst delivery.
-    pub fn of(open: u16, parked: u16, sent: u16, dropped: u16) -> Self {
-        match (open, parked, sent, dropped) {
+    pub fn of(open: u16, parked: u16, sent: u16, dropped: u16, merged: u16) -> Self {
+        match (open, parked, sent, dropped, merged) {
             (1.., ..) => NoticeStatus::Open,
-            (0, 1.., 0, _) => NoticeStatus::Parked,
-            (0, 1.., 1.., _) | (0, 0, 1.., 1..) => NoticeStatus::Partly,
-            (0, 0, 1.., 0) => NoticeStatus::Sent,
-            (0, 0, 0, 1..) => NoticeStatus::Dropped,
-            (0, 0, 0, 0) => NoticeStatus::Unrouted,
+            (0, 1.., 0, ..) => NoticeStatus::Parked,
+            (0, 1.., 1.., ..) | (0, 0, 1.., 1.., _) => NoticeStatus::Partly,
+            (0, 0, 1.., 0, _) => NoticeStatus::Sent,
+            // Another delivery tells it; whether that one arrived stands with that one.
+            (0, 0, 0, _, 1..) => NoticeStatus::Merged,
+            (0, 0, 0, 1.., 0) => NoticeStatus::Dropped,
+            (0, 0, 0, 0, 0) => NoticeStatus::Unrouted,
         }
     }
 }
@@ -154,17 +156,18 @@ mod tests {
 
     #[test]
     fn the_worst_delivery_decides() {
-        for (open, parked, sent, dropped, expected) in [
-            (0, 0, 0, 0, "unrouted"),
-            (1, 2, 3, 4, "open"),
-            (0, 1, 0, 2, "parked"),
-            (0, 1, 1, 0, "partly"),
-            (0, 0, 1, 1, "partly"),
-            (0, 0, 2, 0, "sent"),
-            (0, 0, 0, 1, "dropped"),
+        for (open, parked, sent, dropped, merged, expected) in [
+            (0, 0, 0, 0, 0, "unrouted"),
+            (1, 2, 3, 4, 5, "open"),
+            (0, 1, 0, 2, 0, "parked"),
+            (0, 1, 1, 0, 0, "partly"),
+            (0, 0, 1, 1, 0, "partly"),
+            (0, 0, 2, 0, 3, "sent"),
+            (0, 0, 0, 1, 0, "dropped"),
+            (0, 0, 0, 1, 1, "merged"),
         ] {
             assert_eq!(
-                NoticeStatus::of(open, parked, sent, dropped).as_str(),
+                NoticeStatus::of(open, parked, sent, dropped, merged).as_str(),
                 expected
             );
         }

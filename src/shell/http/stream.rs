@@ -279,7 +279,9 @@ fn meaning(event: &Event) -> Meaning {
         | Event::ClaimReturned { delivery, .. }
         | Event::DeliverySettled { delivery, .. }
         | Event::OutcomeUnknown { delivery, .. }
-        | Event::DeliveryOperated { delivery, .. } => Meaning::Delivery(*delivery),
+        | Event::DeliveryOperated { delivery, .. }
+        | Event::HoldChanged { delivery, .. }
+        | Event::DeliveryMerged { delivery, .. } => Meaning::Delivery(*delivery),
         Event::Resent { seed, .. } => Meaning::Again(*seed),
         Event::SettingsChanged { .. }
         | Event::EntityPut { .. }

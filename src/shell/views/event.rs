@@ -10,6 +10,7 @@ use crate::domain::event::{
     Token, User,
 };
 use crate::domain::family::{dispatch_id, notice_of};
+use crate::domain::hold::{UNTIL_RELEASED, Way};
 use crate::domain::spec::{SecretMarks, UnknownPolicy};
 use crate::targets::{Part, Scope};
 use crate::templates::notice_json;
@@ -147,6 +148,7 @@ fn data(recorded: &Recorded<Event>) -> Value {
             row,
             subject: _,
             plan,
+            why,
             by,
         } => {
             let mut shape = json!({
@@ -154,6 +156,7 @@ fn data(recorded: &Recorded<Event>) -> Value {
                 "day": day,
                 "provider_id": provider,
                 "row": row_facts(row),
+                "why": why.as_str(),
                 "by": by,
             });
             add_plan(&mut shape, recorded, *seed, plan);
@@ -267,6 +270,39 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "action": action_word(*action),
             "by": by,
         }),
+        Event::HoldChanged {
+            delivery,
+            notice,
+            hold,
+            silent,
+            pierced,
+            why,
+            detail,
+            unwanted,
+            by,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "held_until": hold.and_then(|hold| held_until(hold.until)),
+            "held_because": hold.map(|hold| hold.why.as_str()),
+            "silent": silent,
+            "pierced": pierced,
+            "why": why.as_str(),
+            "detail": detail,
+            "unwanted": unwanted,
+            "by": by,
+        }),
+        Event::DeliveryMerged {
+            delivery,
+            notice,
+            host,
+            until,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "merged_into": key(*host),
+            "held_until": held_until(*until),
+        }),
         Event::ReceiverGone {
             target,
             receiver,
@@ -359,6 +395,11 @@ fn add_plan(shape: &mut Value, recorded: &Recorded<Event>, seed: IdSeed, plan: &
                 "receiver_id": planned.receiver,
                 "unknown": policy_word(link.unknown),
                 "local": link.local,
+                "way": plan
+                    .ways
+                    .iter()
+                    .find(|planning| planning.index + 1 == ordinal)
+                    .map(|planning| way(&planning.way)),
             }))
         })
         .collect();
@@ -378,6 +419,26 @@ fn set_fields(secrets: &SecretMarks) -> Value {
         .keys()
         .map(|field| (field.clone(), json!({"set": true})));
     Value::Object(fields.collect())
+}
+
+/// Nothing for a hold that only a person ends.
+fn held_until(until: i64) -> Option<String> {
+    (until != UNTIL_RELEASED).then(|| moment(until))
+}
+
+/// What becomes of a planned delivery that is not simply due.
+fn way(way: &Way) -> Value {
+    match way {
+        Way::Now { silent, pierced } => json!({"silent": silent, "pierced": pierced}),
+        Way::Held { hold, thread: _ } => {
+            json!({"held_until": held_until(hold.until), "why": hold.why.as_str()})
+        }
+        Way::Merged { host, until, .. } => {
+            json!({"merged_into": key(*host), "held_until": held_until(*until)})
+        }
+        Way::Cancelled { host, .. } => json!({"cancelled_out": key(*host)}),
+        Way::Dropped { why } => json!({"dropped": why.as_str()}),
+    }
 }
 
 fn key(key: DeliveryKey) -> Value {

@@ -134,6 +134,7 @@ impl Around {
         let kind = targets::kind(&telling.target.kind)?;
         let utc = TimeZone::UTC;
         let scene = Scene {
+            digest: None,
             notice,
             tracker: Some(view.link.tracker_name.as_str()).filter(|name| !name.is_empty()),
             link: Some(view.link.link_name.as_str()).filter(|name| !name.is_empty()),
@@ -160,16 +161,17 @@ fn joined(parts: &[targets::Part]) -> String {
 
 /// The status of a notice: that of its worst delivery.
 pub fn status(family: &Family) -> NoticeStatus {
-    let (mut open, mut parked, mut sent, mut dropped) = (0, 0, 0, 0);
+    let (mut open, mut parked, mut sent, mut dropped, mut merged) = (0, 0, 0, 0, 0);
     for view in &family.deliveries {
         match view.status {
             Status::Due | Status::Held | Status::Sending | Status::Retrying => open += 1,
             Status::Parked | Status::Unknown => parked += 1,
             Status::Sent => sent += 1,
-            Status::Dropped | Status::Merged => dropped += 1,
+            Status::Dropped => dropped += 1,
+            Status::Merged => merged += 1,
         }
     }
-    NoticeStatus::of(open, parked, sent, dropped)
+    NoticeStatus::of(open, parked, sent, dropped, merged)
 }
 
 /// A notice whole: with its reasons and its deliveries.

@@ -182,8 +182,9 @@ pub fn parked_choice(
 mod tests {
     use super::*;
     use crate::domain::event::{IdSeed, RowFacts};
+    use crate::domain::notice::Items;
     use crate::domain::spec::UnknownPolicy;
-    use crate::projections::outbox::{NewDelivery, Status};
+    use crate::projections::outbox::{NewDelivery, NewNotice, Status};
 
     /// A state with so many parked deliveries, each for the reason its number gives.
     fn parked(count: u64, reason: impl Fn(u64) -> String) -> State {
@@ -199,6 +200,7 @@ mod tests {
             target: 1,
             receiver: 1,
             link: 0,
+            via: 0,
             unknown: UnknownPolicy::Retry,
             local: false,
         };
@@ -208,9 +210,18 @@ mod tests {
         };
         for position in 1..=count {
             let planned = [new].into_iter();
-            state
-                .outbox
-                .plan(position, position, seed, 0, facts, position, 0, planned);
+            let notice = NewNotice {
+                position,
+                notice: position,
+                seed,
+                day: 0,
+                facts,
+                subject: position,
+                now: 0,
+                ways: &[],
+                items: &Items::default(),
+            };
+            state.outbox.plan(&notice, planned);
             let key = DeliveryKey {
                 position,
                 ordinal: 1,

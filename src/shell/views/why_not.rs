@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::{Look, ViewError, moment, reason};
 use crate::domain::event::Plan;
 use crate::domain::family::Family;
+use crate::domain::gathering::Gathering;
 use crate::domain::reason::{Routed, What};
-use crate::domain::routing::Router;
+use crate::domain::routing::{Arriving, Router};
 use crate::domain::spec::EntityKind;
 use crate::domain::state::State;
 
@@ -67,10 +68,20 @@ pub fn why_not(
         let router = Router {
             configuration: &state.configuration,
             health: &state.health,
+            subjects: &state.subjects,
+            now,
+        };
+        let mut gathering = Gathering::of(&state.outbox, 1);
+        let about = Arriving {
+            gathering: &mut gathering,
+            planning: state.position + 1,
+            notice: family.notice.position,
+            subject: 0,
+            at_once: false,
         };
         let plan = match family.provider {
             0 => Plan::default(),
-            provider => router.route(provider, &family.notice),
+            provider => router.route(provider, &family.notice, about),
         };
         (plan, linking_trackers(state, asked))
     });

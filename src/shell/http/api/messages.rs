@@ -78,6 +78,7 @@ fn checked(caller: &Caller, message: NotifyBody) -> Result<Notify, Problem> {
         targets,
         receiver: None,
         tag: message.tag,
+        at_once: false,
         by: caller.by(),
     })
 }

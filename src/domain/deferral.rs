@@ -1,0 +1,379 @@
+//! When a planned delivery may go: at once, without sound, later, or not at all.
+//!
+//! Stages stand in a fixed order ([`Stage`]): settling, grouping, digest, quiet hours. The first that
+//! has something to say holds the delivery; when that hold is over, the stages after it are asked.
+//! What pierces is asked nothing.
+//!
+//! **Invariant:** the answer depends on the configuration, the notice and the moment alone.
+
+use std::sync::LazyLock;
+
+use jiff::tz::TimeZone;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::hold::{Hold, Stage};
+use super::notice::Severity;
+use super::policy::{DigestSpec, WallClock};
+use super::reason::What;
+use super::recur::{Recurrence, next_after};
+use super::spec::{LinkSpec, ProviderSpec, ReceiverSpec, TrackerSpec};
+use super::state::State;
+use super::windows::{CompiledWindows, WindowMode, WindowSpec, active};
+use crate::projections::configuration::{Configuration, Target};
+use crate::projections::outbox::Delivery;
+
+/// Notice kinds that are about the moment at which they were made: held, they would be untrue.
+const WALL_CLOCK_KINDS: [&str; 4] = ["scheduled_message", "summary", "memory", "assets_picked"];
+
+/// A link on its way to one receiver, with everything that may say when.
+#[derive(Clone, Copy)]
+pub struct Route<'a> {
+    pub configuration: &'a Configuration,
+    pub provider: Option<&'a ProviderSpec>,
+    /// 0 and `None` for a one-off message.
+    pub tracker_id: u32,
+    pub tracker: Option<&'a TrackerSpec>,
+    pub link: &'a LinkSpec,
+    pub target: &'a Target,
+    pub receiver_id: u32,
+    pub receiver: Option<&'a ReceiverSpec>,
+}
+
+/// What is known of a notice, also when only its row is left.
+#[derive(Clone, Copy)]
+pub struct About {
+    pub kind_hash: u64,
+    /// 0 without one.
+    pub collection_hash: u64,
+    pub items: bool,
+    pub wall_clock: bool,
+    /// Value of the tracker's `group.by`, hashed.
+    pub group: u64,
+}
+
+pub fn is_wall_clock(kind: &str) -> bool {
+    WALL_CLOCK_KINDS.contains(&kind)
+}
+
+/// What a stage, or none, says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    Now { silent: bool, detail: String },
+    Hold { hold: Hold, detail: String },
+    Drop { why: What, detail: String },
+}
+
+/// Names the link, by which deliveries and slots know it: a tracker may reach a target over several.
+pub fn via(tracker: u32, target: u32, link_name: &str) -> u64 {
+    let ids = u64::from(tracker) << 32 | u64::from(target);
+    xxh3_64_with_seed(link_name.as_bytes(), ids)
+}
+
+/// Names the opening or closing of a subject over one link to one receiver; 0 for what does neither.
+pub fn thread_key(via: u64, receiver: u32, subject: u64) -> u64 {
+    mixed(&[THREAD, via, u64::from(receiver), subject])
+}
+
+const THREAD: u64 = u64::MAX;
+
+/// Whether a link goes to a target, by itself or through a broadcast.
+fn leads_to(configuration: &Configuration, link: &LinkSpec, target: &str) -> bool {
+    link.target == target
+        || configuration.target(&link.target).is_some_and(|broadcast| {
+            let spec = &broadcast.entity.spec;
+            spec.targets.iter().any(|child| child == target)
+                && !spec.off.iter().any(|child| child == target)
+        })
+}
+
+fn mixed(words: &[u64]) -> u64 {
+    let mut bytes = [0u8; 64];
+    for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
+        place.copy_from_slice(&word.to_le_bytes());
+    }
+    // 0 is "no slot".
+    xxh3_64(&bytes).max(1)
+}
+
+/// The link of a message that no tracker sent.
+static OWN_LINK: LazyLock<LinkSpec> = LazyLock::new(|| LinkSpec::to(String::new()));
+
+impl<'a> Route<'a> {
+    /// The way of a delivery over what is configured now; `None` when its target, receiver or link is
+    /// not any more.
+    pub fn of(state: &'a State, delivery: &Delivery) -> Option<Route<'a>> {
+        let configuration = &state.configuration;
+        let target = configuration.targets.get(&delivery.target)?;
+        let index = target
+            .receivers
+            .iter()
+            .position(|receiver| *receiver == delivery.receiver)?;
+        let tracker = configuration
+            .trackers
+            .get(&delivery.tracker)
+            .map(|tracker| &tracker.entity.spec);
+        let link = match tracker {
+            None if delivery.tracker == 0 => &*OWN_LINK,
+            None => return None,
+            Some(tracker) => tracker.links.iter().find(|link| {
+                let name = link.name.as_deref().unwrap_or("");
+                via(delivery.tracker, delivery.target, name) == delivery.via
+                    && leads_to(configuration, link, &target.entity.spec.name)
+            })?,
+        };
+        let provider = tracker.and_then(|tracker| configuration.provider(&tracker.provider));
+        Some(Route {
+            configuration,
+            provider: provider.map(|provider| &provider.spec),
+            tracker_id: delivery.tracker,
+            tracker,
+            link,
+            target,
+            receiver_id: delivery.receiver,
+            receiver: target.entity.spec.receivers.get(index),
+        })
+    }
+
+    /// Whether its digest has no time of its own.
+    pub fn digest_waits_to_be_full(&self) -> bool {
+        self.digest()
+            .is_some_and(|digest| digest.every.is_none() && digest.at.is_empty())
+    }
+
+    pub fn via(&self) -> u64 {
+        via(
+            self.tracker_id,
+            self.target.entity.id,
+            self.link.name.as_deref().unwrap_or(""),
+        )
+    }
+
+    /// Whether this severity passes everything that would hold it.
+    pub fn pierces(&self, severity: Severity) -> bool {
+        self.link.pierce.is_reached_by(severity)
+    }
+
+    /// Whether anything here can hold a delivery. Most links have nothing, and are asked no further.
+    pub fn can_hold(&self) -> bool {
+        self.windows().is_some()
+            || self.digest().is_some()
+            || self
+                .tracker
+                .is_some_and(|tracker| tracker.settle.is_some() || tracker.group.is_some())
+    }
+
+    /// The first stage from `from` on that has something to say at `now`.
+    pub fn next(&self, from: Stage, about: &About, now: i64) -> Next {
+        let mut silent = (false, String::new());
+        if from <= Stage::Settling
+            && let Some(next) = self.settling(about, now)
+        {
+            return next;
+        }
+        if from <= Stage::Grouping
+            && let Some(next) = self.grouping(about, now)
+        {
+            return next;
+        }
+        if from <= Stage::Digest
+            && let Some(next) = self.digesting(now)
+        {
+            return self.unless_dropped(next, now);
+        }
+        if from <= Stage::QuietHours {
+            match self.quiet(about, now) {
+                Next::Now {
+                    silent: quiet,
+                    detail,
+                } => silent = (quiet, detail),
+                next => return next,
+            }
+        }
+        Next::Now {
+            silent: silent.0,
+            detail: silent.1,
+        }
+    }
+
+    fn settling(&self, about: &About, now: i64) -> Option<Next> {
+        let span = self.tracker?.settle?;
+        Some(Next::Hold {
+            hold: Hold {
+                until: now.saturating_add(span.micros()),
+                why: What::HeldSettling,
+                slot: self.slot(Stage::Settling, about.collection_hash, about.what()),
+            },
+            detail: format!("until it has been quiet for {span}"),
+        })
+    }
+
+    fn grouping(&self, about: &About, now: i64) -> Option<Next> {
+        let group = self.tracker?.group.as_ref()?;
+        Some(Next::Hold {
+            hold: Hold {
+                until: now.saturating_add(group.wait.micros()),
+                why: What::HeldGrouping,
+                slot: self.slot(Stage::Grouping, about.group, 0),
+            },
+            detail: format!("others of its group have {} to join", group.wait),
+        })
+    }
+
+    fn digesting(&self, now: i64) -> Option<Next> {
+        let digest = self.digest()?;
+        Some(Next::Hold {
+            hold: Hold {
+                until: self.digest_at(digest, now),
+                why: What::HeldDigest,
+                slot: self.slot(Stage::Digest, 0, 0),
+            },
+            detail: match (&digest.every, digest.at.is_empty(), digest.after) {
+                (Some(every), ..) => format!("a digest every {every}"),
+                (None, false, _) => "a digest at times of day".into(),
+                (None, true, Some(after)) => format!("a digest of {after} notices"),
+                (None, true, None) => "a digest".into(),
+            },
+        })
+    }
+
+    /// A digest does not keep what a window says is not to be sent.
+    fn unless_dropped(&self, next: Next, now: i64) -> Next {
+        match self.window_at(now) {
+            Some((WindowMode::Drop, _, detail)) => Next::Drop {
+                why: What::DroppedQuietHours,
+                detail,
+            },
+            Some((WindowMode::Hold | WindowMode::Silent, ..)) | None => next,
+        }
+    }
+
+    fn quiet(&self, about: &About, now: i64) -> Next {
+        let loud = |detail| Next::Now {
+            silent: false,
+            detail,
+        };
+        let Some((mode, until, detail)) = self.window_at(now) else {
+            return loud(String::new());
+        };
+        match mode {
+            WindowMode::Drop => Next::Drop {
+                why: What::DroppedQuietHours,
+                detail,
+            },
+            WindowMode::Silent => Next::Now {
+                silent: true,
+                detail,
+            },
+            WindowMode::Hold if about.wall_clock && self.link.wall_clock == WallClock::Drop => {
+                Next::Drop {
+                    why: What::DroppedQuietHours,
+                    detail: format!("{detail}; it is about its own moment"),
+                }
+            }
+            WindowMode::Hold => Next::Hold {
+                hold: Hold {
+                    until,
+                    why: What::HeldQuietHours,
+                    slot: self.slot(Stage::QuietHours, about.collection_hash, about.what()),
+                },
+                detail,
+            },
+        }
+    }
+
+    /// What the nearest windows say at a moment, until when, and in words.
+    fn window_at(&self, now: i64) -> Option<(WindowMode, i64, String)> {
+        let (windows, whose) = self.windows()?;
+        let compiled = CompiledWindows::new(windows, self.zone());
+        let found = active(&compiled, now)?;
+        let window = &windows[found.index];
+        let detail = format!(
+            "{}–{} of {whose} ({})",
+            window.from,
+            window.to,
+            found.mode.as_str()
+        );
+        Some((found.mode, found.until, detail))
+    }
+
+    /// The windows nearest to the one who reads. An empty list there says: none.
+    fn windows(&self) -> Option<(&[WindowSpec], &'static str)> {
+        let nearest = [
+            (
+                self.receiver.and_then(|spec| spec.quiet.as_deref()),
+                "the receiver",
+            ),
+            (self.target.entity.spec.quiet.as_deref(), "the target"),
+            (self.link.quiet.as_deref(), "the link"),
+            (
+                self.tracker.and_then(|spec| spec.quiet.as_deref()),
+                "the tracker",
+            ),
+            (
+                self.provider.and_then(|spec| spec.quiet.as_deref()),
+                "the provider",
+            ),
+            (self.configuration.settings.quiet.as_deref(), "the settings"),
+        ];
+        let (windows, whose) = nearest
+            .into_iter()
+            .find_map(|(windows, whose)| Some((windows?, whose)))?;
+        (!windows.is_empty()).then_some((windows, whose))
+    }
+
+    fn zone(&self) -> &TimeZone {
+        self.configuration.zone()
+    }
+
+    /// The digest of the link, else of the receiver.
+    pub fn digest(&self) -> Option<&DigestSpec> {
+        match &self.link.digest {
+            Some(digest) => digest.as_ref(),
+            None => self.receiver.and_then(|spec| spec.digest.as_ref()),
+        }
+    }
+
+    /// When a digest that begins now is sent.
+    fn digest_at(&self, digest: &DigestSpec, now: i64) -> i64 {
+        let recurrence = match (&digest.every, digest.at.is_empty()) {
+            (Some(every), _) => Recurrence::Every {
+                micros: u64::try_from(every.micros()).unwrap_or(1),
+            },
+            (None, false) => Recurrence::At {
+                times: digest.at.clone(),
+            },
+            (None, true) => {
+                return now.saturating_add(DIGEST_WAIT_MAX_MICROS);
+            }
+        };
+        next_after(&recurrence, self.zone(), now)
+    }
+
+    /// Names what is gathered together: over this link, or for this receiver where the digest is its.
+    fn slot(&self, stage: Stage, first: u64, second: u64) -> u64 {
+        let over = if stage == Stage::Digest && self.link.digest.is_none() {
+            0
+        } else {
+            self.via()
+        };
+        mixed(&[
+            stage as u64,
+            over,
+            u64::from(self.receiver_id),
+            first,
+            second,
+        ])
+    }
+}
+
+/// Longest that a digest waits to be full when it has no time of its own: a week, in microseconds.
+pub const DIGEST_WAIT_MAX_MICROS: i64 = 7 * 86_400 * 1_000_000;
+
+impl About {
+    /// What has to be alike to become one message: items gather whatever is done with them.
+    fn what(&self) -> u64 {
+        if self.items { ITEMS } else { self.kind_hash }
+    }
+}
+
+const ITEMS: u64 = 1;

@@ -1,0 +1,97 @@
+//! Holds: what planning decides for a delivery that is not simply sent now.
+//!
+//! A hold is an instant and a reason. Deliveries held in one *slot* become one message: the first
+//! is the *host*, later ones are merged into it. Everything here is written into the planning event,
+//! so that folding needs no zone, expression or configuration.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::DeliveryKey;
+use super::reason::What;
+
+/// A hold that only a person ends.
+pub const UNTIL_RELEASED: i64 = i64::MAX;
+
+/// A deferral of one delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Hold {
+    /// Microseconds since 1970; [`UNTIL_RELEASED`] waits for a person.
+    pub until: i64,
+    /// One of the `held_…` reasons.
+    pub why: What,
+    /// Deliveries held in the same slot become one message; 0 gathers nothing.
+    pub slot: u64,
+}
+
+/// How a delivery is seen by others that come to the same slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Thread {
+    /// Names link, receiver and subject; 0 for a notice that neither opens nor closes one.
+    pub key: u64,
+    /// Whether it closes its subject rather than opening it.
+    pub closes: bool,
+}
+
+/// What becomes of one planned delivery, where that is not "due now, like others".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Way {
+    /// Due now: without sound, or past everything that would hold it.
+    Now { silent: bool, pierced: bool },
+    /// Held, as host of its slot when that is not 0.
+    Held { hold: Hold, thread: Thread },
+    /// Told by another delivery that is still held, from now on until `until`.
+    Merged {
+        host: DeliveryKey,
+        until: i64,
+        thread: Thread,
+    },
+    /// It takes back what a held one would have said: neither is sent.
+    Cancelled { host: DeliveryKey, thread: Thread },
+    /// Not sent at all.
+    Dropped { why: What },
+}
+
+/// The way of one of an event's planned deliveries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planning {
+    /// Index into the event's planned deliveries; in ascending order.
+    pub index: u16,
+    pub way: Way,
+    /// The value that decided, for people.
+    pub detail: String,
+}
+
+/// The order in which holds are considered. What is released from one is offered to those after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    Settling,
+    Grouping,
+    Digest,
+    QuietHours,
+    Storm,
+    /// Nothing is considered any more.
+    Past,
+}
+
+impl Stage {
+    /// The first stage considered after a hold of this reason.
+    pub fn after(why: What) -> Self {
+        match why {
+            What::HeldSettling => Stage::Grouping,
+            What::HeldGrouping => Stage::Digest,
+            What::HeldDigest => Stage::QuietHours,
+            // The clock may have stepped into the next night.
+            What::HeldQuietHours => Stage::QuietHours,
+            // A person's moment, and what waits for one, is not put off again.
+            _other => Stage::Past,
+        }
+    }
+
+    /// Whether a hold of this reason waits for a span rather than for a civil moment.
+    pub fn is_relative(why: What) -> bool {
+        matches!(
+            why,
+            What::HeldSettling | What::HeldGrouping | What::StormSummarised | What::HeldBackoff
+        )
+    }
+}

@@ -1,0 +1,127 @@
+//! What is open: subjects that a notice opened and none has closed.
+//!
+//! The notice that closes a subject is told like the one that opened it, and while one is open
+//! others can be silent. A subject leaves when it closes, with its provider, or when newer ones of the same
+//! provider need its place.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::notice::{Severity, Transition};
+
+/// Open subjects remembered per provider; beyond that the one that opened first is forgotten.
+pub const SUBJECTS_PER_PROVIDER_MAX: usize = 4_096;
+
+/// A subject that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// Position of the notice that opened it.
+    pub notice: u64,
+    /// Hash of that notice's kind.
+    pub kind_hash: u64,
+    /// The worst it has been.
+    pub severity: Severity,
+    /// Microseconds since 1970.
+    pub since: i64,
+    /// Whether a person has said that they know.
+    pub acknowledged: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct OfProvider {
+    /// By hash of the subject.
+    open: BTreeMap<u64, Open>,
+    /// Subjects by the position that opened them.
+    order: BTreeMap<u64, u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Subjects {
+    providers: BTreeMap<u32, OfProvider>,
+}
+
+impl Subjects {
+    /// Takes a notice about a subject. One without a subject says nothing here.
+    pub fn note(
+        &mut self,
+        (provider, subject): (u32, u64),
+        notice: u64,
+        kind_hash: u64,
+        severity: Severity,
+        transition: Transition,
+        at: i64,
+    ) {
+        match transition {
+            Transition::None => {}
+            Transition::Updates => {
+                let known = self.providers.get_mut(&provider);
+                if let Some(open) = known.and_then(|known| known.open.get_mut(&subject)) {
+                    open.severity = worse(open.severity, severity);
+                }
+            }
+            Transition::Opens => {
+                let known = self.providers.entry(provider).or_default();
+                if let Some(open) = known.open.get_mut(&subject) {
+                    open.severity = worse(open.severity, severity);
+                    return;
+                }
+                if known.open.len() >= SUBJECTS_PER_PROVIDER_MAX
+                    && let Some((_, oldest)) = known.order.pop_first()
+                {
+                    known.open.remove(&oldest);
+                }
+                let open = Open {
+                    notice,
+                    kind_hash,
+                    severity,
+                    since: at,
+                    acknowledged: false,
+                };
+                known.open.insert(subject, open);
+                known.order.insert(notice, subject);
+            }
+            Transition::Closes => {
+                let Some(known) = self.providers.get_mut(&provider) else {
+                    return;
+                };
+                if let Some(open) = known.open.remove(&subject) {
+                    known.order.remove(&open.notice);
+                }
+                if known.open.is_empty() {
+                    self.providers.remove(&provider);
+                }
+            }
+        }
+    }
+
+    pub fn get(&self, provider: u32, subject: u64) -> Option<&Open> {
+        self.providers.get(&provider)?.open.get(&subject)
+    }
+
+    /// Whether any subject that a notice of this kind opened is open.
+    pub fn any_of_kind(&self, provider: u32, kind_hash: u64) -> bool {
+        self.providers
+            .get(&provider)
+            .is_some_and(|known| known.open.values().any(|open| open.kind_hash == kind_hash))
+    }
+
+    pub fn acknowledge(&mut self, provider: u32, subject: u64) {
+        let known = self.providers.get_mut(&provider);
+        if let Some(open) = known.and_then(|known| known.open.get_mut(&subject)) {
+            open.acknowledged = true;
+        }
+    }
+
+    pub fn forget_provider(&mut self, provider: u32) {
+        self.providers.remove(&provider);
+    }
+}
+
+fn worse(one: Severity, other: Severity) -> Severity {
+    if other.rank() > one.rank() {
+        other
+    } else {
+        one
+    }
+}
