@@ -86,7 +86,7 @@ const list = (body) => {
 // Replaced whole, but not while somebody is in it.
 const part = (node) => {
   const again = soon(async () => {
-    if (node.matches(":hover, :focus-within")) return setTimeout(again, 3000);
+    if (node.matches(":hover, :focus-within, :has(input:checked)")) return setTimeout(again, 3000);
     node.replaceChildren(await get(node.dataset.src, { fragment: node.dataset.part }));
     refresh(node);
   }, 900);

@@ -75,6 +75,7 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
         statuses,
         target: given(&asked.target),
         tracker: given(&asked.tracker),
+        reason: None,
     };
     let found = views::deliveries(
         ledger.reader(),

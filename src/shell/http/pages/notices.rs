@@ -152,7 +152,7 @@ fn reason(desk: &Desk, shape: &Value) -> Reason {
 fn view(desk: &Desk, id: &str) -> Result<NoticeView, Wrong> {
     let ledger = &desk.app.ledger;
     let family = views::find_notice(ledger.reader(), id)?;
-    let around = Around::of(ledger, &family);
+    let around = Around::of(ledger.reader(), ledger, &family)?;
     let shape = views::notice(&family, &around);
     let reasons = shape["reasons"].as_array().cloned().unwrap_or_default();
     let draft = &family.notice.draft;

@@ -104,7 +104,7 @@ fn group_of(desk: &Desk, group: ParkedGroup) -> Result<Group, Wrong> {
 
 /// What a question is about: everything in some groups, and some by their id.
 struct Choice {
-    choice: views::ParkedChoice,
+    choice: views::Choice,
     sample: Vec<String>,
 }
 
