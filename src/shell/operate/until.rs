@@ -26,8 +26,8 @@ pub fn until(text: &str, now: i64, zone: &TimeZone) -> Result<Option<i64>, NotAM
     }
     let begins_with_a_date = text.get(..10).is_some_and(|date| date.contains('-'));
     if begins_with_a_date && let Ok(civil) = text.parse::<DateTime>() {
-        let at = civil.to_zoned(zone.clone()).map_err(|_| NotAMoment)?;
-        return Ok(Some(at.timestamp().as_microsecond()));
+        let at = zone.to_timestamp(civil).map_err(|_| NotAMoment)?;
+        return Ok(Some(at.as_microsecond()));
     }
     let span = duration_ms(text).ok().filter(|_| !text.is_empty());
     let micros = span.and_then(|ms| i64::try_from(ms).ok()?.checked_mul(1_000));

@@ -270,6 +270,7 @@ pub fn delivery(family: &Family, view: &DeliveryView, around: &Around) -> Value 
         .unwrap_or_else(|| format!("#{}", view.receiver));
     let mut shape = json!({
         "id": view.id,
+        "notice": family.notice.id,
         "notice_ids": [family.notice.id],
         "notices_total": 1,
         "target": view.link.target_name,

@@ -255,6 +255,7 @@ fn delivery(
     story: Vec<notice::Step>,
 ) -> notice::DeliveryView {
     notice::DeliveryView {
+        told: notice::Told::default(),
         id: format!("01K3ZP7Q0W8M4T2V6X9Z{n:06}"),
         tracker: "releases".into(),
         link: String::new(),
