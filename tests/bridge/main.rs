@@ -9,6 +9,7 @@
 mod delivery;
 mod feedback;
 mod harness;
+mod held;
 mod intake;
 mod pages;
 mod redaction;

@@ -201,7 +201,7 @@ fn group_of(frame: &Frame, id: &str, reason: &Reason, group: &Group) -> Markup {
                 }
             }
             @if frame.can_operate {
-                div.actions.by-two {
+                div.actions.by-three {
                     @if group.count > 1 {
                         button.small name="action" value="release" { "Release chosen" }
                         button.small name="action" value="move" { "Move chosen" }
