@@ -14,9 +14,7 @@ use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
-use crate::projections::outbox::{
-    NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status,
-};
+use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
 use crate::projections::subjects::Subjects;
 
@@ -421,6 +419,11 @@ impl State {
             })
         });
         let deliveries: Vec<NewDelivery> = deliveries.collect();
+        // What is kept here is sent with this event; no other will say so.
+        for delivery in deliveries.iter().filter(|delivery| delivery.local) {
+            let health = self.health.targets.entry(delivery.target).or_default();
+            health.last_sent_at = Some(new.now);
+        }
         let (row, settled) = self.outbox.plan(new, deliveries.into_iter());
         let count = self.counts.of(provider, new.day);
         count.sent += u64::from(settled.sent);

@@ -8,7 +8,7 @@ const get = async (address, pairs = {}) => {
   const url = new URL(address, location);
   for (const name in pairs) url.searchParams.set(name, pairs[name]);
   const answer = await fetch(url);
-  // A session that has ended answers with the login page.
+  // An ended session answers with the login page.
   if (!answer.ok || answer.redirected) throw answer.status;
   const template = document.createElement("template");
   template.innerHTML = await answer.text();
@@ -48,7 +48,7 @@ const refresh = (root = document) => {
 };
 setInterval(refresh, 20000);
 
-// Known rows change in place, new ones come in on top or gather behind a button.
+// Known rows change in place, new ones come on top or gather behind a button.
 const list = (body) => {
   const box = body.closest(".rows-box"), news = $("[data-news]", box), button = document.createElement("button");
   Object.assign(button, { className: "news", hidden: true });
@@ -83,11 +83,13 @@ const list = (body) => {
   const both = () => { arrive(); change(); };
   return { notice: arrive, delivery: change, open: both, reset: both };
 };
-// Replaced whole, but not while somebody is in it.
+// Replaced whole, but not while in use.
 const part = (node) => {
+  const used = () => node.matches(":hover, :focus-within, :has(input:checked)");
   const again = soon(async () => {
-    if (node.matches(":hover, :focus-within, :has(input:checked)")) return setTimeout(again, 3000);
-    node.replaceChildren(await get(node.dataset.src, { fragment: node.dataset.part }));
+    const fresh = used() || (await get(node.dataset.src, { fragment: node.dataset.part }));
+    if (used()) return setTimeout(again, 3000);
+    node.replaceChildren(fresh);
     refresh(node);
   }, 900);
   return Object.fromEntries(`${node.dataset.refresh} open reset`.split(" ").map((name) => [name, again]));
@@ -101,13 +103,13 @@ const tell = (name) => {
   if ($(`[data-reload-on~="${name}"]`)) location.reload();
 };
 if ($("[data-live], [data-refresh], [data-reload-on]")) {
-  // It resumes with Last-Event-ID by itself; what came before it was open is asked for.
+  // It resumes by itself; what came before it was open is asked for.
   const stream = new EventSource("/api/v1/stream");
   for (const name of ["notice", "delivery", "counts", "open", "reset"]) stream.addEventListener(name, () => tell(name));
   addEventListener("pagehide", () => stream.close());
 }
 
-// Filters: the same GET, without leaving the page.
+// Filters: the same GET, in place.
 for (const form of $$("form[data-filter]")) {
   form.addEventListener("input", soon(async () => {
     const pairs = [...new FormData(form)].filter(([, value]) => value);

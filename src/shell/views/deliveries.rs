@@ -44,6 +44,8 @@ struct Wanted<'a> {
     target: Option<u32>,
     tracker: Option<u32>,
     reason: Option<What>,
+    /// Only what the program itself keeps to be read: the inbox.
+    is_inbox: bool,
 }
 
 impl<'a> Wanted<'a> {
@@ -59,6 +61,7 @@ impl<'a> Wanted<'a> {
             target: target.transpose()?,
             tracker: tracker_id(state, filter.tracker.as_deref())?,
             reason: filter.reason.as_deref().map(held_reason).transpose()?,
+            is_inbox: false,
         })
     }
 
@@ -80,6 +83,7 @@ impl<'a> Wanted<'a> {
         self.status(view.status)
             && self.target.is_none_or(|id| id == view.link.target)
             && self.tracker.is_none_or(|id| id == view.link.tracker)
+            && (view.link.local || !self.is_inbox)
     }
 
     /// Whether a notice may have such a delivery. One that was sent again has a row of its latest
@@ -120,6 +124,23 @@ pub fn deliveries(
     } else {
         walked_page(reader, look, &wanted, cursor, limit)
     }
+}
+
+/// A page of what the inboxes hold, newest first.
+pub fn inbox(
+    reader: &Reader<Event>,
+    look: &impl Look,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<Page, ViewError> {
+    let wanted = Wanted {
+        filter: &DeliveryFilter::default(),
+        target: None,
+        tracker: None,
+        reason: None,
+        is_inbox: true,
+    };
+    walked_page(reader, look, &wanted, cursor, limit)
 }
 
 /// Keys of open deliveries that match, newest first, with their notices.
