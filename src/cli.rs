@@ -108,7 +108,9 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Explain(args) => explain::run(&args).await,
         Verb::Retry(args) => operate::deliveries(&args, operate::Wish::Act(Action::Retry)).await,
         Verb::Drop(args) => operate::deliveries(&args, operate::Wish::Act(Action::Drop)).await,
-        Verb::Confirm(args) => operate::deliveries(&args, operate::Wish::Act(Action::Confirm)).await,
+        Verb::Confirm(args) => {
+            operate::deliveries(&args, operate::Wish::Act(Action::Confirm)).await
+        }
         Verb::Release(args) => operate::deliveries(&args, operate::Wish::Release).await,
         Verb::Move(args) => operate::put_off(args).await,
         Verb::Resend(args) => operate::resend(&args).await,

@@ -224,9 +224,10 @@ impl Demo<'_> {
     }
 
     fn notice(&self, id: &str) -> Result<Value, Failure> {
-        let cannot = |error: views::ViewError| Failure::caused("the demo's own notice cannot be read", error);
-        let family = views::find_notice(self.app.ledger.reader(), id)
-            .map_err(cannot)?;
+        let cannot = |error: views::ViewError| {
+            Failure::caused("the demo's own notice cannot be read", error)
+        };
+        let family = views::find_notice(self.app.ledger.reader(), id).map_err(cannot)?;
         let ledger = &self.app.ledger;
         let around = views::Around::of(ledger.reader(), ledger, &family).map_err(cannot)?;
         Ok(views::notice(&family, &around))

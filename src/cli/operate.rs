@@ -204,7 +204,10 @@ pub async fn deliveries(args: &OperateArgs, wish: Wish) -> Result<(), Failure> {
             let remote = Remote::new(&args.place)?;
             for id in &args.deliveries {
                 let path = ["deliveries", id.as_str(), word];
-                note(id, remote.call(Method::POST, &path, &[], body.as_ref()).await)?;
+                note(
+                    id,
+                    remote.call(Method::POST, &path, &[], body.as_ref()).await,
+                )?;
             }
         }
         Some(data) => {

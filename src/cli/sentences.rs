@@ -258,7 +258,10 @@ pub fn future(delivery: &Value) -> Option<String> {
 fn together(delivery: &Value) -> String {
     let items = match &delivery["items"] {
         Value::Null => String::new(),
-        items => format!(", {} items added and {} removed", items["added"], items["removed"]),
+        items => format!(
+            ", {} items added and {} removed",
+            items["added"], items["removed"]
+        ),
     };
     match delivery["notices_total"].as_u64() {
         Some(total) if total > 1 => format!("; it tells {total} notices{items}"),

@@ -42,7 +42,8 @@ async fn what_is_held_says_why_until_when_and_what_it_tells() {
     }
     let held = api.get("/held").await.expect(200);
     assert_eq!(held["total"], 1);
-    let reasons = json!([{"reason": "held_quiet_hours", "count": 1, "next": "2026-11-24T12:01:00Z"}]);
+    let reasons =
+        json!([{"reason": "held_quiet_hours", "count": 1, "next": "2026-11-24T12:01:00Z"}]);
     assert_eq!(held["by_reason"], reasons);
     let host = &held["items"][0];
     let fields = ["status", "held_until", "notices_total", "silent", "pierced"];
@@ -88,7 +89,9 @@ async fn one_is_moved_and_released() {
         ("2026-11-25T08:00:00+01:00", json!("2026-11-25T07:00:00Z")),
         ("released", Value::Null),
     ] {
-        let moved = api.post(&format!("{path}/move"), json!({"until": until})).await;
+        let moved = api
+            .post(&format!("{path}/move"), json!({"until": until}))
+            .await;
         let moved = moved.expect(200);
         assert_eq!(moved["status"], "held");
         assert!(moved.as_object().unwrap().contains_key("held_until"));
@@ -110,7 +113,8 @@ async fn one_is_moved_and_released() {
     }
     let reader = {
         use notify_bridge::domain::event::{Role, TokenScope};
-        api.token("reader", &[TokenScope::Read], Role::Viewer, None).await
+        api.token("reader", &[TokenScope::Read], Role::Viewer, None)
+            .await
     };
     let release = format!("{path}/release");
     let refused = api.send(Method::POST, &release, &reader, json!({})).await;
@@ -130,7 +134,10 @@ async fn many_are_counted_moved_released_and_dropped() {
     let bulk = async |body: Value| api.post("/deliveries/bulk", body).await;
     for (body, field) in [
         (json!({"action": "move", "filter": {}}), "until"),
-        (json!({"action": "drop", "until": "2h", "filter": {}}), "until"),
+        (
+            json!({"action": "drop", "until": "2h", "filter": {}}),
+            "until",
+        ),
         (json!({"action": "hold", "filter": {}}), "action"),
         (json!({"action": "release"}), "ids"),
     ] {

@@ -59,7 +59,14 @@ mod tests {
             let expected = expected.map(|at| at.parse::<Timestamp>().expect("a moment"));
             assert_eq!(at, expected.map(|at| at.as_microsecond()), "{text}");
         }
-        for text in ["", "tomorrow", "2h ago", "-2h", "2026-07-02", "99999999999d"] {
+        for text in [
+            "",
+            "tomorrow",
+            "2h ago",
+            "-2h",
+            "2026-07-02",
+            "99999999999d",
+        ] {
             let read = until(text, now.as_microsecond(), &lisbon);
             assert_eq!(read, Err(NotAMoment), "{text}");
         }

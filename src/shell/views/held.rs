@@ -86,7 +86,11 @@ fn each(look: &impl Look, mut visit: impl FnMut(DeliveryKey, &Delivery, &Hold, &
         let seen = look.look(|state| {
             let outbox = &state.outbox;
             let mut seen = 0;
-            for entry in outbox.held.range((after, Bound::Unbounded)).take(COPIED_ROWS_MAX) {
+            for entry in outbox
+                .held
+                .range((after, Bound::Unbounded))
+                .take(COPIED_ROWS_MAX)
+            {
                 after = Bound::Excluded(*entry);
                 seen += 1;
                 if let Some(open) = outbox.deliveries.get(&entry.1)
@@ -222,7 +226,11 @@ mod tests {
         for position in 1..=count {
             let (until, why) = hold(position);
             let way = Way::Held {
-                hold: Hold { until, why, slot: 0 },
+                hold: Hold {
+                    until,
+                    why,
+                    slot: 0,
+                },
                 thread: Thread::default(),
             };
             let ways = [Planning {
@@ -233,7 +241,10 @@ mod tests {
             let notice = NewNotice {
                 position,
                 notice: position,
-                seed: IdSeed { millis: 0, epoch: 0 },
+                seed: IdSeed {
+                    millis: 0,
+                    epoch: 0,
+                },
                 day: 3,
                 facts: RowFacts {
                     provider: 1 + (position % 2) as u32,

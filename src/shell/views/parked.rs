@@ -126,7 +126,9 @@ pub fn parked_choice(
 ) -> Result<Choice, ViewError> {
     let fits = |open: &Delivery| open.status.needs_a_person();
     Choice::read(reader, look, (groups, ids), most, fits, |look, take| {
-        walk(look, |nth, key, open, _| take(&key_of(nth, open), key, open));
+        walk(look, |nth, key, open, _| {
+            take(&key_of(nth, open), key, open)
+        });
     })
 }
 

@@ -96,7 +96,9 @@ impl Told {
             shape["notice_ids"] = self.notices.as_slice().into();
             shape["notices_total"] = self.total.into();
         }
-        let items = self.items.map(|(added, removed)| json!({"added": added, "removed": removed}));
+        let items = self
+            .items
+            .map(|(added, removed)| json!({"added": added, "removed": removed}));
         add(shape, "items", items);
         if let Some((host, notice)) = &self.by {
             shape["merged_into"] = host.as_str().into();

@@ -259,7 +259,12 @@ fn held_notice() -> notice::NoticeView {
     };
     let window = "22:00–07:00 of the target (hold)";
     let first = [
-        held("held_settling", "ops", Some(60), "until it has been quiet for 2m"),
+        held(
+            "held_settling",
+            "ops",
+            Some(60),
+            "until it has been quiet for 2m",
+        ),
         held("held_quiet_hours", "ops", Some(22_320), window),
     ];
     let mut host = plain(1, "ops", Status::Held, first.into());
@@ -292,7 +297,12 @@ fn held_notice() -> notice::NoticeView {
     )];
     let dropped = plain(5, "clock", Status::Dropped, dropped.into());
     let quiet = [
-        held("silent_quiet_hours", "quiet", None, "22:00–07:00 of the target (silent)"),
+        held(
+            "silent_quiet_hours",
+            "quiet",
+            None,
+            "22:00–07:00 of the target (silent)",
+        ),
         attempt(1, 30, "sent", Some(200), ""),
     ];
     let mut quiet = plain(6, "quiet", Status::Sent, quiet.into());

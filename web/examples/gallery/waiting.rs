@@ -181,7 +181,11 @@ fn held_view() -> held::HeldView {
     };
     let mut album = held_row(&rows[3], 1_204);
     album.items = "49 500 added, 12 removed".into();
-    let mut digest = group("held_digest.1", Some(2_700), vec![album, held_row(&rows[0], 3)]);
+    let mut digest = group(
+        "held_digest.1",
+        Some(2_700),
+        vec![album, held_row(&rows[0], 3)],
+    );
     (digest.count, digest.notices) = (26, 1_231);
     held::HeldView {
         reasons: vec![
@@ -206,7 +210,11 @@ fn held_view() -> held::HeldView {
             },
             held::Reason {
                 what: "held_restored".into(),
-                groups: vec![group("held_restored.released", None, vec![held_row(&rows[5], 1)])],
+                groups: vec![group(
+                    "held_restored.released",
+                    None,
+                    vec![held_row(&rows[5], 1)],
+                )],
             },
         ],
         total: 30,

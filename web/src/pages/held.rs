@@ -93,7 +93,9 @@ fn meaning(what: &str) -> &'static str {
         "held_breaker" => "Sent once the target takes messages again.",
         "held_backoff" => "The target asked to wait.",
         "held_operator" => "Somebody said until when.",
-        "held_restored" => "Nobody knows whether these were sent already; look before you release them.",
+        "held_restored" => {
+            "Nobody knows whether these were sent already; look before you release them."
+        }
         "storm_summarised" => "They become one summary.",
         _ => "What is sent after all of the above.",
     }

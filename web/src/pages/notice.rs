@@ -112,7 +112,10 @@ pub fn page_of(frame: &Frame, view: &NoticeView) -> Markup {
     let path = format!("/notices/{}", segment(&view.id));
     let crumbs = [("/notices", "Notices")];
     // What is held changes with the notices that join it.
-    let is_held = view.deliveries.iter().any(|delivery| delivery.status == Status::Held);
+    let is_held = view
+        .deliveries
+        .iter()
+        .any(|delivery| delivery.status == Status::Held);
     let mut sheet = Sheet::new(&view.title, Spot::Notices);
     sheet.crumbs = &crumbs;
     sheet.action = frame

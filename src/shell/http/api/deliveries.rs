@@ -12,8 +12,8 @@ use crate::projections::outbox::Status;
 use crate::shell::app::App;
 use crate::shell::http::auth::{May, Operating, Reading};
 use crate::shell::http::problem::Problem;
-use crate::shell::operate::{self, BULK_MAX, Chosen, Deed};
 use crate::shell::ledger::Ledger;
+use crate::shell::operate::{self, BULK_MAX, Chosen, Deed};
 use crate::shell::views::{self, Around, Cursor, DeliveryFilter};
 
 #[derive(Deserialize)]
@@ -85,7 +85,7 @@ pub async fn held(
         reason: params.reason,
     };
     let page = page_of(params.limit.as_deref(), params.cursor.as_deref())?;
-    with_reasons(may, filter, page, |ledger| views::held_reasons(ledger)).await
+    with_reasons(may, filter, page, views::held_reasons).await
 }
 
 #[derive(Deserialize)]
@@ -109,7 +109,7 @@ pub async fn parked(
         reason: None,
     };
     let page = page_of(params.limit.as_deref(), params.cursor.as_deref())?;
-    with_reasons(may, filter, page, |ledger| views::parked_reasons(ledger)).await
+    with_reasons(may, filter, page, views::parked_reasons).await
 }
 
 /// A page of deliveries, with how many of all there are by reason.
@@ -123,9 +123,7 @@ async fn with_reasons(
         let ledger = &may.app.ledger;
         let page = views::deliveries(ledger.reader(), ledger, &filter, cursor, limit)?;
         let mut shape = page.json();
-        if let (Value::Object(shape), Value::Object(reasons)) =
-            (&mut shape, reasons(ledger))
-        {
+        if let (Value::Object(shape), Value::Object(reasons)) = (&mut shape, reasons(ledger)) {
             shape.extend(reasons);
         }
         Ok(super::json(shape))

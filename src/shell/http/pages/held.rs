@@ -250,7 +250,12 @@ pub fn moments(desk: &Desk) -> Moments {
     const HOUR: i64 = 3_600 * 1_000_000;
     add(desk.now + HOUR, "In an hour");
     add(desk.now + 4 * HOUR, "In four hours");
-    let civil = |at: DateTime| desk.zone.to_timestamp(at).ok().map(|at| at.as_microsecond());
+    let civil = |at: DateTime| {
+        desk.zone
+            .to_timestamp(at)
+            .ok()
+            .map(|at| at.as_microsecond())
+    };
     let day = |days: i64, hour: i8| {
         let date = local.date().checked_add(days.days()).ok()?;
         civil(date.to_datetime(time(hour, 0, 0, 0)))

@@ -320,11 +320,9 @@ fn fates(desk: &Desk, keys: &[DeliveryKey]) -> Result<Vec<String>, Wrong> {
                 "parked again meanwhile and left alone"
             }
             Some(outbox::Status::Held) => "held, but changed meanwhile, and left alone",
-            Some(
-                outbox::Status::Due
-                | outbox::Status::Sending
-                | outbox::Status::Retrying,
-            ) => "already on its way again",
+            Some(outbox::Status::Due | outbox::Status::Sending | outbox::Status::Retrying) => {
+                "already on its way again"
+            }
             None => "not found any more",
         };
         *counts.entry(fate).or_default() += 1;
