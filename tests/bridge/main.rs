@@ -10,6 +10,7 @@ mod delivery;
 mod feedback;
 mod harness;
 mod health;
+mod held;
 mod holds;
 mod intake;
 mod pace;
