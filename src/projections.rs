@@ -6,7 +6,11 @@
 pub mod access;
 pub mod configuration;
 pub mod counts;
+pub mod groups;
 pub mod health;
+pub mod inhibitors;
 pub mod outbox;
 pub mod seen;
+pub mod snoozes;
+pub mod storms;
 pub mod subjects;

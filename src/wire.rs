@@ -10,6 +10,7 @@ use notify_store::{DecodeError, Payload, Stream};
 use crate::domain::event::{Event, Plan};
 use crate::domain::state::State;
 
+mod attention;
 mod configuration;
 mod delivery;
 mod holds;
@@ -49,6 +50,10 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (50, 1, "sending_paused"),
     (51, 1, "sending_resumed"),
     (52, 1, "clock_stepped"),
+    (65, 1, "acknowledged"),
+    (66, 1, "snoozed"),
+    (67, 1, "snooze_ended"),
+    (68, 1, "repeat_put_off"),
 ];
 
 /// Number of an event's kind.
@@ -86,6 +91,10 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::SendingPaused { .. } => 50,
         Event::SendingResumed { .. } => 51,
         Event::ClockStepped { .. } => 52,
+        Event::Acknowledged { .. } => 65,
+        Event::Snoozed(_) => 66,
+        Event::SnoozeEnded { .. } => 67,
+        Event::RepeatPutOff { .. } => 68,
     }
 }
 
@@ -143,6 +152,10 @@ impl Payload for Event {
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. } => delivery::encode(self, out),
             Event::HoldChanged { .. } | Event::DeliveryMerged { .. } => holds::encode(self, out),
+            Event::Acknowledged { .. }
+            | Event::Snoozed(_)
+            | Event::SnoozeEnded { .. }
+            | Event::RepeatPutOff { .. } => attention::encode(self, out),
         }
     }
 
@@ -164,7 +177,9 @@ impl Payload for Event {
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
             | Event::HoldChanged { notice, .. }
-            | Event::DeliveryMerged { notice, .. } => Stream::Of(*notice),
+            | Event::DeliveryMerged { notice, .. }
+            | Event::Acknowledged { notice, .. }
+            | Event::RepeatPutOff { notice, .. } => Stream::Of(*notice),
             Event::Founded { .. }
             | Event::SettingsChanged { .. }
             | Event::EntityPut { .. }
@@ -182,7 +197,9 @@ impl Payload for Event {
             | Event::ReceiverRestored { .. }
             | Event::SendingPaused { .. }
             | Event::SendingResumed { .. }
-            | Event::ClockStepped { .. } => Stream::None,
+            | Event::ClockStepped { .. }
+            | Event::Snoozed(_)
+            | Event::SnoozeEnded { .. } => Stream::None,
         }
     }
 }
@@ -231,6 +248,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         1..=12 | 50..=52 => configuration::decode(kind, bytes),
         20..=22 => intake::decode(kind, revision, bytes, texts),
         39 | 43 => holds::decode(kind, bytes, texts),
+        65..=68 => attention::decode(kind, bytes, texts),
         _ => delivery::decode(kind, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -292,6 +310,9 @@ pub fn weight(event: &Event) -> usize {
                 by,
                 ..
             } => detail.len() + by.len() + unwanted.len() * 10,
+            Event::Acknowledged { by, .. } | Event::SnoozeEnded { by, .. } => by.len(),
+            Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
+            Event::RepeatPutOff { detail, .. } => detail.len(),
             Event::ReceiverGone { reason, .. } => reason.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
             Event::AttemptStarted { .. }

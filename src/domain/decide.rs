@@ -5,11 +5,13 @@ use super::event::{Event, IdSeed};
 use super::state::State;
 
 mod access;
+mod attention;
 mod configure;
 mod delivery;
 mod held;
 mod intake;
 
+pub use attention::REPEATS_PER_COMMAND_MAX;
 pub use delivery::{
     AGE_MAX, FALLBACKS_MAX, MESSAGE_BYTES_MAX, RETRY_AFTER_MAX, RETRY_BASE, RETRY_MAX, TRIES_MAX,
     parts_hash, retry_at,
@@ -86,6 +88,15 @@ pub fn decide(state: &State, command: Command, context: &Context) -> Result<Deci
             by,
         } => held::hold_until(state, delivery, until, by, context),
         Command::ReleaseNow { delivery, by } => held::release_now(state, delivery, by),
+        Command::Repeat { due } => Ok(attention::repeat(state, due, context)),
+        Command::Acknowledge {
+            notice,
+            provider,
+            subject,
+            by,
+        } => attention::acknowledge(state, notice, provider, subject, by),
+        Command::Snooze(mute) => attention::snooze(state, *mute, context),
+        Command::EndSnooze { id, by } => attention::end_snooze(state, id, by, context),
         Command::OperateAsSeen {
             delivery,
             revision,

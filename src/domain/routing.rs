@@ -14,12 +14,22 @@ use super::notice::{Notice, NoticeDraft, Severity, Transition};
 use super::policy::{SETTLE_MAX_DEFAULT, Threshold};
 use super::reason::{Routed, What};
 use super::spec::{LinkSpec, TrackerSpec};
+use super::state::State;
 use crate::projections::configuration::{Configuration, Target, Tracker};
+use crate::projections::groups::Groups;
 use crate::projections::health::Health;
+use crate::projections::inhibitors::Inhibitors;
+use crate::projections::snoozes::Snoozes;
+use crate::projections::storms::Storms;
 use crate::projections::subjects::Subjects;
 
+mod muted;
+mod repeat;
 mod tracker;
 
+pub use muted::{Muted, snoozed_by};
+use muted::note_snoozed;
+pub use repeat::NotAgain;
 pub use tracker::{CompiledTracker, Refused};
 
 /// Longest value quoted in a reason, in bytes.
@@ -65,6 +75,10 @@ pub struct Router<'a> {
     pub configuration: &'a Configuration,
     pub health: &'a Health,
     pub subjects: &'a Subjects,
+    pub groups: &'a Groups,
+    pub storms: &'a Storms,
+    pub inhibitors: &'a Inhibitors,
+    pub snoozes: &'a Snoozes,
     /// Microseconds since 1970.
     pub now: i64,
 }
@@ -82,6 +96,23 @@ struct Over<'a> {
     severity: Severity,
     /// The value of the tracker's `group.by`, hashed.
     group: u64,
+    /// The first stage that is asked.
+    from: Stage,
+}
+
+impl<'a> Router<'a> {
+    pub fn of(state: &'a State, now: i64) -> Self {
+        Router {
+            configuration: &state.configuration,
+            health: &state.health,
+            subjects: &state.subjects,
+            groups: &state.groups,
+            storms: &state.storms,
+            inhibitors: &state.inhibitors,
+            snoozes: &state.snoozes,
+            now,
+        }
+    }
 }
 
 impl Router<'_> {
@@ -133,6 +164,7 @@ impl Router<'_> {
                 notice,
                 severity: notice.severity,
                 group: 0,
+                from: Stage::Settling,
             };
             let mut wants = |receiver: u32| {
                 only.is_none_or(|only| only == receiver) && reached.insert(receiver)
@@ -165,6 +197,13 @@ impl Router<'_> {
             }) => note(plan, What::FilterFailed, id, name, "", detail),
             Err(Refused { what, detail }) => return note(plan, what, id, name, "", detail),
         }
+        let severity = compiled.severity(notice);
+        // Who asks for it again knows what is silent, and wants it all the same.
+        if !plan.about.at_once
+            && let Some(muted) = self.mutes((id, provider), spec, notice, severity)
+        {
+            return note_until(plan, muted, id, name, "");
+        }
         let over = |link| Over {
             id,
             name,
@@ -172,8 +211,9 @@ impl Router<'_> {
             provider,
             link,
             notice: draft,
-            severity: compiled.severity(notice),
+            severity,
             group: compiled.group(notice),
+            from: Stage::Settling,
         };
         for link in &spec.links {
             if !link.enabled {
@@ -356,7 +396,9 @@ impl Router<'_> {
 
     /// Says what becomes of the delivery that is planned next, where it is not simply due.
     fn defer(&self, over: Over<'_>, route: &Route<'_>, plan: &mut Planning<'_, '_>) {
-        let holds = route.can_hold();
+        let snoozed = self.snoozes.target(route.target.entity.id, self.now);
+        let snoozed = snoozed.filter(|_| !plan.about.at_once);
+        let holds = route.can_hold() || snoozed.is_some();
         let silenced = route.receiver.is_some_and(|receiver| receiver.silent);
         if !(holds || silenced || over.link.pierce != Threshold::Critical) {
             return;
@@ -364,23 +406,35 @@ impl Router<'_> {
         let notice = over.notice;
         let index = plan.plan.planned.len() as u16;
         if plan.about.at_once {
+            plan.about.gathering.count_due(route.receiver_id);
             let way = Way::Now {
                 silent: false,
                 pierced: false,
             };
             let detail = String::new();
-            return plan.plan.ways.push(NotDue { index, way, detail });
+            // What a person asks for is not the group's message.
+            return plan.plan.ways.push(NotDue {
+                index,
+                way,
+                group: 0,
+                detail,
+            });
         }
+        let group = route.group_slot(over.group);
         let key = DeliveryKey {
             position: plan.about.planning,
             ordinal: index + 1,
         };
         let (way, detail) = if self.pierces(over, route, plan.about.subject) {
+            plan.about.gathering.count_due(route.receiver_id);
             let way = Way::Now {
                 silent: false,
                 pierced: true,
             };
             (way, format!("{} pierces", over.severity.as_str()))
+        } else if let Some(snooze) = snoozed {
+            note_snoozed(plan, snooze, over, &route.target.entity.spec.name);
+            (Way::Dropped { why: What::Snoozed }, snoozed_by(snooze))
         } else {
             let items = notice.items.added_total + notice.items.removed_total > 0;
             let about = About {
@@ -391,17 +445,29 @@ impl Router<'_> {
                     .map_or(0, |collection| super::state::word_hash(&collection.name)),
                 items,
                 wall_clock: is_wall_clock(&notice.kind),
-                group: over.group,
+                group,
+                told_at: self.groups.get(group).and_then(|group| group.sent_at),
             };
-            match route.next(Stage::Settling, &about, self.now) {
-                Next::Now { silent: false, .. } => return,
-                Next::Now { silent, detail } => (
-                    Way::Now {
+            let next = match route.next(over.from, &about, self.now) {
+                Next::Now { silent, detail } => {
+                    let more = plan.about.gathering.due(route.receiver_id);
+                    let storming = route.storming(self.storms, more, self.now);
+                    storming.unwrap_or(Next::Now { silent, detail })
+                }
+                later => later,
+            };
+            match next {
+                Next::Now { silent, detail } => {
+                    plan.about.gathering.count_due(route.receiver_id);
+                    if !silent && group == 0 {
+                        return;
+                    }
+                    let way = Way::Now {
                         silent,
                         pierced: false,
-                    },
-                    detail,
-                ),
+                    };
+                    (way, detail)
+                }
                 Next::Drop { why, detail } => (Way::Dropped { why }, detail),
                 Next::Hold { hold, detail } => {
                     let arrival = Arrival {
@@ -420,7 +486,12 @@ impl Router<'_> {
                 }
             }
         };
-        plan.plan.ways.push(NotDue { index, way, detail });
+        plan.plan.ways.push(NotDue {
+            index,
+            way,
+            group,
+            detail,
+        });
     }
 
     /// Whether a notice passes what would hold it: it is bad enough, or closes what was.
@@ -474,7 +545,26 @@ fn note(
     tracker: u32,
     tracker_name: &str,
     target_name: &str,
-    mut detail: String,
+    detail: String,
+) {
+    let muted = Muted {
+        what,
+        until: None,
+        detail,
+    };
+    note_until(plan, muted, tracker, tracker_name, target_name);
+}
+
+fn note_until(
+    plan: &mut Planning<'_, '_>,
+    Muted {
+        what,
+        until,
+        mut detail,
+    }: Muted,
+    tracker: u32,
+    tracker_name: &str,
+    target_name: &str,
 ) {
     super::notice::cut(&mut detail, DETAIL_BYTES_MAX);
     let bytes = detail.len() + tracker_name.len() + target_name.len() + ENTRY_BYTES_MAX;
@@ -487,6 +577,7 @@ fn note(
         tracker,
         tracker_name: tracker_name.to_owned(),
         target_name: target_name.to_owned(),
+        until,
         detail,
     });
 }

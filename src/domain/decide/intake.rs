@@ -74,6 +74,7 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
                 tracker: 0,
                 tracker_name: String::new(),
                 target_name: String::new(),
+                until: None,
                 detail: format!(
                     "passed through {} bridges already; {HOPS_MAX} is the limit",
                     accept.hops
@@ -295,12 +296,7 @@ pub fn resend(
 }
 
 fn router<'a>(state: &'a State, context: &Context) -> Router<'a> {
-    Router {
-        configuration: &state.configuration,
-        health: &state.health,
-        subjects: &state.subjects,
-        now: context.now,
-    }
+    Router::of(state, context.now)
 }
 
 /// By what a notice's subject is known; 0 when it has none.
@@ -312,7 +308,7 @@ fn subject(provider: u32, notice: &NoticeDraft) -> u64 {
 }
 
 /// The end of a held delivery of which nothing is left to tell.
-fn taken_back((delivery, notice): (DeliveryKey, u64)) -> Event {
+pub(super) fn taken_back((delivery, notice): (DeliveryKey, u64)) -> Event {
     Event::DeliverySettled {
         delivery,
         notice,

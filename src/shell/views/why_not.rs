@@ -65,12 +65,7 @@ pub fn why_not(
         return Err(ViewError::not_found(asked.word(), asked.name()));
     }
     let (plan, links) = look.look(|state| {
-        let router = Router {
-            configuration: &state.configuration,
-            health: &state.health,
-            subjects: &state.subjects,
-            now,
-        };
+        let router = Router::of(state, now);
         let mut gathering = Gathering::of(&state.outbox, 1);
         let about = Arriving {
             gathering: &mut gathering,
