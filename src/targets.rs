@@ -46,7 +46,9 @@ pub struct Message {
     pub url: Option<String>,
     /// The notice as JSON (contract shape without reasons and deliveries), for `webhook`.
     pub notice: serde_json::Value,
-    /// The notice's kind, `push`.
+    /// The notices of a digest, as JSON; then `notice` stands for all of them.
+    pub notices: Option<Vec<serde_json::Value>>,
+    /// The notice's kind, `push`; of a digest `digest`.
     pub kind: String,
     /// RFC 3339, when the notice was received.
     pub received_at: String,

@@ -354,11 +354,20 @@ impl<'a> Route<'a> {
     /// The windows nearest to the one who reads. An empty list there says: none.
     fn windows(&self) -> Option<(&[WindowSpec], &'static str)> {
         let nearest = [
-            (self.receiver.and_then(|spec| spec.quiet.as_deref()), "the receiver"),
+            (
+                self.receiver.and_then(|spec| spec.quiet.as_deref()),
+                "the receiver",
+            ),
             (self.target.entity.spec.quiet.as_deref(), "the target"),
             (self.link.quiet.as_deref(), "the link"),
-            (self.tracker.and_then(|spec| spec.quiet.as_deref()), "the tracker"),
-            (self.provider.and_then(|spec| spec.quiet.as_deref()), "the provider"),
+            (
+                self.tracker.and_then(|spec| spec.quiet.as_deref()),
+                "the tracker",
+            ),
+            (
+                self.provider.and_then(|spec| spec.quiet.as_deref()),
+                "the provider",
+            ),
             (self.configuration.settings.quiet.as_deref(), "the settings"),
         ];
         let (windows, whose) = nearest
@@ -402,7 +411,13 @@ impl<'a> Route<'a> {
         } else {
             self.via()
         };
-        mixed(&[stage as u64, over, u64::from(self.receiver_id), first, second])
+        mixed(&[
+            stage as u64,
+            over,
+            u64::from(self.receiver_id),
+            first,
+            second,
+        ])
     }
 }
 

@@ -13,9 +13,7 @@ use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
-use crate::projections::outbox::{
-    NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status,
-};
+use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
 use crate::projections::groups::Groups;
 use crate::projections::inhibitors::Inhibitors;

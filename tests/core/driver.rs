@@ -157,7 +157,8 @@ impl Core {
                 return;
             }
             for key in due {
-                if self.claim(key).is_ok() {
+                // A claim may find that quiet hours have begun.
+                if matches!(self.claim(key), Ok(Told::Claimed { .. })) {
                     self.report(
                         key,
                         Attempted::Judged(Verdict::Sent {
@@ -209,6 +210,19 @@ impl Core {
             );
         }
         assert_eq!(outbox.sending, sending);
+        let mut held = BTreeSet::new();
+        for (key, delivery) in &outbox.deliveries {
+            assert_eq!(
+                delivery.hold.is_some(),
+                delivery.status == Status::Held,
+                "a held delivery says until when"
+            );
+            held.extend(delivery.hold.as_deref().map(|hold| (hold.until, *key)));
+        }
+        assert_eq!(outbox.held, held);
+        for key in outbox.slots.values().chain(outbox.threads.values()) {
+            assert_eq!(outbox.deliveries[key].status, Status::Held);
+        }
         let waiting = outbox
             .deliveries
             .values()

@@ -23,6 +23,7 @@ mod bounds;
 mod bridge;
 mod driver;
 mod flow;
+mod holds;
 mod sessions;
 
 #[derive(Debug, Clone)]

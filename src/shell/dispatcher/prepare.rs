@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Dispatch;
+use super::gathered::Told;
 use crate::domain::command::Composed;
 use crate::domain::decide::parts_hash;
+use crate::domain::deferral::Route;
 use crate::domain::event::{DeliveryKey, PlannedLink};
 use crate::domain::spec::{LinkSpec, ReceiverSpec, SecretMarks, TargetSpec};
 use crate::projections::configuration::Configuration;
@@ -28,6 +30,8 @@ pub(super) struct Prepared {
     pub(super) words: Option<Arc<Option<Words>>>,
     pub(super) locale: String,
     pub(super) tracker: Option<String>,
+    /// How many notices a digest over this link lists.
+    pub(super) listed_max: Option<u16>,
 }
 
 impl Dispatch {
@@ -45,6 +49,10 @@ impl Dispatch {
         {
             receiver.to = moved;
         }
+        // What a window made silent makes no sound; what pierces does, whatever is configured.
+        receiver.silent = (receiver.silent || delivery.silent) && !delivery.pierced;
+        let listed_max =
+            Route::of(&state, &delivery).and_then(|route| route.digest().map(|digest| digest.max));
         let spec = target.entity.spec.clone();
         let tracker = configuration.trackers.get(&delivery.tracker);
         let link = tracker.and_then(|tracker| {
@@ -75,6 +83,7 @@ impl Dispatch {
             receiver,
             words,
             locale,
+            listed_max,
             delivery,
         })
     }
@@ -83,12 +92,13 @@ impl Dispatch {
         &self,
         prepared: &Prepared,
         kind: &dyn targets::Target,
-        origin: &Origin,
+        told: &Told,
         delivery_id: &str,
     ) -> Result<Composed, targets::Unsendable> {
         let now = Timestamp::from_microsecond(self.clock.now()).unwrap_or(Timestamp::UNIX_EPOCH);
         let scene = Scene {
-            notice: &origin.notice,
+            digest: told.digest.as_ref(),
+            notice: &told.notice,
             tracker: prepared.tracker.as_deref(),
             link: None,
             target: &prepared.target.name,
@@ -181,6 +191,12 @@ pub fn message(
         severity: notice.draft.severity,
         url: notice.draft.url.clone(),
         notice: crate::templates::notice_json(notice),
+        notices: scene.digest.map(|digest| {
+            digest
+                .notices()
+                .map(crate::templates::notice_json)
+                .collect()
+        }),
         kind: notice.draft.kind.clone(),
         received_at: Timestamp::from_microsecond(notice.received_at)
             .unwrap_or(Timestamp::UNIX_EPOCH)

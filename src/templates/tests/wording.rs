@@ -459,6 +459,7 @@ fn a_whole_body_is_neither_markdown_nor_cleaned() {
         render_body(
             source,
             &Scene {
+                digest: None,
                 notice: &notice,
                 tracker: None,
                 link: None,
