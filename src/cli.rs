@@ -20,6 +20,7 @@ mod logging;
 mod operate;
 mod place;
 mod printer;
+mod quiet;
 mod read;
 mod remote;
 mod render;
@@ -109,6 +110,9 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Drop(args) => operate::deliveries(&args, Action::Drop).await,
         Verb::Confirm(args) => operate::deliveries(&args, Action::Confirm).await,
         Verb::Resend(args) => operate::resend(&args).await,
+        Verb::Ack(args) => quiet::acknowledge(&args).await,
+        Verb::Snooze(args) => quiet::snooze(&args).await,
+        Verb::Snoozes(args) => quiet::snoozes(&args).await,
         Verb::Pause(place) => operate::set_paused(&place, true).await,
         Verb::Resume(place) => operate::set_paused(&place, false).await,
         Verb::Test(args) => operate::test(&args).await,
@@ -164,6 +168,9 @@ impl Verb {
             Verb::Explain(args) => Some(&mut args.place),
             Verb::Retry(args) | Verb::Drop(args) | Verb::Confirm(args) => Some(&mut args.place),
             Verb::Resend(args) => Some(&mut args.place),
+            Verb::Ack(args) => Some(&mut args.place),
+            Verb::Snooze(args) => Some(&mut args.place),
+            Verb::Snoozes(args) => Some(&mut args.place),
             Verb::Pause(place) | Verb::Resume(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
             Verb::Serve(_)

@@ -7,6 +7,8 @@ mod access;
 mod harness;
 #[path = "api/operating.rs"]
 mod operating;
+#[path = "api/quiet.rs"]
+mod quiet;
 #[path = "api/reading.rs"]
 mod reading;
 #[path = "api/refusals.rs"]

@@ -53,7 +53,14 @@ fn stopped(
     if is_notice {
         let family = views::find_notice(reader, &args.what).map_err(unseen)?;
         return match asked {
-            None => Ok(views::notice(&family, &Around::of(state, &family))),
+            None => {
+                let mut shape = views::notice(&family, &Around::of(state, &family));
+                let now = SystemClock::new().now();
+                if let Some(standing) = views::standing(state, &family, now) {
+                    shape["standing"] = standing;
+                }
+                Ok(shape)
+            }
             Some(asked) => {
                 let now = SystemClock::new().now();
                 views::why_not(state, &family, asked, now).map_err(unseen)
@@ -145,6 +152,9 @@ fn card(printer: &Printer, notice: &Value) -> Result<(), Failure> {
     }
     for delivery in list(notice, "deliveries") {
         branch(printer, notice, delivery)?;
+    }
+    for sentence in sentences::standing(&notice["standing"]) {
+        printer.line(&format!("\n{}", printer.dressed(Look::Waiting, &sentence)))?;
     }
     Ok(())
 }

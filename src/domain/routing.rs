@@ -27,8 +27,8 @@ mod muted;
 mod repeat;
 mod tracker;
 
-pub use muted::{Muted, snoozed_by};
 use muted::note_snoozed;
+pub use muted::{Muted, snoozed_by};
 pub use repeat::NotAgain;
 pub use tracker::{CompiledTracker, Refused};
 

@@ -183,10 +183,15 @@ impl Groups {
         self.repeats.first().map(|(at, _)| *at)
     }
 
+    /// When a group is told again, as long as nothing closes and nobody acknowledges.
+    pub fn repeats_at(&self, slot: u64) -> Option<i64> {
+        let next = self.groups.get(&slot).and_then(|group| group.next);
+        next.filter(|at| self.repeats.contains(&(*at, slot)))
+    }
+
     /// Whether its next repeat is due.
     pub fn is_due(&self, slot: u64, now: i64) -> bool {
-        let next = self.groups.get(&slot).and_then(|group| group.next);
-        next.is_some_and(|at| at <= now && self.repeats.contains(&(at, slot)))
+        self.repeats_at(slot).is_some_and(|at| at <= now)
     }
 
     /// (subject, newest notice about it) of what a group told that is open.

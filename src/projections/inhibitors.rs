@@ -77,7 +77,10 @@ impl Inhibitors {
 pub fn provider_of(configuration: &Configuration, rule: &InhibitSpec) -> Option<u32> {
     let name = &rule.when.provider;
     let bridge = (name == BRIDGE).then_some(BRIDGE_PROVIDER);
-    configuration.provider(name).map(|found| found.id).or(bridge)
+    configuration
+        .provider(name)
+        .map(|found| found.id)
+        .or(bridge)
 }
 
 fn condition(configuration: &Configuration, rule: &InhibitSpec) -> Option<Condition> {

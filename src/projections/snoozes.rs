@@ -127,7 +127,9 @@ impl Snoozes {
 
     /// Those that are on.
     pub fn on(&self, now: i64) -> impl Iterator<Item = &Snooze> {
-        self.snoozes.values().filter(move |snooze| snooze.is_on(now))
+        self.snoozes
+            .values()
+            .filter(move |snooze| snooze.is_on(now))
     }
 
     pub fn get(&self, id: u32, now: i64) -> Option<&Snooze> {

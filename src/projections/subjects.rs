@@ -102,7 +102,10 @@ impl Subjects {
     /// Since when something has been open that a notice of this kind opened.
     pub fn since_of_kind(&self, provider: u32, kind_hash: u64) -> Option<i64> {
         let known = self.providers.get(&provider)?;
-        let mut open = known.order.values().filter_map(|subject| known.open.get(subject));
+        let mut open = known
+            .order
+            .values()
+            .filter_map(|subject| known.open.get(subject));
         open.find(|open| open.kind_hash == kind_hash)
             .map(|open| open.since)
     }

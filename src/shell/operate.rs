@@ -4,6 +4,8 @@
 //! **Invariant:** each operation is here once. The pages, the API and the command line on a stopped
 //! store call it, and only put what came of it into their own words.
 
+mod quiet;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use crate::domain::notice::{NoticeDraft, Severity};
 use crate::domain::state::State;
 use crate::projections::outbox::{Status, waits_until};
 use crate::providers;
+
+pub use quiet::{NotAnEnd, TOMORROW, acknowledge, end_snooze, quiet_until, snooze};
 
 /// Deliveries that one request changes; who asked is told that more are left.
 pub const BULK_MAX: usize = 10_000;

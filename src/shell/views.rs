@@ -17,6 +17,8 @@ mod notices;
 mod numbers;
 mod parked;
 mod setup;
+mod snoozes;
+mod standing;
 mod why_not;
 
 use notify_store::ReadError;
@@ -39,6 +41,8 @@ pub use notices::{NoticeFilter, find_notice, founding, notice_body, notices, req
 pub use numbers::{Day, counts, since_day};
 pub use parked::{ParkedChoice, ParkedGroup, Seen, parked_choice, parked_groups};
 pub use setup::{hook_address, setup};
+pub use snoozes::{find_snooze, snooze, snoozes};
+pub use standing::standing;
 pub use why_not::{Asked, why_not};
 
 /// Rows copied from the state per look at it.

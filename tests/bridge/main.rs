@@ -11,5 +11,6 @@ mod feedback;
 mod harness;
 mod intake;
 mod pages;
+mod quiet;
 mod redaction;
 mod storage;

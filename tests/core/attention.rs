@@ -65,7 +65,11 @@ fn accepted_at(core: &Core, position: u64) -> Option<notify_bridge::domain::even
 fn due_of(core: &Core, delivery: DeliveryKey) -> notify_bridge::domain::command::Due {
     let found = &core.state.outbox.deliveries[&delivery];
     let members: Vec<u64> = match found.gathered.as_deref() {
-        Some(gathered) => gathered.members().iter().map(|member| member.notice).collect(),
+        Some(gathered) => gathered
+            .members()
+            .iter()
+            .map(|member| member.notice)
+            .collect(),
         None => vec![found.notice],
     };
     let notices = members
@@ -86,7 +90,10 @@ fn ahead(core: &mut Core, micros: i64) -> Vec<i64> {
         }
         core.send_all();
         let next = core.state.outbox.next_release();
-        let next = next.into_iter().chain(core.state.groups.next_repeat()).min();
+        let next = next
+            .into_iter()
+            .chain(core.state.groups.next_repeat())
+            .min();
         match next.filter(|next| *next <= end) {
             Some(next) => core.now = next.max(core.now),
             None => break,
@@ -148,11 +155,23 @@ fn say_of(
 }
 
 fn opens(core: &mut Core, subject: &str) {
-    say(core, "firing", subject, Severity::Warning, Transition::Opens);
+    say(
+        core,
+        "firing",
+        subject,
+        Severity::Warning,
+        Transition::Opens,
+    );
 }
 
 fn closes(core: &mut Core, subject: &str) {
-    say(core, "resolved", subject, Severity::Success, Transition::Closes);
+    say(
+        core,
+        "resolved",
+        subject,
+        Severity::Success,
+        Transition::Closes,
+    );
 }
 
 fn acknowledge(core: &mut Core, subject: &str) -> Result<Told, Refusal> {
@@ -238,7 +257,13 @@ fn a_group_waits_then_is_quiet_then_is_told_again() {
 #[test]
 fn what_pierces_is_repeated_as_well() {
     let mut core = with(json!({}), grouping());
-    say(&mut core, "firing", "a", Severity::Critical, Transition::Opens);
+    say(
+        &mut core,
+        "firing",
+        "a",
+        Severity::Critical,
+        Transition::Opens,
+    );
     assert_eq!(core.due().len(), 1);
     let begin = core.now;
     let sent = ahead(&mut core, 5 * HOUR);
@@ -332,13 +357,25 @@ fn more_than_the_storm_rate_becomes_one_summary() {
     let mut core = with(json!({"storm": "3/1m"}), json!({}));
     let begin = core.now;
     for n in 0..10 {
-        say(&mut core, "note", &n.to_string(), Severity::Info, Transition::None);
+        say(
+            &mut core,
+            "note",
+            &n.to_string(),
+            Severity::Info,
+            Transition::None,
+        );
     }
     assert_eq!(core.due().len(), 3);
     let held = core.state.outbox.held.first().unwrap().1;
     let gathered = core.state.outbox.deliveries[&held].gathered.clone();
     assert_eq!(gathered.unwrap().count(), 7, "nothing is uncounted");
-    say(&mut core, "firing", "x", Severity::Critical, Transition::None);
+    say(
+        &mut core,
+        "firing",
+        "x",
+        Severity::Critical,
+        Transition::None,
+    );
     assert_eq!(core.due().len(), 4, "what pierces passes");
     same_when_folded(&core);
     core.send_all();
@@ -371,7 +408,13 @@ fn a_storm_within_one_request_and_after_a_night_is_one_too() {
     let night = json!({"quiet": [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "00:00", "to": "24:00", "zone": "UTC", "mode": "hold"}]});
     let mut core = with(json!({"storm": "2/5m"}), night.clone());
     for n in 0..6 {
-        say(&mut core, &format!("kind_{n}"), "", Severity::Info, Transition::None);
+        say(
+            &mut core,
+            &format!("kind_{n}"),
+            "",
+            Severity::Info,
+            Transition::None,
+        );
     }
     assert_eq!(core.state.outbox.held.len(), 6);
     core.configure(vec![tracker(json!({}))]).unwrap();
@@ -405,7 +448,14 @@ fn a_tracker_is_silent_while_something_else_is_open() {
         let ups = core.provider("ups");
         say(&mut core, "note", "", Severity::Info, Transition::None);
         assert_eq!(core.due().len(), 1);
-        say_of(&mut core, ups, "on_battery", "ups1", Severity::Critical, begins);
+        say_of(
+            &mut core,
+            ups,
+            "on_battery",
+            "ups1",
+            Severity::Critical,
+            begins,
+        );
         say(&mut core, "note", "", Severity::Info, Transition::None);
         assert_eq!(last_reasons(&core), [(What::Inhibited, None)]);
         same_when_folded(&core);
@@ -430,8 +480,18 @@ fn what_is_snoozed_is_not_planned_until_it_is_over() {
         let mut core = with(json!({}), json!({}));
         snooze(&mut core, scope, name, HOUR).unwrap();
         let until = core.now + HOUR;
-        say(&mut core, "firing", "a", Severity::Critical, Transition::Opens);
-        assert_eq!(last_reasons(&core), [(What::Snoozed, Some(until))], "{name}");
+        say(
+            &mut core,
+            "firing",
+            "a",
+            Severity::Critical,
+            Transition::Opens,
+        );
+        assert_eq!(
+            last_reasons(&core),
+            [(What::Snoozed, Some(until))],
+            "{name}"
+        );
         assert!(core.due().is_empty(), "not even what is critical: {name}");
         core.now += HOUR;
         say(&mut core, "firing", "a", Severity::Info, Transition::None);
@@ -452,7 +512,10 @@ fn a_snoozed_target_hears_only_what_pierces() {
     let Event::Accepted(accepted) = &core.log.last().unwrap().1 else {
         panic!("accepted");
     };
-    assert_eq!(accepted.plan.ways[0].way, Way::Dropped { why: What::Snoozed });
+    assert_eq!(
+        accepted.plan.ways[0].way,
+        Way::Dropped { why: What::Snoozed }
+    );
     say(&mut core, "note", "", Severity::Critical, Transition::None);
     assert_eq!(core.due().len(), 1);
     // The same again is the same snooze, with another end.

@@ -26,6 +26,7 @@ pub(crate) enum Spot {
     Inbox,
     Deliveries,
     Parked,
+    Snoozes,
     Providers,
     Targets,
     Log,
@@ -59,7 +60,7 @@ const fn entry(
     }
 }
 
-const ENTRIES: [Entry; 10] = [
+const ENTRIES: [Entry; 11] = [
     entry(
         Spot::Overview,
         Place::Overview,
@@ -88,6 +89,13 @@ const ENTRIES: [Entry; 10] = [
         "/parked",
         "Parked",
         Icon::Stop,
+    ),
+    entry(
+        Spot::Snoozes,
+        Place::Waiting,
+        "/snoozes",
+        "Snoozes",
+        Icon::Quiet,
     ),
     entry(
         Spot::Providers,

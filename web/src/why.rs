@@ -165,6 +165,15 @@ pub fn reason(reason: &Reason) -> Line {
             Sign::No,
             html! { "Cancelled out by its counterpart" (because) },
         ),
+        "inhibited" => line(
+            Sign::No,
+            html! { (tracker) " is silent while something else is open" (because) },
+        ),
+        "repeated" => line(
+            Sign::Wait,
+            html! { "Told again, as it is still open and nobody has acknowledged it" (because) },
+        ),
+        "expired" => line(Sign::No, html! { "It is over" (because) }),
         "acknowledged" => line(Sign::Person, html! { "Acknowledged" (because) }),
         "snoozed" => line(
             Sign::Wait,

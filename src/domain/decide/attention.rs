@@ -207,7 +207,12 @@ pub fn repeat(state: &State, due: Vec<Repeat>, context: &Context) -> Decided {
             }
         }
     }
-    events.extend(gathering.emptied().into_iter().map(super::intake::taken_back));
+    events.extend(
+        gathering
+            .emptied()
+            .into_iter()
+            .map(super::intake::taken_back),
+    );
     let count = events.len() as u32;
     changed(events, count)
 }

@@ -302,7 +302,9 @@ fn release(
             for (position, accepted) in members.notices {
                 let notice = notice_of(*position, context.now, &[0; 16], accepted);
                 let provider = accepted.provider;
-                let snooze = state.snoozes.notice(provider, &accepted.notice, context.now);
+                let snooze = state
+                    .snoozes
+                    .notice(provider, &accepted.notice, context.now);
                 let refused = match compiled.judge(spec, &notice) {
                     Err(refused) if refused.what != What::FilterFailed => Some(refused),
                     Ok(()) | Err(_) => snooze.map(|snooze| Refused {
@@ -421,7 +423,10 @@ fn about(state: &State, key: DeliveryKey, delivery: &Delivery) -> About {
         items: gathered.is_some_and(|gathered| gathered.is_about_items()),
         wall_clock: false,
         group: delivery.group,
-        told_at: state.groups.get(delivery.group).and_then(|group| group.sent_at),
+        told_at: state
+            .groups
+            .get(delivery.group)
+            .and_then(|group| group.sent_at),
     }
 }
 

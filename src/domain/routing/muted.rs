@@ -79,12 +79,7 @@ impl Router<'_> {
         Some(Muted {
             what: What::Inhibited,
             until: None,
-            detail: format!(
-                "{} of {} since {}",
-                when.kind,
-                when.provider,
-                moment(since)
-            ),
+            detail: format!("{} of {} since {}", when.kind, when.provider, moment(since)),
         })
     }
 }

@@ -55,7 +55,10 @@ impl Router<'_> {
         let compiled = tracker.compiled.get(|| CompiledTracker::of(spec));
         let group = compiled.group(notice);
         if route.group_slot(group) != slot {
-            return never(What::FilterSaidNo, "its tracker groups by something else now");
+            return never(
+                What::FilterSaidNo,
+                "its tracker groups by something else now",
+            );
         }
         let severity = compiled.severity(notice);
         if let Some(muted) = self.mutes((of.tracker, of.provider), spec, notice, severity) {

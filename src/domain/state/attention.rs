@@ -76,7 +76,11 @@ impl State {
             ..
         } = event
         {
-            let receiver = self.outbox.deliveries.get(delivery).map(|found| found.receiver);
+            let receiver = self
+                .outbox
+                .deliveries
+                .get(delivery)
+                .map(|found| found.receiver);
             if let Some((receiver, rate)) =
                 receiver.and_then(|receiver| Some((receiver, self.storm_rate(receiver)?)))
             {
@@ -157,7 +161,9 @@ impl State {
         }
         let stormy = |link: &crate::domain::event::PlannedLink| {
             let target = self.configuration.targets.get(&link.target);
-            let mut receivers = target.iter().flat_map(|target| &target.entity.spec.receivers);
+            let mut receivers = target
+                .iter()
+                .flat_map(|target| &target.entity.spec.receivers);
             receivers.any(|receiver| receiver.storm.is_some())
         };
         if !plan.links.iter().any(stormy) {
@@ -244,7 +250,8 @@ impl State {
         match kind {
             EntityKind::Provider => {
                 self.groups.forget_provider(id);
-                self.snoozes.forget(&[Scope::Collection, Scope::Subject], id);
+                self.snoozes
+                    .forget(&[Scope::Collection, Scope::Subject], id);
             }
             EntityKind::Tracker => {
                 self.groups.reconfigured(id, None);

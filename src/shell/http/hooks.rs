@@ -455,13 +455,12 @@ impl Intake<'_> {
                 let ids = earlier_ids(self.app, first, count)?;
                 Ok(axum::Json(json!({"notices": ids, "duplicate": true})).into_response())
             }
-            Told::Done
-            | Told::Claimed { .. }
-            | Told::Changed { .. }
-            | Told::Snoozed { .. } => Err(Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "intake was told something else",
-            )),
+            Told::Done | Told::Claimed { .. } | Told::Changed { .. } | Told::Snoozed { .. } => {
+                Err(Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "intake was told something else",
+                ))
+            }
         }
     }
 }

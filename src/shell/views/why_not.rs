@@ -110,6 +110,7 @@ pub fn why_not(
             let mut shape = json!({"at": moment(reason.at), "what": reason.what.as_str()});
             super::add_text(&mut shape, "tracker", &reason.tracker);
             super::add_text(&mut shape, "target", &reason.target);
+            super::add(&mut shape, "until", reason.until.map(moment));
             super::add_text(&mut shape, "detail", &reason.detail);
             shape
         }).collect::<Value>(),

@@ -1,7 +1,7 @@
 //! Deliveries, parked ones, and the question before something is lost.
 
 use notify_web::Status;
-use notify_web::pages::{ask, deliveries, notices, parked};
+use notify_web::pages::{ask, deliveries, notices, parked, snoozes};
 
 use super::overview::rows;
 use super::{HOSTILE, Pages, UNBROKEN, at, frame, viewer};
@@ -30,6 +30,11 @@ pub fn pages() -> Pages {
             "parked-empty",
             parked::page_of(&viewer(), &parked::ParkedView::default()),
         ),
+        ("snoozes", snoozes::page_of(&frame(), &snoozes_view())),
+        (
+            "snoozes-empty",
+            snoozes::page_of(&viewer(), &snoozes::SnoozesView::default()),
+        ),
         ("ask", ask::page_of(&frame(), &question())),
         (
             "ask-nothing",
@@ -55,6 +60,32 @@ pub fn pages() -> Pages {
             ),
         ),
     ]
+}
+
+fn snoozes_view() -> snoozes::SnoozesView {
+    let row = |id: &str, scope: &str, name: &str| snoozes::SnoozeRow {
+        id: id.into(),
+        scope: scope.into(),
+        name: name.into(),
+        provider: String::new(),
+        since: at(-600),
+        until: at(3_600),
+        by: "user gordon".into(),
+    };
+    snoozes::SnoozesView {
+        rows: vec![
+            row("3", "target", "ops"),
+            snoozes::SnoozeRow {
+                provider: "forge".into(),
+                ..row("2", "collection", HOSTILE)
+            },
+            row("1", "subject", UNBROKEN),
+        ],
+        next: None,
+        trackers: vec!["everything".into()],
+        targets: vec!["ops".into()],
+        providers: vec!["forge".into()],
+    }
 }
 
 fn delivery_rows() -> Vec<deliveries::DeliveryRow> {
