@@ -11,7 +11,7 @@ mod delivery;
 mod held;
 mod intake;
 
-pub use attention::REPEATS_PER_COMMAND_MAX;
+pub use attention::{REPEATS_PER_COMMAND_MAX, StormBegun, storms_begun};
 pub use delivery::{
     AGE_MAX, FALLBACKS_MAX, MESSAGE_BYTES_MAX, RETRY_AFTER_MAX, RETRY_BASE, RETRY_MAX, TRIES_MAX,
     parts_hash, retry_at,

@@ -246,11 +246,16 @@ impl<'a> Route<'a> {
         })
     }
 
+    /// Whether its tracker groups.
+    pub fn groups(&self) -> bool {
+        self.tracker.is_some_and(|tracker| tracker.group.is_some())
+    }
+
     /// The slot of the group that a notice of this value belongs to; 0 where nothing is grouped.
     pub fn group_slot(&self, value: u64) -> u64 {
-        match self.tracker.and_then(|tracker| tracker.group.as_ref()) {
-            Some(_) => self.slot(Stage::Grouping, value, 0),
-            None => 0,
+        match self.groups() {
+            true => self.slot(Stage::Grouping, value, 0),
+            false => 0,
         }
     }
 

@@ -71,9 +71,7 @@ impl<'a> Gathering<'a> {
 
     /// A message for a receiver is due at once.
     pub fn count_due(&mut self, receiver: u32) {
-        if self.remembers {
-            *self.due.entry(receiver).or_default() += 1;
-        }
+        *self.due.entry(receiver).or_default() += 1;
     }
 
     /// How many this command has made due for a receiver.

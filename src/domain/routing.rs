@@ -12,7 +12,7 @@ use super::hold::{Planning as NotDue, Stage, Thread, Way};
 use super::id::ORDINAL_MAX;
 use super::notice::{Notice, NoticeDraft, Severity, Transition};
 use super::policy::{SETTLE_MAX_DEFAULT, Threshold};
-use super::reason::{Routed, What};
+use super::reason::What;
 use super::spec::{LinkSpec, TrackerSpec};
 use super::state::State;
 use crate::projections::configuration::{Configuration, Target, Tracker};
@@ -24,11 +24,13 @@ use crate::projections::storms::Storms;
 use crate::projections::subjects::Subjects;
 
 mod muted;
+mod noting;
 mod repeat;
 mod tracker;
 
 use muted::note_snoozed;
 pub use muted::{Muted, snoozed_by};
+use noting::{note, note_until};
 pub use repeat::NotAgain;
 pub use tracker::{CompiledTracker, Refused};
 
@@ -41,6 +43,9 @@ pub const ROUTED_BYTES_MAX: usize = 40 * 1_024;
 /// Bytes of the names of links over which deliveries are planned. A link for which there is no room
 /// is not taken, and the reason says so.
 pub const LINKS_BYTES_MAX: usize = 40 * 1_024;
+/// Deliveries of a notice whose way says in words what decided; of further ones only what was decided
+/// is kept.
+const WAYS_DETAILED_MAX: usize = 128;
 /// What a reason or link takes besides its texts, at most.
 const ENTRY_BYTES_MAX: usize = 32;
 /// What one planned delivery takes at most.
@@ -406,14 +411,14 @@ impl Router<'_> {
         let notice = over.notice;
         let index = plan.plan.planned.len() as u16;
         if plan.about.at_once {
-            plan.about.gathering.count_due(route.receiver_id);
+            plan.count_due(route);
             let way = Way::Now {
                 silent: false,
                 pierced: false,
             };
             let detail = String::new();
             // What a person asks for is not the group's message.
-            return plan.plan.ways.push(NotDue {
+            return plan.go(NotDue {
                 index,
                 way,
                 group: 0,
@@ -426,7 +431,7 @@ impl Router<'_> {
             ordinal: index + 1,
         };
         let (way, detail) = if self.pierces(over, route, plan.about.subject) {
-            plan.about.gathering.count_due(route.receiver_id);
+            plan.count_due(route);
             let way = Way::Now {
                 silent: false,
                 pierced: true,
@@ -458,7 +463,7 @@ impl Router<'_> {
             };
             match next {
                 Next::Now { silent, detail } => {
-                    plan.about.gathering.count_due(route.receiver_id);
+                    plan.count_due(route);
                     if !silent && group == 0 {
                         return;
                     }
@@ -486,7 +491,7 @@ impl Router<'_> {
                 }
             }
         };
-        plan.plan.ways.push(NotDue {
+        plan.go(NotDue {
             index,
             way,
             group,
@@ -524,60 +529,6 @@ fn thread(route: &Route<'_>, notice: &NoticeDraft, subject: u64) -> Thread {
     }
 }
 
-impl<'a, 'b> Planning<'a, 'b> {
-    fn of(about: Arriving<'a, 'b>) -> Self {
-        Planning {
-            plan: Plan::default(),
-            routed_bytes: 0,
-            links_bytes: 0,
-            about,
-        }
-    }
-}
-
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
-}
-
-fn note(
-    plan: &mut Planning<'_, '_>,
-    what: What,
-    tracker: u32,
-    tracker_name: &str,
-    target_name: &str,
-    detail: String,
-) {
-    let muted = Muted {
-        what,
-        until: None,
-        detail,
-    };
-    note_until(plan, muted, tracker, tracker_name, target_name);
-}
-
-fn note_until(
-    plan: &mut Planning<'_, '_>,
-    Muted {
-        what,
-        until,
-        mut detail,
-    }: Muted,
-    tracker: u32,
-    tracker_name: &str,
-    target_name: &str,
-) {
-    super::notice::cut(&mut detail, DETAIL_BYTES_MAX);
-    let bytes = detail.len() + tracker_name.len() + target_name.len() + ENTRY_BYTES_MAX;
-    if plan.plan.routed.len() >= ROUTED_MAX || plan.routed_bytes + bytes > ROUTED_BYTES_MAX {
-        return;
-    }
-    plan.routed_bytes += bytes;
-    plan.plan.routed.push(Routed {
-        what,
-        tracker,
-        tracker_name: tracker_name.to_owned(),
-        target_name: target_name.to_owned(),
-        until,
-        detail,
-    });
 }

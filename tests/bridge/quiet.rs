@@ -209,32 +209,33 @@ async fn a_tracker_is_silent_while_the_power_is_gone() {
 async fn a_target_is_snoozed_on_its_page_until_tomorrow_morning() {
     let place = Place::telegram().await;
     let bridge = TestBridge::start(&alerts(&place, "", "")).await;
-    let editor = visit(&bridge, Role::Editor).await;
-    let (_, empty) = bridge.page(&editor, "/snoozes").await;
+    let owner = visit(&bridge, Role::Owner).await;
+    let (_, empty) = bridge.page(&owner, "/snoozes").await;
     assert!(empty.contains("Nothing is muted"));
-    let (_, target) = bridge.page(&editor, "/targets/ops").await;
+    let (_, target) = bridge.page(&owner, "/targets/ops").await;
     assert!(target.contains("Until tomorrow, 8:00"));
     let form = format!(
         "csrf={}&scope=target&name=ops&back=%2Ftargets%2Fops&for=tomorrow",
-        editor.csrf
+        owner.csrf
     );
     let (status, location) = bridge
-        .send_form(&editor, "/snoozes", "same-origin", &form)
+        .send_form(&owner, "/snoozes", "same-origin", &form)
         .await;
     assert_eq!((status, location.as_str()), (303, "/targets/ops"));
     let bridge = bridge.restart().await;
     for path in ["/targets/ops", "/snoozes"] {
-        let (_, page) = bridge.page(&editor, path).await;
+        let (_, page) = bridge.page(&owner, path).await;
         assert!(page.contains("25 Nov 2026 08:00 Lisbon"), "{page}");
     }
-    assert!(bridge.page(&editor, "/").await.1.contains("1 snooze is on"));
+    let (_, overview) = bridge.page(&owner, "/").await;
+    assert!(overview.contains("1 snooze is on"), "{overview}");
     bridge.alert("disk", "none", "warning").await;
     bridge.settled().await;
     assert!(bridge.reasons().contains(&What::Snoozed));
     let notice = bridge.family(bridge.newest()).notice.id;
-    let (_, card) = bridge.page(&editor, &format!("/notices/{notice}")).await;
+    let (_, card) = bridge.page(&owner, &format!("/notices/{notice}")).await;
     assert!(
-        card.contains("target ops is snoozed by user editor"),
+        card.contains("target ops is snoozed by user owner"),
         "{card}"
     );
     bridge.alert("fire", "none", "critical").await;
@@ -245,7 +246,7 @@ async fn a_target_is_snoozed_on_its_page_until_tomorrow_morning() {
     bridge.alert("disk", "none", "warning").await;
     place.has_received(2).await;
     bridge.settled().await;
-    let (_, over) = bridge.page(&editor, "/snoozes").await;
+    let (_, over) = bridge.page(&owner, "/snoozes").await;
     assert!(over.contains("Nothing is muted"));
     bridge.stop().await;
 }

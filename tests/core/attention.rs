@@ -1,6 +1,7 @@
 //! Told once, told again, not told: groups, storms, what inhibits, snoozes and acknowledgements.
 
 use notify_bridge::domain::command::{Accept, Command, Mute, Refusal, Repeat, Told};
+use notify_bridge::domain::decide::{StormBegun, storms_begun};
 use notify_bridge::domain::event::{DeliveryKey, Event, Outcome, RequestKeys};
 use notify_bridge::domain::hold::Way;
 use notify_bridge::domain::notice::{Severity, Transition};
@@ -379,6 +380,13 @@ fn more_than_the_storm_rate_becomes_one_summary() {
     assert_eq!(core.due().len(), 4, "what pierces passes");
     same_when_folded(&core);
     core.send_all();
+    let events: Vec<Event> = core.log.iter().map(|(_, event)| event.clone()).collect();
+    let begun = StormBegun {
+        target: "t".into(),
+        receiver: "r".into(),
+        limit: "3/min".into(),
+    };
+    assert_eq!(storms_begun(&core.state, &events), [begun], "said once");
     let sent = ahead(&mut core, 2 * MINUTE);
     assert_eq!(sent, [begin + MINUTE], "one summary");
     say(&mut core, "note", "", Severity::Info, Transition::None);

@@ -5,12 +5,14 @@ use super::super::command::{Context, Mute, Refusal, Repeat, Told};
 use super::super::event::{Event, Outcome};
 use super::super::family::notice_of;
 use super::super::gathering::Gathering;
+use super::super::hold::Way;
 use super::super::reason::What;
 use super::super::routing::{Arriving, NotAgain, Router};
 use super::super::spec::BRIDGE_PROVIDER;
 use super::super::state::{State, row_facts, subject_hash};
 use super::delivery::settle;
 use super::{Decided, day, seed};
+use crate::config::quantity::rate_text;
 use crate::projections::outbox::Status;
 use crate::projections::snoozes::{
     SNOOZE_MAX_MICROS, SNOOZED_NAME_BYTES_MAX, SNOOZES_MAX, Scope, Snooze,
@@ -215,6 +217,61 @@ pub fn repeat(state: &State, due: Vec<Repeat>, context: &Context) -> Decided {
     );
     let count = events.len() as u32;
     changed(events, count)
+}
+
+/// A receiver of which a storm was taken to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StormBegun {
+    pub target: String,
+    pub receiver: String,
+    /// As it is configured: `20/5m`.
+    pub limit: String,
+}
+
+/// The storms that begin with these events, decided against this state: the bridge says so of each.
+/// One that goes on, into whose summary more is merged, has begun before.
+pub fn storms_begun(state: &State, events: &[Event]) -> Vec<StormBegun> {
+    let mut begun = Vec::new();
+    for event in events {
+        let plan = match event {
+            Event::Accepted(accepted) => &accepted.plan,
+            Event::Resent { plan, .. } => plan,
+            Event::HoldChanged {
+                delivery,
+                hold: Some(hold),
+                ..
+            } if hold.why == What::StormSummarised => {
+                let held = state.outbox.deliveries.get(delivery);
+                begun.extend(held.and_then(|held| storm_of(state, held.target, held.receiver)));
+                continue;
+            }
+            _without_storms => continue,
+        };
+        for planning in &plan.ways {
+            let Way::Held { hold, .. } = planning.way else {
+                continue;
+            };
+            let planned = plan.planned.get(usize::from(planning.index));
+            let storm = planned
+                .filter(|_| hold.why == What::StormSummarised)
+                .and_then(|planned| {
+                    let link = plan.links.get(usize::from(planned.link))?;
+                    storm_of(state, link.target, planned.receiver)
+                });
+            begun.extend(storm);
+        }
+    }
+    begun
+}
+
+fn storm_of(state: &State, target: u32, receiver: u32) -> Option<StormBegun> {
+    let target = state.configuration.targets.get(&target)?;
+    let spec = target.receiver_spec(receiver)??;
+    Some(StormBegun {
+        target: target.entity.spec.name.clone(),
+        receiver: spec.name.clone(),
+        limit: rate_text(spec.storm),
+    })
 }
 
 fn changed(events: Vec<Event>, count: u32) -> Decided {

@@ -85,18 +85,21 @@ pub fn replan(state: &State, after: Option<DeliveryKey>, context: &Context) -> D
         let Some((delivery, hold)) = held(state, key) else {
             continue;
         };
-        let stage = match hold.why {
-            What::HeldDigest => Stage::Digest,
-            What::HeldQuietHours => Stage::QuietHours,
-            // Others wait for a span, or for a person.
-            _other => continue,
-        };
         // What is due is about to be released anyway.
         if hold.until <= context.now {
             continue;
         }
         let Some(route) = Route::of(state, delivery) else {
             continue;
+        };
+        let stage = match hold.why {
+            What::HeldDigest => Stage::Digest,
+            What::HeldQuietHours => Stage::QuietHours,
+            // What it waits with is not configured any more.
+            What::HeldGrouping if !route.groups() => Stage::Digest,
+            What::StormSummarised if route.storm().is_none() => Stage::Past,
+            // Others wait for a span, or for a person.
+            _other => continue,
         };
         let next = route.next(stage, &about(state, key, delivery), context.now);
         let next = moving.unless_storm(state, &route, delivery, next, context.now);
