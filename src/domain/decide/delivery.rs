@@ -128,7 +128,9 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
         .waits_until(delivery.receiver, &limits, context.now)
         .is_some()
     {
-        return Err(Refusal::NotClaimable("it waits for the pace of its receiver or target"));
+        return Err(Refusal::NotClaimable(
+            "it waits for the pace of its receiver or target",
+        ));
     }
     if outbox.under_way(delivery.target) >= outbox.in_flight_max(delivery.target) {
         return Err(Refusal::NotClaimable("its target has enough under way"));

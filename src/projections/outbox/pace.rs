@@ -43,8 +43,7 @@ impl Window {
         let parts = rate.count.div_ceil(STARTS_MAX).max(1);
         Window {
             count: (rate.count / parts).max(1) as usize,
-            micros: (i64::from(rate.per_seconds) * 1_000_000)
-                .saturating_add(i64::from(parts) - 1)
+            micros: (i64::from(rate.per_seconds) * 1_000_000).saturating_add(i64::from(parts) - 1)
                 / i64::from(parts),
             rate,
         }
@@ -212,7 +211,10 @@ impl Pacing {
     }
 
     pub(super) fn shift(&mut self, by_micros: i64) {
-        let all = self.receivers.values_mut().chain(self.accounts.values_mut());
+        let all = self
+            .receivers
+            .values_mut()
+            .chain(self.accounts.values_mut());
         for starts in all {
             for start in &mut starts.0 {
                 *start = start.saturating_add(by_micros);
