@@ -46,7 +46,9 @@ pub struct Message {
     pub url: Option<String>,
     /// The notice as JSON (contract shape without reasons and deliveries), for `webhook`.
     pub notice: serde_json::Value,
-    /// The notice's kind, `push`.
+    /// The notices of a digest, as JSON; then `notice` stands for all of them.
+    pub notices: Option<Vec<serde_json::Value>>,
+    /// The notice's kind, `push`; of a digest `digest`.
     pub kind: String,
     /// RFC 3339, when the notice was received.
     pub received_at: String,
@@ -182,22 +184,13 @@ pub enum Verdict {
         reason: String,
     },
     /// Replace this part by others (plain text instead of markup), once.
-    Fallback {
-        parts: Vec<Part>,
-        reason: String,
-    },
+    Fallback { parts: Vec<Part>, reason: String },
     /// Will never work: parked with the answer.
-    Rejected {
-        reason: String,
-    },
+    Rejected { reason: String },
     /// The receiver is gone: it is disabled and a person is told.
-    Gone {
-        reason: String,
-    },
+    Gone { reason: String },
     /// The receiver has another address from now on; the part is tried again there.
-    Moved {
-        to: String,
-    },
+    Moved { to: String },
 }
 
 /// What the reply to an edit means.

@@ -6,6 +6,7 @@
 pub mod bounds;
 mod coding;
 pub mod defaults;
+mod digest;
 mod expression;
 mod filters;
 mod guards;
@@ -24,6 +25,7 @@ use crate::domain::notice::Notice;
 use crate::targets::Button;
 use markup::Markup;
 
+pub use digest::{DIGEST_KIND, Digest};
 pub use expression::{Context, Expression, Filter};
 pub use view::{moment, notice_json};
 pub use words::{Words, check_words, render, render_body};
@@ -56,6 +58,9 @@ pub struct Scene<'a> {
     pub locale: &'a str,
     pub zone: &'a TimeZone,
     pub now: Timestamp,
+    /// What the message tells, when that is more than one notice; `notice` is then
+    /// [`Digest::as_notice`].
+    pub digest: Option<&'a Digest>,
 }
 
 /// A message in words. `faults` says what went wrong on the way, one short sentence each.

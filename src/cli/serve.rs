@@ -58,7 +58,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::caused("the listener has no address", error))?;
     say(&printer, &format!("listening on http://{address}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let starting = app::start(options, Arc::clone(&clock), Some(listener), super::routes);
+    let starting = app::start_closed(options, Arc::clone(&clock), Some(listener), super::routes);
     let running = tokio::select! {
         running = starting => running?,
         // Nothing was written yet that the next start does not find.
@@ -102,6 +102,7 @@ async fn prepare(
             tracing::info!(change = %change, "applied");
         }
     }
+    running.open();
     let (line, has_admin) = {
         let state = app.ledger.state();
         let configuration = &state.configuration;

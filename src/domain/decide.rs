@@ -9,6 +9,7 @@ mod configure;
 mod delivery;
 mod held;
 mod intake;
+mod sent;
 
 pub use delivery::{
     AGE_MAX, FALLBACKS_MAX, MESSAGE_BYTES_MAX, RETRY_AFTER_MAX, RETRY_BASE, RETRY_MAX, TRIES_MAX,

@@ -9,7 +9,7 @@
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::hold::{Hold, Stage};
 use super::notice::Severity;
@@ -65,11 +65,8 @@ pub enum Next {
 
 /// Names the link, by which deliveries and slots know it: a tracker may reach a target over several.
 pub fn via(tracker: u32, target: u32, link_name: &str) -> u64 {
-    let mut bytes = Vec::with_capacity(8 + link_name.len());
-    bytes.extend(tracker.to_le_bytes());
-    bytes.extend(target.to_le_bytes());
-    bytes.extend(link_name.as_bytes());
-    xxh3_64(&bytes)
+    let ids = u64::from(tracker) << 32 | u64::from(target);
+    xxh3_64_with_seed(link_name.as_bytes(), ids)
 }
 
 /// Names the opening or closing of a subject over one link to one receiver; 0 for what does neither.
@@ -302,11 +299,20 @@ impl<'a> Route<'a> {
     /// The windows nearest to the one who reads. An empty list there says: none.
     fn windows(&self) -> Option<(&[WindowSpec], &'static str)> {
         let nearest = [
-            (self.receiver.and_then(|spec| spec.quiet.as_deref()), "the receiver"),
+            (
+                self.receiver.and_then(|spec| spec.quiet.as_deref()),
+                "the receiver",
+            ),
             (self.target.entity.spec.quiet.as_deref(), "the target"),
             (self.link.quiet.as_deref(), "the link"),
-            (self.tracker.and_then(|spec| spec.quiet.as_deref()), "the tracker"),
-            (self.provider.and_then(|spec| spec.quiet.as_deref()), "the provider"),
+            (
+                self.tracker.and_then(|spec| spec.quiet.as_deref()),
+                "the tracker",
+            ),
+            (
+                self.provider.and_then(|spec| spec.quiet.as_deref()),
+                "the provider",
+            ),
             (self.configuration.settings.quiet.as_deref(), "the settings"),
         ];
         let (windows, whose) = nearest
@@ -350,7 +356,13 @@ impl<'a> Route<'a> {
         } else {
             self.via()
         };
-        mixed(&[stage as u64, over, u64::from(self.receiver_id), first, second])
+        mixed(&[
+            stage as u64,
+            over,
+            u64::from(self.receiver_id),
+            first,
+            second,
+        ])
     }
 }
 

@@ -142,7 +142,10 @@ impl<'a> Gathering<'a> {
 
     /// The host of a slot.
     fn host(&self, slot: u64) -> Option<DeliveryKey> {
-        let known = self.slots.get(&slot).or_else(|| self.outbox.slots.get(&slot));
+        let known = self
+            .slots
+            .get(&slot)
+            .or_else(|| self.outbox.slots.get(&slot));
         known
             .copied()
             .filter(|key| slot != 0 && !self.is_emptied(*key))

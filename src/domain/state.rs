@@ -7,20 +7,19 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::deferral::via;
-use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, Remember, RowFacts};
+use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, RowFacts};
 use super::notice::{Items, NoticeDraft, Severity};
 use super::spec::{EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
-use crate::projections::outbox::pace::account;
-use crate::projections::outbox::{
-    NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status,
-};
+use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
 use crate::projections::subjects::Subjects;
-use crate::projections::told::{Message, Place, Told};
+use crate::projections::told::Told;
+
+mod sending;
 
 /// The founding facts of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -445,6 +444,11 @@ impl State {
             })
         });
         let deliveries: Vec<NewDelivery> = deliveries.collect();
+        // What is kept here is sent with this event; no other will say so.
+        for delivery in deliveries.iter().filter(|delivery| delivery.local) {
+            let health = self.health.targets.entry(delivery.target).or_default();
+            health.last_sent_at = Some(new.now);
+        }
         let (row, settled) = self.outbox.plan(new, deliveries.into_iter());
         let count = self.counts.of(provider, new.day);
         count.sent += u64::from(settled.sent);
@@ -519,83 +523,6 @@ impl State {
             .deliveries
             .get(&key)
             .map(|delivery| (delivery.target, delivery.receiver))
-    }
-
-    /// Something is started: its receiver's and account's pace count it. What is not configured any more
-    /// leaves nothing behind.
-    fn note_start(&mut self, at: At, key: DeliveryKey) {
-        let Some((target, receiver)) = self.place(key) else {
-            return;
-        };
-        let Some(configured) = self
-            .configuration
-            .targets
-            .get(&target)
-            .filter(|_| self.configuration.receivers.contains_key(&receiver))
-        else {
-            return;
-        };
-        let account = account(target, &configured.entity.secrets);
-        self.outbox.pacing.note(receiver, account, at.recorded_at);
-    }
-
-    /// The service wants to be left alone although it took what it was sent.
-    fn rest(&mut self, key: DeliveryKey, until: Option<i64>) {
-        if let Some(until) = until
-            && let Some((target, _)) = self.place(key)
-            && self.configuration.targets.contains_key(&target)
-        {
-            self.outbox.pause_target(target, until);
-        }
-    }
-
-    /// Under what the message of a delivery is remembered; with its tracker and target.
-    fn told_at(&self, key: DeliveryKey) -> Option<(Place, u32, u32)> {
-        let delivery = self.outbox.deliveries.get(&key)?;
-        let place = Place {
-            via: delivery.via,
-            receiver: delivery.receiver,
-            subject: delivery.subject,
-        };
-        Some((place, delivery.tracker, delivery.target))
-    }
-
-    /// A message of a subject was sent or edited: the next one edits it, unless the subject ended or nobody
-    /// could send the next one.
-    fn remember(&mut self, at: At, key: DeliveryKey, what: Remember, part: u16, ids: &[String]) {
-        let Some((place, tracker, target)) = self.told_at(key) else {
-            return;
-        };
-        let is_configured = self.configuration.trackers.contains_key(&tracker)
-            && self.configuration.receivers.get(&place.receiver) == Some(&target);
-        match (what, ids.first()) {
-            (Remember::No, _) => {}
-            (Remember::Keep, Some(id)) if is_configured => self.told.keep(
-                place,
-                Message {
-                    id: id.clone(),
-                    position: at.position,
-                    tracker,
-                    target,
-                    editable: part == 0,
-                },
-            ),
-            (Remember::Keep | Remember::Forget, _) => self.told.forget(place),
-        }
-    }
-
-    /// The account of a target is not its any more: unless another has it, what was counted goes.
-    fn forget_account(&mut self, target: u32) {
-        let Some(old) = self.configuration.targets.get(&target) else {
-            return;
-        };
-        let left = account(target, &old.entity.secrets);
-        let shared = self.configuration.targets.iter().any(|(id, other)| {
-            *id != target && account(*id, &other.entity.secrets) == left
-        });
-        if !shared {
-            self.outbox.pacing.forget_account(left);
-        }
     }
 
     fn got_through(&mut self, at: At, key: DeliveryKey) {

@@ -286,7 +286,10 @@ impl Outbox {
                     silent: quiet,
                     pierced: through,
                 }) => (silent, pierced) = (quiet, through),
-                Some(Way::Held { hold: until, thread }) => {
+                Some(Way::Held {
+                    hold: until,
+                    thread,
+                }) => {
                     hold = Some(Box::new(until));
                     if until.slot != 0 {
                         let mut first = Gathered::default();

@@ -119,5 +119,9 @@ impl Subjects {
 }
 
 fn worse(one: Severity, other: Severity) -> Severity {
-    if other.rank() > one.rank() { other } else { one }
+    if other.rank() > one.rank() {
+        other
+    } else {
+        one
+    }
 }

@@ -19,12 +19,12 @@ use super::client::{Client, is_this_machine};
 use super::clock::Clock;
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
+use super::holds::Holds;
 use super::http::door;
 use super::http::flash::Flashes;
 use super::http::front::{self, Front, Phase};
 use super::http::hooks::{self, BodyRoom};
 use super::keyring::{KeyError, Keyring, sealed_with};
-use super::holds::Holds;
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
@@ -270,8 +270,21 @@ fn read_pages(
     }
 }
 
-/// Starts the program. The listener is up before the store is opened.
+/// Starts the program and lets everyone in.
 pub async fn start(
+    options: ServeOptions,
+    clock: Arc<dyn Clock>,
+    listener: Option<TcpListener>,
+    extend: impl FnOnce(Router<Arc<Front>>) -> Router<Arc<Front>>,
+) -> Result<Running, StartError> {
+    let running = start_closed(options, clock, listener, extend).await?;
+    running.open();
+    Ok(running)
+}
+
+/// Starts the program. The listener is up before the store is opened, and who comes waits, or is told
+/// to come back, until [`Running::open`]: nobody meets a configuration that is about to be replaced.
+pub async fn start_closed(
     options: ServeOptions,
     clock: Arc<dyn Clock>,
     listener: Option<TcpListener>,
@@ -401,7 +414,6 @@ pub async fn start(
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
     ];
-    front.ready(Arc::clone(&app));
     Ok(Running {
         app,
         address,
@@ -428,6 +440,11 @@ pub fn found() -> Command {
 }
 
 impl Running {
+    /// Lets everyone in.
+    pub fn open(&self) {
+        self.front.ready(Arc::clone(&self.app));
+    }
+
     /// The path of a new setup link while there is no admin. The one before it opens nothing more.
     pub fn setup_link(&self) -> Option<Zeroizing<String>> {
         if self.app.ledger.state().access.has_admin() {

@@ -27,6 +27,7 @@ use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{Asked, Due};
 use crate::targets::{self, CallContext, Edited, Part, Reply, Verdict};
 
+mod gathered;
 mod prepare;
 mod update;
 
@@ -265,16 +266,31 @@ impl Dispatch {
                     return Ok(Step::Again);
                 }
             },
-            None => match self.compose(&prepared, kind, &origin, &delivery_id) {
-                Ok(composed) => {
-                    let parts = composed.parts.clone();
-                    (Some(composed), parts)
+            None => {
+                let told = gathered::told(
+                    self.ledger.reader(),
+                    &prepared.delivery,
+                    &origin.notice,
+                    prepared.listed_max,
+                );
+                let told = match told {
+                    Ok(told) => told,
+                    Err(error) => {
+                        tracing::error!(delivery.id = delivery_id, error = %Causes(&error), "what a delivery gathered cannot be read now");
+                        return Ok(Step::Later);
+                    }
+                };
+                match self.compose(&prepared, kind, &told, &delivery_id) {
+                    Ok(composed) => {
+                        let parts = composed.parts.clone();
+                        (Some(composed), parts)
+                    }
+                    Err(refused) => {
+                        self.command(unsendable(key, refused.reason)).await?;
+                        return Ok(Step::Again);
+                    }
                 }
-                Err(refused) => {
-                    self.command(unsendable(key, refused.reason)).await?;
-                    return Ok(Step::Again);
-                }
-            },
+            }
         };
         let claim = Claim {
             delivery: key,

@@ -121,7 +121,11 @@ impl Holds {
         let state = self.ledger.state();
         let mut notices_left = NOTICES_PER_COMMAND_MAX;
         let mut all = Vec::new();
-        let due = state.outbox.held.iter().take_while(|(until, _)| *until <= now);
+        let due = state
+            .outbox
+            .held
+            .iter()
+            .take_while(|(until, _)| *until <= now);
         for (_, key) in due.take(HELD_PER_COMMAND_MAX) {
             let Some(delivery) = state.outbox.deliveries.get(key) else {
                 continue;

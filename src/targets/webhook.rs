@@ -51,7 +51,11 @@ struct Data<'a> {
     delivery_id: &'a str,
     title: String,
     text: String,
-    notice: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice: Option<Value>,
+    /// Of a digest, all it tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notices: Option<Vec<Value>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<&'static str>,
 }
@@ -222,13 +226,17 @@ fn content_type(body: &str) -> &'static str {
 
 fn default_body(message: &Message) -> String {
     let mut body = Body {
-        kind: format!("notice.{}", message.kind),
+        kind: match &message.notices {
+            Some(_) => message.kind.clone(),
+            None => format!("notice.{}", message.kind),
+        },
         timestamp: &message.received_at,
         data: Data {
             delivery_id: &message.delivery_id,
             title: plain(&message.title),
             text: plain(&message.text),
-            notice: message.notice.clone(),
+            notice: message.notices.is_none().then(|| message.notice.clone()),
+            notices: message.notices.clone(),
             left_out: Vec::new(),
         },
     };
@@ -237,15 +245,23 @@ fn default_body(message: &Message) -> String {
         if text.len() <= BODY_BYTES_MAX {
             break;
         }
-        let removed = body
-            .data
+        let data = &mut body.data;
+        let all = data
             .notice
-            .as_object_mut()
-            .and_then(|notice| notice.remove(field));
-        if removed.is_some() {
-            body.data.left_out.push(field);
+            .iter_mut()
+            .chain(data.notices.iter_mut().flatten());
+        let mut removed = false;
+        for notice in all.filter_map(Value::as_object_mut) {
+            removed |= notice.remove(field).is_some();
+        }
+        if removed {
+            data.left_out.push(field);
             text = json(&body);
         }
+    }
+    if text.len() > BODY_BYTES_MAX && body.data.notices.take().is_some() {
+        body.data.left_out.push("notices");
+        text = json(&body);
     }
     if text.len() > BODY_BYTES_MAX {
         for long in [&mut body.data.title, &mut body.data.text] {

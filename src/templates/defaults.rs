@@ -16,6 +16,7 @@ struct Phrases {
     open: &'static str,
     /// What follows a count of things left out.
     more: (&'static str, &'static str),
+    notices: (&'static str, &'static str),
     labels: &'static str,
     level: &'static str,
     package: &'static str,
@@ -25,6 +26,7 @@ static PHRASES: &[Phrases] = &[Phrases {
     language: "en",
     open: "Open",
     more: ("and ", " more"),
+    notices: ("notice", "notices"),
     labels: "Labels",
     level: "Severity",
     package: "Package",
@@ -186,5 +188,32 @@ fn entries(phrases: &Phrases) -> BTreeMap<String, WordsSpec> {
             );
         }
     }
+    entries.insert(super::DIGEST_KIND.to_owned(), digest(phrases));
     entries
+}
+
+/// Groups with what there is in each, of few notices also how their texts begin; what is not listed
+/// is counted.
+fn digest(phrases: &Phrases) -> WordsSpec {
+    let (before, after) = phrases.more;
+    let (one, many) = phrases.notices;
+    WordsSpec {
+        title: Some(format!(
+            "{{% if notice.severity == 'critical' %}}🔴 {{% elif notice.severity == 'warning' %}}⚠️ {{% endif %}}\
+             **{{{{ count|number }}}} {{% if count == 1 %}}{one}{{% else %}}{many}{{% endif %}}\
+             {{% if groups|length == 1 and groups[0].collection %}}: {{{{ groups[0].collection }}}}{{% endif %}}**"
+        )),
+        text: Some(format!(
+            "{{% for group in groups %}}\
+             **{{{{ group.kind|replace('_', ' ')|capitalize }}}}\
+             {{% if group.collection %}} · {{{{ group.collection }}}}{{% endif %}}**\n\n\
+             {{% for entry in group.notices %}}- {{% if entry.url %}}[{{{{ entry.title or entry.kind }}}}]({{{{ entry.url }}}})\
+             {{% else %}}{{{{ entry.title or entry.kind }}}}{{% endif %}}\
+             {{% if entry.text and count <= 20 %}}: {{{{ entry.text|excerpt(120, 1) }}}}{{% endif %}}\n{{% endfor %}}\n\
+             {{% endfor %}}\
+             {{% if more %}}{before}{{{{ more|number }}}}{after}{{% endif %}}"
+        )),
+        buttons: Vec::new(),
+        formats: BTreeMap::new(),
+    }
 }

@@ -51,6 +51,7 @@ fn push() -> Notice {
 fn said_by(kind: &str, text: &markup::Markup) -> Vec<String> {
     let notice = push();
     let message = Message {
+        notices: None,
         delivery_id: "01JDF2Z6V80001800000000001".into(),
         title: markup::Markup::default(),
         text: text.clone(),
@@ -96,6 +97,7 @@ fn rendered_in(
         words,
         format,
         &Scene {
+            digest: None,
             notice,
             tracker: Some("releases"),
             link: None,

@@ -33,7 +33,7 @@ const DEFAULT_ENTRY: &str = "default";
 
 const DIALECT: Dialect = Dialect {
     names: &[
-        "notice", "items", "count", "more", "link", "receiver", "now",
+        "notice", "items", "groups", "count", "more", "link", "receiver", "now",
     ],
     filters: &[filters::NAMES, moments::NAMES],
     tests: filters::TESTS,
@@ -422,7 +422,13 @@ fn context(scene: &Scene<'_>, wanted: &Wanted, text: AsValue) -> Value {
     } else {
         (&items.added, items.added_total)
     };
-    let total = total.max(shown.len() as u64);
+    let (total, more) = match scene.digest {
+        Some(digest) => (digest.count(), digest.more()),
+        None => {
+            let total = total.max(shown.len() as u64);
+            (total, total - shown.len() as u64)
+        }
+    };
     for name in DIALECT.names {
         let read = wanted.names.contains(*name) || (*name == "notice" && wanted.whole);
         if !read {
@@ -432,7 +438,11 @@ fn context(scene: &Scene<'_>, wanted: &Wanted, text: AsValue) -> Value {
             "notice" => view::notice(notice, wanted, text),
             "items" => view::items(shown, text),
             "count" => Value::from(total),
-            "more" => Value::from(total - shown.len() as u64),
+            "more" => Value::from(more),
+            "groups" => match scene.digest {
+                Some(digest) => digest.value(text),
+                None => continue,
+            },
             "link" => {
                 let mut link = vec![("target".into(), text(scene.target))];
                 if let Some(tracker) = scene.tracker {

@@ -313,11 +313,7 @@ fn notice_r1(notice: &NoticeDraft) -> NoticeR1<'_> {
     }
 }
 
-fn notice(
-    notice: NoticeR1<'_>,
-    texts: Texts,
-    of_items: Texts,
-) -> Result<NoticeDraft, String> {
+fn notice(notice: NoticeR1<'_>, texts: Texts, of_items: Texts) -> Result<NoticeDraft, String> {
     Ok(NoticeDraft {
         kind: notice.kind.to_owned(),
         collection: notice.collection.map(|(id, name)| Collection {

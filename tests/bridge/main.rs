@@ -9,6 +9,7 @@
 mod delivery;
 mod feedback;
 mod harness;
+mod holds;
 mod intake;
 mod pace;
 mod pages;

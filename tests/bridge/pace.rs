@@ -70,7 +70,10 @@ async fn discord_is_left_alone_for_as_long_as_its_headers_say() {
             &format!("url = \"{}/api/webhooks/1/word\"", place.address),
         )
         .replace(&format!("api_base = \"{}\"\n", place.address), "")
-        .replace("receivers = [ { name = \"team\", to = \"-1001234567890\" } ]", "");
+        .replace(
+            "receivers = [ { name = \"team\", to = \"-1001234567890\" } ]",
+            "",
+        );
     let bridge = TestBridge::start(&file).await;
     bridge.push("1", "first").await;
     bridge.settled().await;

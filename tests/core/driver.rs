@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use notify_bridge::domain::command::{
-    Accept, Attempted, Claim, Command, Composed, Configure, Context, Put, Refusal, Report, Saying, Told,
+    Accept, Attempted, Claim, Command, Composed, Configure, Context, Put, Refusal, Report, Saying,
+    Told,
 };
 use notify_bridge::domain::decide::{Decided, decide};
 use notify_bridge::domain::event::{Answer, DeliveryKey, Event, RequestKeys};
@@ -179,7 +180,8 @@ impl Core {
                 return;
             }
             for key in due {
-                if self.claim(key).is_ok() {
+                // A claim may find that quiet hours have begun.
+                if matches!(self.claim(key), Ok(Told::Claimed { .. })) {
                     self.report(
                         key,
                         Attempted::Judged(Verdict::Sent {
@@ -232,6 +234,19 @@ impl Core {
             );
         }
         assert_eq!(outbox.sending, sending);
+        let mut held = BTreeSet::new();
+        for (key, delivery) in &outbox.deliveries {
+            assert_eq!(
+                delivery.hold.is_some(),
+                delivery.status == Status::Held,
+                "a held delivery says until when"
+            );
+            held.extend(delivery.hold.as_deref().map(|hold| (hold.until, *key)));
+        }
+        assert_eq!(outbox.held, held);
+        for key in outbox.slots.values().chain(outbox.threads.values()) {
+            assert_eq!(outbox.deliveries[key].status, Status::Held);
+        }
         let waiting = outbox
             .deliveries
             .values()

@@ -242,6 +242,7 @@ fn check_discord(message: &Message, wanted: &str) {
 
 fn message(title: Markup, text: Markup) -> Message {
     Message {
+        notices: None,
         title,
         text,
         ..message_of(&json!({}))

@@ -15,6 +15,7 @@ const SHOWN_CHARS_MAX: usize = 1_500;
 pub fn message_of(case: &Value) -> Message {
     let text = |field: &str, otherwise: &str| case[field].as_str().unwrap_or(otherwise).to_owned();
     Message {
+        notices: None,
         delivery_id: text("delivery_id", "01ARZ3NDEKTSV4RRFFQ69G5FAV"),
         title: markup_of(&case["title"]),
         text: markup_of(&case["text"]),

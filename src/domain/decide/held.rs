@@ -40,7 +40,15 @@ pub fn release_due(state: &State, due: Vec<Due>, context: &Context) -> Decided {
                 of: due.delivery,
                 notices: &due.notices,
             };
-            release(state, members, delivery, hold, context, &mut moving, &mut events);
+            release(
+                state,
+                members,
+                delivery,
+                hold,
+                context,
+                &mut moving,
+                &mut events,
+            );
         }
     }
     changed(events)
@@ -76,7 +84,15 @@ pub fn replan(state: &State, after: Option<DeliveryKey>, context: &Context) -> D
             Next::Now { .. } | Next::Drop { .. } => false,
         };
         if !unchanged {
-            go_on(key, delivery, next, Vec::new(), state, &mut moving, &mut events);
+            go_on(
+                key,
+                delivery,
+                next,
+                Vec::new(),
+                state,
+                &mut moving,
+                &mut events,
+            );
         }
     }
     changed(events)
@@ -195,9 +211,10 @@ pub(super) fn kept_quiet(
             hold.slot = 0;
             (Some(hold), delivery.silent, hold.why, detail)
         }
-        Next::Now { silent: true, detail } if !delivery.silent => {
-            (None, true, What::SilentQuietHours, detail)
-        }
+        Next::Now {
+            silent: true,
+            detail,
+        } if !delivery.silent => (None, true, What::SilentQuietHours, detail),
         // It was accepted when it was still wanted.
         Next::Now { .. } | Next::Drop { .. } => return None,
     };
@@ -309,7 +326,8 @@ fn go_on(
                 .get(&hold.slot)
                 .or_else(|| state.outbox.slots.get(&hold.slot));
             let host = known.copied().filter(|host| {
-                *host != key && (!moving.gone.contains(host) || moving.slots.contains_key(&hold.slot))
+                *host != key
+                    && (!moving.gone.contains(host) || moving.slots.contains_key(&hold.slot))
             });
             if let Some(host) = host.filter(|_| unwanted.is_empty()) {
                 return events.push(Event::DeliveryMerged {

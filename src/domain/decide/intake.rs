@@ -1,9 +1,7 @@
 //! Deciding what comes in: accept, refuse as a redelivery, keep as unreadable, send again.
 
 use super::super::command::{Accept, Context, Notify, Refusal, Told};
-use super::super::event::{
-    Accepted, Answer, DeliveryKey, Event, Outcome, Remember, RequestKeys,
-};
+use super::super::event::{Accepted, Answer, DeliveryKey, Event, Outcome, Remember, RequestKeys};
 use super::super::gathering::Gathering;
 use super::super::notice::{Notice, NoticeDraft, cut};
 use super::super::reason::{Routed, What};

@@ -193,4 +193,3 @@ impl Patterns {
         self.wanted.is_empty() && self.unwanted.is_empty()
     }
 }
-

@@ -129,8 +129,9 @@ impl Gathered {
 
     /// Whether nothing is left once the opposite of `thread` is taken out.
     pub fn is_empty_without(&self, thread: Thread) -> bool {
-        let goes =
-            |member: &Member| member.thread.key == thread.key && member.thread.closes != thread.closes;
+        let goes = |member: &Member| {
+            member.thread.key == thread.key && member.thread.closes != thread.closes
+        };
         self.more == 0 && self.members.iter().all(goes)
     }
 

@@ -31,7 +31,10 @@ impl Outbox {
         if hold.slot != 0 {
             self.slots.insert(hold.slot, key);
         }
-        let members = delivery.gathered.iter().flat_map(|gathered| gathered.members());
+        let members = delivery
+            .gathered
+            .iter()
+            .flat_map(|gathered| gathered.members());
         for member in members.filter(|member| member.thread.key != 0) {
             self.threads.insert(member.thread.key, key);
         }
@@ -49,7 +52,10 @@ impl Outbox {
         if self.slots.get(&hold.slot) == Some(&key) {
             self.slots.remove(&hold.slot);
         }
-        let members = delivery.gathered.iter().flat_map(|gathered| gathered.members());
+        let members = delivery
+            .gathered
+            .iter()
+            .flat_map(|gathered| gathered.members());
         for member in members {
             if self.threads.get(&member.thread.key) == Some(&key) {
                 self.threads.remove(&member.thread.key);
@@ -63,10 +69,7 @@ impl Outbox {
             if let Some(hold) = delivery.hold.as_deref_mut() {
                 hold.until = until;
             }
-            delivery
-                .gathered
-                .get_or_insert_default()
-                .add(member, items);
+            delivery.gathered.get_or_insert_default().add(member, items);
         });
     }
 
@@ -193,7 +196,10 @@ impl Outbox {
             .iter()
             .map(|(_, key)| *key)
             .filter(|key| {
-                let hold = self.deliveries.get(key).and_then(|delivery| delivery.hold.as_deref());
+                let hold = self
+                    .deliveries
+                    .get(key)
+                    .and_then(|delivery| delivery.hold.as_deref());
                 hold.is_some_and(|hold| {
                     hold.until != UNTIL_RELEASED && Stage::is_relative(hold.why)
                 })

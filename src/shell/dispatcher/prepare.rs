@@ -5,9 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Dispatch;
+use super::gathered::Told;
+use super::{Dispatch, update};
 use crate::domain::command::Composed;
 use crate::domain::decide::parts_hash;
+use crate::domain::deferral::Route;
 use crate::domain::event::{DeliveryKey, PlannedLink};
 use crate::domain::spec::{LinkSpec, ReceiverSpec, SecretMarks, TargetSpec};
 use crate::projections::configuration::Configuration;
@@ -33,6 +35,8 @@ pub(super) struct Prepared {
     pub(super) updates: bool,
     /// What was told of the subject before.
     pub(super) earlier: Option<told::Message>,
+    /// How many notices a digest over this link lists.
+    pub(super) listed_max: Option<u16>,
 }
 
 impl Dispatch {
@@ -50,6 +54,10 @@ impl Dispatch {
         {
             receiver.to = moved;
         }
+        // What a window made silent makes no sound; what pierces does, whatever is configured.
+        receiver.silent = (receiver.silent || delivery.silent) && !delivery.pierced;
+        let listed_max =
+            Route::of(&state, &delivery).and_then(|route| route.digest().map(|digest| digest.max));
         let spec = target.entity.spec.clone();
         let tracker = configuration.trackers.get(&delivery.tracker);
         let link = tracker.and_then(|tracker| {
@@ -70,14 +78,9 @@ impl Dispatch {
             .or_else(|| link.and_then(|link| link.locale.clone()))
             .or_else(|| spec.locale.clone())
             .unwrap_or_else(|| configuration.settings.locale.clone());
-        let place = told::Place {
-            via: delivery.via,
-            receiver: delivery.receiver,
-            subject: delivery.subject,
-        };
         Some(Prepared {
             updates: link.is_some_and(|link| link.update),
-            earlier: state.told.get(place).cloned(),
+            earlier: update::earlier(&state, key, &delivery, &origin.notice).cloned(),
             config_revision: configuration.revision,
             target_revision: target.entity.revision,
             marks: target.entity.secrets.clone(),
@@ -87,6 +90,7 @@ impl Dispatch {
             receiver,
             words,
             locale,
+            listed_max,
             delivery,
         })
     }
@@ -95,12 +99,13 @@ impl Dispatch {
         &self,
         prepared: &Prepared,
         kind: &dyn targets::Target,
-        origin: &Origin,
+        told: &Told,
         delivery_id: &str,
     ) -> Result<Composed, targets::Unsendable> {
         let now = Timestamp::from_microsecond(self.clock.now()).unwrap_or(Timestamp::UNIX_EPOCH);
         let scene = Scene {
-            notice: &origin.notice,
+            digest: told.digest.as_ref(),
+            notice: &told.notice,
             tracker: prepared.tracker.as_deref(),
             link: None,
             target: &prepared.target.name,
@@ -193,6 +198,12 @@ pub fn message(
         severity: notice.draft.severity,
         url: notice.draft.url.clone(),
         notice: crate::templates::notice_json(notice),
+        notices: scene.digest.map(|digest| {
+            digest
+                .notices()
+                .map(crate::templates::notice_json)
+                .collect()
+        }),
         kind: notice.draft.kind.clone(),
         received_at: Timestamp::from_microsecond(notice.received_at)
             .unwrap_or(Timestamp::UNIX_EPOCH)

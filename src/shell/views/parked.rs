@@ -182,8 +182,8 @@ pub fn parked_choice(
 mod tests {
     use super::*;
     use crate::domain::event::{IdSeed, RowFacts};
-    use crate::domain::spec::UnknownPolicy;
     use crate::domain::notice::Items;
+    use crate::domain::spec::UnknownPolicy;
     use crate::projections::outbox::{NewDelivery, NewNotice, Status};
 
     /// A state with so many parked deliveries, each for the reason its number gives.

@@ -222,7 +222,8 @@ pub async fn create(
     };
     let again = |view: &SetupView| Ok(page(&pass, view, StatusCode::UNPROCESSABLE_ENTITY));
     if form.password.as_bytes() != form.password_again.as_bytes() {
-        view.again_error = Some("is not the same as the password above".into());
+        view.again_error =
+            Some("This is not the same as the password above. Write both again.".into());
         return again(&view);
     }
     let password_hash = match app.passwords.hash(form.password).await {
