@@ -88,7 +88,7 @@ pub fn reason(reason: &Value) -> (Look, String) {
             Look::Waiting,
             format!("Waits for its turn{because}; about {}", day_and_time(until)),
         ),
-        "fallback_used" => (Look::Waiting, format!("Sent in plainer words{because}")),
+        "fallback_used" => (Look::Waiting, format!("Sent in another way{because}")),
         "receiver_gone" => (
             Look::Bad,
             format!("The receiver at {target} is gone{because}"),

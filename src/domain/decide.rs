@@ -13,6 +13,7 @@ mod delivery;
 mod follow;
 mod held;
 mod intake;
+mod sent;
 
 pub use attention::{REPEATS_PER_COMMAND_MAX, StormBegun, storms_begun};
 pub(in crate::domain) use bridge::silence;

@@ -107,6 +107,37 @@ async fn what_is_said_later_edits_the_message_of_its_subject() {
 }
 
 #[tokio::test]
+async fn what_begins_anew_is_a_new_message_though_nobody_was_told_the_end() {
+    let place = Place::telegram().await;
+    let file = telegram(&place).replace(
+        "provider = \"alarm\"\n",
+        "provider = \"alarm\"\nwhere = \"notice.transition != 'closes'\"\n",
+    );
+    let bridge = TestBridge::start(&file).await;
+    for (state, title) in [
+        ("opens", "the disk is full"),
+        ("opens", "the disk is full still"),
+        ("closes", "the disk has room"),
+        ("opens", "the disk is full again"),
+        ("updates", "the disk is fuller"),
+    ] {
+        tell(&bridge, state, title).await;
+    }
+    let calls = place.received();
+    let methods: Vec<&str> = calls.iter().map(method).collect();
+    assert_eq!(
+        methods,
+        [
+            "sendMessage",
+            "editMessageText",
+            "sendMessage",
+            "editMessageText"
+        ]
+    );
+    assert_eq!(calls[2].json().get("reply_parameters"), None);
+}
+
+#[tokio::test]
 async fn notices_that_wait_together_make_one_message() {
     let place = Place::telegram().await;
     let bridge = TestBridge::start(&telegram(&place)).await;

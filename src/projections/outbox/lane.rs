@@ -197,6 +197,13 @@ impl Outbox {
                 look_again(&mut due, paused_until);
                 continue;
             }
+            let busy = self.under_way(target) + started.get(&target).copied().unwrap_or(0);
+            let free = depth
+                .saturating_sub(lane.under_way())
+                .min(usize::from(self.in_flight_max(target).saturating_sub(busy)));
+            if free == 0 {
+                continue;
+            }
             let limits = (asked.pace)(target, *receiver);
             let allowed = match budgets.left(*receiver, &limits) {
                 Ok(allowed) => allowed,
@@ -210,11 +217,7 @@ impl Outbox {
                     continue;
                 }
             };
-            let busy = self.under_way(target) + started.get(&target).copied().unwrap_or(0);
-            let mut free = depth
-                .saturating_sub(lane.under_way())
-                .min(usize::from(self.in_flight_max(target).saturating_sub(busy)))
-                .min(allowed);
+            let mut free = free.min(allowed);
             let turn_after = self.turn_after(target);
             subjects.clear();
             for rank in lane.waiting.iter().take(LANE_SCAN_MAX) {

@@ -13,12 +13,13 @@
 //! a step lets one start too many through, and makes nobody wait longer than the rate's own time.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::quantity::{RATE_SECONDS_MAX, rate_text};
-use crate::domain::spec::{Rate, SecretMarks};
-use crate::projections::configuration::Target;
+use crate::domain::spec::{Rate, ReceiverSpec, SecretMarks};
+use crate::projections::configuration::{Target, default_receiver};
 use crate::targets;
 
 /// Starts remembered per receiver and account, and the most that a rate is counted exactly with.
@@ -72,6 +73,8 @@ pub fn account(target: u32, secrets: &SecretMarks) -> Account {
         })
 }
 
+static DEFAULT: LazyLock<ReceiverSpec> = LazyLock::new(default_receiver);
+
 impl Limits {
     /// What a target's kind says of itself, unless target or receiver say otherwise. `off` at the target
     /// ends what its kind says, also of its receivers.
@@ -85,10 +88,7 @@ impl Limits {
             // Nothing of the kind's own is left.
             (Some(_), Some(_)) | (Some(None), None) => targets::Pace::default(),
             (None, _) | (Some(Some(_)), None) => targets::kind(&spec.kind)
-                .map(|kind| match configured {
-                    Some(receiver) => kind.pace(receiver),
-                    None => kind.pace(&crate::projections::configuration::default_receiver()),
-                })
+                .map(|kind| kind.pace(configured.unwrap_or(&DEFAULT)))
                 .unwrap_or_default(),
         };
         let mut receiver = [None; targets::RECEIVER_RATES_MAX];
