@@ -8,6 +8,7 @@ pub mod configuration;
 pub mod counts;
 pub mod health;
 pub mod listening;
+pub mod messages;
 pub mod outbox;
 pub mod seen;
 pub mod subjects;

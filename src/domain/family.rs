@@ -355,6 +355,19 @@ impl Family {
                     }
                 });
             }
+            Event::EditRefused {
+                delivery,
+                reason,
+                answer,
+                ..
+            } => {
+                let detail = format!("the earlier message cannot be edited: {reason}");
+                self.note(at, delivery, What::FallbackUsed, None, detail);
+                self.change(delivery, |view| {
+                    view.status = Status::Due;
+                    view.end("fallback", answer);
+                });
+            }
             Event::ClaimReturned { delivery, .. } => self.change(delivery, |view| {
                 view.status = Status::Due;
                 view.attempts.pop();

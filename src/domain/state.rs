@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::deferral::via;
-use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, RowFacts};
+use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, Remember, RowFacts};
 use super::notice::{Items, NoticeDraft, Severity};
 use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
@@ -15,7 +15,11 @@ use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
 use crate::projections::listening::{Listening, Voice};
-use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
+use crate::projections::messages::{Message, Messages, Place};
+use crate::projections::outbox::pace::account;
+use crate::projections::outbox::{
+    NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status,
+};
 use crate::projections::seen::Seen;
 use crate::projections::subjects::Subjects;
 use crate::projections::told::{About, Told};
@@ -46,6 +50,8 @@ pub struct State {
     pub subjects: Subjects,
     /// Who is expected to be heard.
     pub listening: Listening,
+    /// Messages that later notices of their subjects edit.
+    pub messages: Messages,
     /// What the bridge has said of itself.
     pub told: Told,
     /// Steps of the wall clock so far.
@@ -224,9 +230,18 @@ impl State {
             }
             Event::AttemptStarted {
                 delivery, composed, ..
-            } => self.outbox.start(*delivery, *composed),
-            Event::PartSent { delivery, part, .. } => {
+            } => {
+                self.note_start(at, *delivery);
+                self.outbox.start(*delivery, *composed);
+            }
+            Event::PartSent {
+                delivery,
+                part,
+                pause_until,
+                ..
+            } => {
                 self.got_through(at, *delivery);
+                self.rest(*delivery, *pause_until);
                 self.outbox.part_sent(*delivery, *part);
             }
             Event::AttemptFailed {
@@ -262,11 +277,23 @@ impl State {
             Event::ClaimReturned { delivery, .. } => self.outbox.give_back(*delivery),
             Event::DeliverySettled {
                 delivery,
+                part,
                 outcome,
                 detail,
+                ids,
+                pause_until,
+                remember,
                 ..
             } => {
+                self.remember(at, *delivery, *remember, *part, ids);
+                self.rest(*delivery, *pause_until);
                 self.settled(at, *delivery, *outcome, detail, rows);
+            }
+            Event::EditRefused { delivery, .. } => {
+                if let Some((place, ..)) = self.told_at(*delivery) {
+                    self.messages.refuse(place);
+                }
+                self.outbox.give_back(*delivery);
             }
             Event::OutcomeUnknown {
                 delivery,
@@ -538,6 +565,83 @@ impl State {
             .map(|delivery| (delivery.target, delivery.receiver))
     }
 
+    /// Something is started: its receiver's and account's pace count it. What is not configured any more
+    /// leaves nothing behind.
+    fn note_start(&mut self, at: At, key: DeliveryKey) {
+        let Some((target, receiver)) = self.place(key) else {
+            return;
+        };
+        let Some(configured) = self
+            .configuration
+            .targets
+            .get(&target)
+            .filter(|_| self.configuration.receivers.contains_key(&receiver))
+        else {
+            return;
+        };
+        let account = account(target, &configured.entity.secrets);
+        self.outbox.pacing.note(receiver, account, at.recorded_at);
+    }
+
+    /// The service wants to be left alone although it took what it was sent.
+    fn rest(&mut self, key: DeliveryKey, until: Option<i64>) {
+        if let Some(until) = until
+            && let Some((target, _)) = self.place(key)
+            && self.configuration.targets.contains_key(&target)
+        {
+            self.outbox.pause_target(target, until);
+        }
+    }
+
+    /// Under what the message of a delivery is remembered; with its tracker and target.
+    fn told_at(&self, key: DeliveryKey) -> Option<(Place, u32, u32)> {
+        let delivery = self.outbox.deliveries.get(&key)?;
+        let place = Place {
+            via: delivery.via,
+            receiver: delivery.receiver,
+            subject: delivery.subject,
+        };
+        Some((place, delivery.tracker, delivery.target))
+    }
+
+    /// A message of a subject was sent or edited: the next one edits it, unless the subject ended or nobody
+    /// could send the next one.
+    fn remember(&mut self, at: At, key: DeliveryKey, what: Remember, part: u16, ids: &[String]) {
+        let Some((place, tracker, target)) = self.told_at(key) else {
+            return;
+        };
+        let is_configured = self.configuration.trackers.contains_key(&tracker)
+            && self.configuration.receivers.get(&place.receiver) == Some(&target);
+        match (what, ids.first()) {
+            (Remember::No, _) => {}
+            (Remember::Keep, Some(id)) if is_configured => self.messages.keep(
+                place,
+                Message {
+                    id: id.clone(),
+                    position: at.position,
+                    tracker,
+                    target,
+                    editable: part == 0,
+                },
+            ),
+            (Remember::Keep | Remember::Forget, _) => self.messages.forget(place),
+        }
+    }
+
+    /// The account of a target is not its any more: unless another has it, what was counted goes.
+    fn forget_account(&mut self, target: u32) {
+        let Some(old) = self.configuration.targets.get(&target) else {
+            return;
+        };
+        let left = account(target, &old.entity.secrets);
+        let shared = self.configuration.targets.iter().any(|(id, other)| {
+            *id != target && account(*id, &other.entity.secrets) == left
+        });
+        if !shared {
+            self.outbox.pacing.forget_account(left);
+        }
+    }
+
     fn got_through(&mut self, at: At, key: DeliveryKey) {
         let Some((target, receiver)) = self.place(key) else {
             return;
@@ -591,7 +695,15 @@ impl State {
             }
             if !receivers.contains(&receiver) {
                 self.told.forget(About::Receiver(receiver));
+                self.outbox.pacing.forget_receiver(receiver);
+                self.messages.forget_receiver(receiver);
             }
+        }
+        if credentials_changed {
+            self.forget_account(target);
+        }
+        if credentials_changed || base_changed {
+            self.messages.forget_target(target);
         }
         if credentials_changed || base_changed {
             self.outbox.pauses.remove(&target);
@@ -622,14 +734,18 @@ impl State {
                 self.health.targets.remove(&id);
                 self.outbox.pauses.remove(&id);
                 self.outbox.forget_outages(id);
+                self.messages.forget_target(id);
+                self.forget_account(id);
                 if let Some(target) = self.configuration.targets.get(&id) {
                     for receiver in &target.receivers {
                         self.health.receivers.remove(receiver);
                         self.outbox.forget_pause(*receiver);
+                        self.outbox.pacing.forget_receiver(*receiver);
                     }
                 }
             }
-            EntityKind::Tracker | EntityKind::Template => {}
+            EntityKind::Tracker => self.messages.forget_tracker(id),
+            EntityKind::Template => {}
         }
     }
 }

@@ -20,6 +20,7 @@ const HOUR: i64 = 3_600 * SECOND;
 fn sent() -> Attempted {
     Attempted::Judged(Verdict::Sent {
         ids: vec!["1".into()],
+        pause: None,
     })
 }
 

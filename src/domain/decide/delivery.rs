@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::super::command::{Attempted, Claim, Context, Refusal, Report, Told};
-use super::super::event::{ANSWER_BYTES_MAX, Action, Answer, DeliveryKey, Event, Outcome};
+use super::super::command::{Attempted, Claim, Context, Refusal, Report, Saying, Told};
+use super::super::event::{
+    ANSWER_BYTES_MAX, Action, Answer, DeliveryKey, Event, Outcome, Remember,
+};
 use super::super::notice::cut;
 use super::super::reason::What;
 use super::super::spec::UnknownPolicy;
 use super::super::state::State;
 use super::Decided;
+use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{
     Delivery, PROBE_DOUBLINGS_MAX, Status, WAIT_MAX_MICROS, waits_until,
 };
@@ -118,6 +121,14 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
         return Err(Refusal::NotClaimable(
             "its target or receiver asked to wait",
         ));
+    }
+    let limits = Limits::of(target, delivery.receiver);
+    if outbox
+        .pacing
+        .waits_until(delivery.receiver, &limits, context.now)
+        .is_some()
+    {
+        return Err(Refusal::NotClaimable("it waits for the pace of its receiver or target"));
     }
     if outbox.under_way(delivery.target) >= outbox.in_flight_max(delivery.target) {
         return Err(Refusal::NotClaimable("its target has enough under way"));
@@ -229,6 +240,7 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
         part: delivery.part,
         answer: report.answer,
         context,
+        saying: report.saying,
     };
     Ok(match report.result {
         Attempted::Unsendable(reason) => attempt.parked(What::Unsendable, reason),
@@ -250,8 +262,9 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
                 decided
             }
         },
+        Attempted::EditRefused(reason) => attempt.sent_anew(reason),
         Attempted::Judged(verdict) => match verdict {
-            Verdict::Sent { ids } => attempt.sent(ids, report.parts),
+            Verdict::Sent { ids, pause } => attempt.sent(ids, pause, report.parts),
             Verdict::Retry {
                 after,
                 scope,
@@ -281,12 +294,27 @@ struct Attempt<'a> {
     part: u16,
     answer: Answer,
     context: &'a Context,
+    saying: Saying,
 }
 
 impl Attempt<'_> {
-    fn sent(self, mut ids: Vec<String>, parts: u16) -> Decided {
+    fn sent(self, mut ids: Vec<String>, pause: Option<Duration>, parts: u16) -> Decided {
+        let pause_until = pause.map(|pause| {
+            let pause = pause.min(RETRY_AFTER_MAX).as_micros();
+            let micros = i64::try_from(pause).unwrap_or(i64::MAX);
+            self.context.now.saturating_add(micros)
+        });
         ids.retain(|id| id.len() <= ID_BYTES_MAX);
         ids.truncate(IDS_MAX);
+        let Saying { remember, edited } = self.saying;
+        let why = if edited.is_some() {
+            What::Edited
+        } else {
+            What::Sent
+        };
+        if ids.is_empty() {
+            ids.extend(edited);
+        }
         let (delivery, notice, part) = (self.key, self.delivery.notice, self.part);
         Decided::done(if part.saturating_add(1) < parts {
             Event::PartSent {
@@ -295,6 +323,7 @@ impl Attempt<'_> {
                 part,
                 ids,
                 answer: self.answer,
+                pause_until,
             }
         } else {
             Event::DeliverySettled {
@@ -302,11 +331,23 @@ impl Attempt<'_> {
                 notice,
                 part,
                 outcome: Outcome::Sent,
-                why: What::Sent,
+                why,
                 detail: String::new(),
                 ids,
                 answer: self.answer,
+                pause_until,
+                remember,
             }
+        })
+    }
+
+    fn sent_anew(self, reason: String) -> Decided {
+        Decided::done(Event::EditRefused {
+            delivery: self.key,
+            notice: self.delivery.notice,
+            part: self.part,
+            reason: shortened(reason),
+            answer: self.answer,
         })
     }
 
@@ -450,6 +491,8 @@ impl Attempt<'_> {
             detail: shortened(detail),
             ids: Vec::new(),
             answer: self.answer,
+            pause_until: None,
+            remember: Remember::No,
         })
     }
 }
@@ -502,6 +545,8 @@ pub(super) fn settle(
         detail,
         ids: Vec::new(),
         answer: Answer::default(),
+        pause_until: None,
+        remember: Remember::No,
     }
 }
 
