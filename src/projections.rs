@@ -7,6 +7,8 @@ pub mod access;
 pub mod configuration;
 pub mod counts;
 pub mod health;
+pub mod listening;
+pub mod messages;
 pub mod outbox;
 pub mod seen;
 pub mod subjects;

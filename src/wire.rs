@@ -13,6 +13,7 @@ use crate::domain::state::State;
 mod configuration;
 mod delivery;
 mod edits;
+mod health;
 mod holds;
 mod intake;
 
@@ -50,6 +51,9 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (50, 1, "sending_paused"),
     (51, 1, "sending_resumed"),
     (52, 1, "clock_stepped"),
+    (60, 1, "fallback_awaited"),
+    (61, 1, "handed_on"),
+    (62, 1, "fell_silent"),
     (70, 1, "edit_refused"),
 ];
 
@@ -88,6 +92,9 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::SendingPaused { .. } => 50,
         Event::SendingResumed { .. } => 51,
         Event::ClockStepped { .. } => 52,
+        Event::FallbackAwaited { .. } => 60,
+        Event::HandedOn { .. } => 61,
+        Event::FellSilent { .. } => 62,
         Event::EditRefused { .. } => 70,
     }
 }
@@ -146,6 +153,9 @@ impl Payload for Event {
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. } => delivery::encode(self, out),
             Event::HoldChanged { .. } | Event::DeliveryMerged { .. } => holds::encode(self, out),
+            Event::FallbackAwaited { .. } | Event::HandedOn { .. } | Event::FellSilent { .. } => {
+                health::encode(self, out)
+            }
             Event::EditRefused { .. } => edits::encode(self, out),
         }
     }
@@ -169,7 +179,9 @@ impl Payload for Event {
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
             | Event::HoldChanged { notice, .. }
-            | Event::DeliveryMerged { notice, .. } => Stream::Of(*notice),
+            | Event::DeliveryMerged { notice, .. }
+            | Event::FallbackAwaited { notice, .. }
+            | Event::HandedOn { notice, .. } => Stream::Of(*notice),
             Event::Founded { .. }
             | Event::SettingsChanged { .. }
             | Event::EntityPut { .. }
@@ -187,7 +199,8 @@ impl Payload for Event {
             | Event::ReceiverRestored { .. }
             | Event::SendingPaused { .. }
             | Event::SendingResumed { .. }
-            | Event::ClockStepped { .. } => Stream::None,
+            | Event::ClockStepped { .. }
+            | Event::FellSilent { .. } => Stream::None,
         }
     }
 }
@@ -236,6 +249,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         1..=12 | 50..=52 => configuration::decode(kind, bytes),
         20..=22 => intake::decode(kind, revision, bytes, texts),
         39 | 43 => holds::decode(kind, bytes, texts),
+        60..=62 => health::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
@@ -300,11 +314,14 @@ pub fn weight(event: &Event) -> usize {
                 ..
             } => detail.len() + by.len() + unwanted.len() * 10,
             Event::ReceiverGone { reason, .. } => reason.len(),
+            Event::FallbackAwaited { waits, .. } => waits.len() * 8,
+            Event::HandedOn { detail, .. } => detail.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
             Event::AttemptStarted { .. }
             | Event::ClaimReturned { .. }
             | Event::OutcomeUnknown { .. }
             | Event::DeliveryMerged { .. }
+            | Event::FellSilent { .. }
             | Event::ClockStepped { .. } => 0,
             // Rare, and their specs are written as JSON: written once more to be measured.
             Event::Founded { .. }

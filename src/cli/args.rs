@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use crate::domain::event::{Role, TokenScope};
 use crate::domain::notice::Severity;
-use values::{duration, module_level, network, role, scope, severity, since, web_address};
+use values::{duration, module_level, network, role, scope, severity, since, until, web_address};
 
 pub use values::Since;
 
@@ -53,6 +53,8 @@ pub enum Verb {
     Notices(NoticesArgs),
     /// List deliveries, newest first
     Deliveries(DeliveriesArgs),
+    /// List held deliveries, with why and until when
+    Held(HeldArgs),
     /// List deliveries that were given up for now
     Parked(ParkedArgs),
     /// Print events of the log
@@ -67,6 +69,10 @@ pub enum Verb {
     Drop(OperateArgs),
     /// Settle deliveries as sent, whose outcome is unknown or that are parked
     Confirm(OperateArgs),
+    /// Send held deliveries now, whatever holds them
+    Release(OperateArgs),
+    /// Hold deliveries until another moment
+    Move(MoveArgs),
     /// Route a notice anew and send it again
     Resend(ResendArgs),
     /// Stop sending; intake goes on
@@ -105,6 +111,14 @@ pub struct Place {
         help_heading = "Where"
     )]
     pub token_file: Option<PathBuf>,
+    /// PEM file of a CA that https is trusted with beside the public ones; may be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        help_heading = "Where"
+    )]
+    pub ca_file: Vec<PathBuf>,
     /// Data folder of a stopped program, instead of --url
     #[arg(long, value_name = "DIR", help_heading = "Where")]
     pub data: Option<PathBuf>,
@@ -142,6 +156,9 @@ pub struct ServeArgs {
     /// Networks that targets and providers with allow_private may reach; not given: all private ones
     #[arg(long, value_name = "CIDR,…", value_delimiter = ',', value_parser = network)]
     pub private_networks: Option<Vec<IpNet>>,
+    /// PEM file of a CA that outgoing calls trust beside the public ones; may be repeated
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub ca_file: Vec<PathBuf>,
     /// Where the key is, when not in the data folder
     #[arg(long, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
@@ -351,7 +368,7 @@ pub struct NoticesArgs {
     pub tracker: Option<String>,
     #[arg(long, value_parser = severity)]
     pub severity: Option<Severity>,
-    /// unrouted, open, sent, partly, parked or dropped
+    /// unrouted, open, sent, partly, parked, dropped or merged
     #[arg(long)]
     pub status: Option<String>,
     /// Not older: a duration (7d) or a moment (2026-01-31T08:00:00Z)
@@ -365,13 +382,28 @@ pub struct NoticesArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct DeliveriesArgs {
-    /// due, sending, retrying, sent, parked, dropped or unknown
+    /// due, held, sending, retrying, sent, parked, dropped, merged or unknown
     #[arg(long)]
     pub status: Option<String>,
     #[arg(long)]
     pub target: Option<String>,
     #[arg(long)]
     pub tracker: Option<String>,
+    #[command(flatten)]
+    pub page: PageArgs,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct HeldArgs {
+    #[arg(long)]
+    pub target: Option<String>,
+    #[arg(long)]
+    pub tracker: Option<String>,
+    /// What holds it, for instance held_quiet_hours or held_digest
+    #[arg(long, value_name = "WHY")]
+    pub reason: Option<String>,
     #[command(flatten)]
     pub page: PageArgs,
     #[command(flatten)]
@@ -440,6 +472,19 @@ pub struct OperateArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct MoveArgs {
+    /// Ids of deliveries
+    #[arg(required = true, value_name = "DELIVERY")]
+    pub deliveries: Vec<String>,
+    /// A span from now (2h), a moment (2026-01-31T08:00:00Z), or `released`: until somebody releases
+    /// them
+    #[arg(long, value_name = "T", value_parser = until)]
+    pub until: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct ResendArgs {
     /// Id of a notice
     pub notice: String,
@@ -489,6 +534,9 @@ pub struct HealthArgs {
     /// Address of the running program
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8780")]
     pub url: String,
+    /// PEM file of a CA that https is trusted with beside the public ones; may be repeated
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub ca_file: Vec<PathBuf>,
 }
 
 /// The command line, every option of it with its environment variable.
@@ -552,7 +600,11 @@ mod tests {
             "explain x --target a --tracker b",
             "render short --notice A --file b",
             "render --all",
-            "held",
+            "held --limit 0",
+            "release",
+            "move 01M86B7TW7RWPG000000000R00",
+            "move --until 2h",
+            "move 01M86B7TW7RWPG000000000R00 --until tomorrow",
             "snooze",
         ];
         for case in cases {

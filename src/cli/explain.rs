@@ -53,7 +53,10 @@ fn stopped(
     if is_notice {
         let family = views::find_notice(reader, &args.what).map_err(unseen)?;
         return match asked {
-            None => Ok(views::notice(&family, &Around::of(state, &family))),
+            None => {
+                let around = Around::of(reader, state, &family).map_err(unseen)?;
+                Ok(views::notice(&family, &around))
+            }
             Some(asked) => {
                 let now = SystemClock::new().now();
                 views::why_not(state, &family, asked, now).map_err(unseen)
@@ -155,7 +158,7 @@ fn branch(printer: &Printer, notice: &Value, delivery: &Value) -> Result<(), Fai
     let look = match status {
         "sent" => Look::Good,
         "parked" | "unknown" => Look::Bad,
-        "dropped" => Look::Faint,
+        "dropped" | "merged" => Look::Faint,
         _ => Look::Waiting,
     };
     let place = format!(

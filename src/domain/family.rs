@@ -258,7 +258,9 @@ impl Family {
                 by,
                 ..
             } => {
-                self.reasons.push(Reason {
+                // That it fell back stands with the delivery that did.
+                let why = Some(why).filter(|why| *why != What::FellBack);
+                self.reasons.extend(why.map(|why| Reason {
                     at,
                     what: why,
                     tracker: String::new(),
@@ -266,7 +268,7 @@ impl Family {
                     delivery: None,
                     until: None,
                     detail: by_whom(&by),
-                });
+                }));
                 self.plan(position, at, seed, &plan);
             }
             Event::MessageComposed { parts, faults, .. } => {
@@ -415,6 +417,7 @@ impl Family {
                     detail.to_owned(),
                 );
                 self.change(delivery, |view| {
+                    view.retry_at = None;
                     view.end("unknown", Answer::default());
                     view.status = match policy {
                         UnknownPolicy::Retry => Status::Retrying,
@@ -490,6 +493,9 @@ impl Family {
                     view.reason = Some((What::MergedInto, String::new()));
                 });
             }
+            Event::HandedOn {
+                delivery, detail, ..
+            } => self.note(at, delivery, What::FellBack, None, detail),
             Event::Founded { .. }
             | Event::SettingsChanged { .. }
             | Event::EntityPut { .. }
@@ -504,6 +510,8 @@ impl Family {
             | Event::SessionEnded { .. }
             | Event::Accepted(_)
             | Event::IntakeUnreadable { .. }
+            | Event::FallbackAwaited { .. }
+            | Event::FellSilent { .. }
             | Event::ReceiverGone { .. }
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. }
@@ -528,6 +536,10 @@ impl DeliveryView {
             Some(last) if last.outcome == "sending" => {
                 last.outcome = outcome;
                 last.answer = answer;
+            }
+            // That nobody answered was said with the failure.
+            Some(last) if outcome == "unknown" && last.outcome == "retry" => {
+                last.outcome = outcome;
             }
             Some(_) | None => {}
         }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::deferral::{About, Next, Route, is_wall_clock, thread_key};
-use super::event::{DeliveryKey, Plan, Planned, PlannedLink};
+use super::event::{DeliveryKey, Plan, Planned, PlannedLink, RowFacts};
 use super::gathering::{Arrival, Gathering};
 use super::hold::{Planning as NotDue, Stage, Thread, Way};
 use super::id::ORDINAL_MAX;
@@ -18,8 +18,10 @@ use crate::projections::configuration::{Configuration, Target, Tracker};
 use crate::projections::health::Health;
 use crate::projections::subjects::Subjects;
 
+mod elsewhere;
 mod tracker;
 
+pub use elsewhere::not_to;
 pub use tracker::{CompiledTracker, Refused};
 
 /// Longest value quoted in a reason, in bytes.
@@ -44,6 +46,8 @@ struct Planning<'a, 'b> {
     plan: Plan,
     routed_bytes: usize,
     links_bytes: usize,
+    /// Fallbacks that are told in place of a receiver that is gone, by tracker.
+    instead: BTreeSet<(u32, u32)>,
     about: Arriving<'a, 'b>,
 }
 
@@ -57,6 +61,8 @@ pub struct Arriving<'a, 'b> {
     pub subject: u64,
     /// Sent at once, whatever holds others: a person waits for it.
     pub at_once: bool,
+    /// The target that the notice is about, and to which it does not go.
+    pub not_to: Option<u32>,
 }
 
 /// What routing reads.
@@ -82,6 +88,8 @@ struct Over<'a> {
     severity: Severity,
     /// The value of the tracker's `group.by`, hashed.
     group: u64,
+    /// What is known of the notice where that is all that is left of it.
+    facts: Option<RowFacts>,
 }
 
 impl Router<'_> {
@@ -133,6 +141,7 @@ impl Router<'_> {
                 notice,
                 severity: notice.severity,
                 group: 0,
+                facts: None,
             };
             let mut wants = |receiver: u32| {
                 only.is_none_or(|only| only == receiver) && reached.insert(receiver)
@@ -174,6 +183,7 @@ impl Router<'_> {
             notice: draft,
             severity: compiled.severity(notice),
             group: compiled.group(notice),
+            facts: None,
         };
         for link in &spec.links {
             if !link.enabled {
@@ -223,6 +233,10 @@ impl Router<'_> {
         if spec.kind == "broadcast" {
             return self.plan_broadcast(over, target, wants, plan);
         }
+        if plan.about.not_to == Some(target.entity.id) {
+            let detail = "it is about this target".to_owned();
+            return note(plan, What::Loop, tracker, name, &spec.name, detail);
+        }
         let taken = PlannedLink {
             tracker,
             tracker_name: name.to_owned(),
@@ -240,13 +254,14 @@ impl Router<'_> {
         // Entries take more than a byte each, so their count fits.
         let index = plan.plan.links.len() as u16;
         let before = plan.plan.planned.len();
-        let mut left_out = 0usize;
+        let (mut left_out, mut gone) = (0usize, false);
         for (position, receiver) in target.receivers.iter().enumerate() {
             let configured = spec.receivers.get(position);
             if configured.is_some_and(|receiver| !receiver.enabled) || !wants(*receiver) {
                 continue;
             }
             if self.health.is_gone(*receiver) {
+                gone = true;
                 let receiver = configured.map_or("default", |receiver| receiver.name.as_str());
                 note(
                     plan,
@@ -310,6 +325,9 @@ impl Router<'_> {
             );
             plan.links_bytes += bytes;
             plan.plan.links.push(taken);
+        }
+        if gone {
+            self.instead(over, plan);
         }
     }
 
@@ -382,13 +400,13 @@ impl Router<'_> {
             };
             (way, format!("{} pierces", over.severity.as_str()))
         } else {
+            let facts = over
+                .facts
+                .unwrap_or_else(|| super::state::row_facts(over.provider, notice));
             let items = notice.items.added_total + notice.items.removed_total > 0;
             let about = About {
-                kind_hash: super::state::word_hash(&notice.kind),
-                collection_hash: notice
-                    .collection
-                    .as_ref()
-                    .map_or(0, |collection| super::state::word_hash(&collection.name)),
+                kind_hash: facts.kind_hash,
+                collection_hash: facts.collection_hash,
                 items,
                 wall_clock: is_wall_clock(&notice.kind),
                 group: over.group,
@@ -403,7 +421,11 @@ impl Router<'_> {
                     detail,
                 ),
                 Next::Drop { why, detail } => (Way::Dropped { why }, detail),
-                Next::Hold { hold, detail } => {
+                Next::Hold { mut hold, detail } => {
+                    // It may tell of more than its own notice already.
+                    if over.facts.is_some() {
+                        hold.slot = 0;
+                    }
                     let arrival = Arrival {
                         delivery: key,
                         notice: plan.about.notice,
@@ -459,6 +481,7 @@ impl<'a, 'b> Planning<'a, 'b> {
             plan: Plan::default(),
             routed_bytes: 0,
             links_bytes: 0,
+            instead: BTreeSet::new(),
             about,
         }
     }

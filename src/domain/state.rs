@@ -9,16 +9,19 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::deferral::via;
 use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, RowFacts};
 use super::notice::{Items, NoticeDraft, Severity};
-use super::spec::{EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
+use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
+use crate::projections::listening::{Listening, Voice};
+use crate::projections::messages::Messages;
 use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
 use crate::projections::subjects::Subjects;
-use crate::projections::told::Told;
+use crate::projections::told::{About, Told};
 
+mod health;
 mod sending;
 
 /// The founding facts of the store.
@@ -43,6 +46,11 @@ pub struct State {
     pub seen: Seen,
     pub health: Health,
     pub subjects: Subjects,
+    /// Who is expected to be heard.
+    pub listening: Listening,
+    /// Messages that later notices of their subjects edit.
+    pub messages: Messages,
+    /// What the bridge has said of itself.
     pub told: Told,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
@@ -124,6 +132,7 @@ impl State {
                 if spec.kind() == EntityKind::Target {
                     self.forget_observed(*id, secrets, receivers, spec);
                 }
+                self.configured(at, *id, spec);
                 self.configuration.put(
                     at.position,
                     *id,
@@ -140,6 +149,7 @@ impl State {
                 by: _,
             } => {
                 self.forget_entity(*kind, *id);
+                self.forget_told(*kind, *id, name);
                 self.configuration.remove(at.position, *kind, *id, name);
             }
             Event::FileApplied {
@@ -240,11 +250,13 @@ impl State {
                 ..
             } => {
                 self.failed(at, *delivery, reason);
+                let own = self.is_own_fault(*delivery, *scope);
                 // What is not configured any more leaves nothing behind that nobody would clear.
                 if let Some((target, receiver)) = self
                     .place(*delivery)
                     .filter(|(_, receiver)| self.configuration.receivers.contains_key(receiver))
                 {
+                    self.outbox.failed(*delivery, *scope, at.recorded_at);
                     match scope {
                         crate::targets::Scope::Message => {}
                         crate::targets::Scope::Receiver => {
@@ -255,7 +267,7 @@ impl State {
                         }
                     }
                 }
-                self.outbox.retry_at(*delivery, *retry_at, reason);
+                self.outbox.retry_at(*delivery, *retry_at, own, reason);
             }
             Event::FallbackUsed {
                 delivery, composed, ..
@@ -277,7 +289,7 @@ impl State {
             }
             Event::EditRefused { delivery, .. } => {
                 if let Some((place, ..)) = self.told_at(*delivery) {
-                    self.told.refuse(place);
+                    self.messages.refuse(place);
                 }
                 self.outbox.give_back(*delivery);
             }
@@ -287,8 +299,8 @@ impl State {
                 policy,
             } => match policy {
                 UnknownPolicy::Retry => {
-                    self.outbox
-                        .retry_at(*delivery, at.recorded_at, "not known whether it arrived")
+                    let why = "not known whether it arrived";
+                    self.outbox.retry_at(*delivery, at.recorded_at, true, why);
                 }
                 UnknownPolicy::Park => {
                     let day = self.day_of(*delivery);
@@ -374,6 +386,7 @@ impl State {
                 receiver,
                 by: _,
             } => {
+                self.receiver_is_back(*receiver);
                 if let Some(health) = self.health.receivers.get_mut(receiver) {
                     health.gone = None;
                     if health.moved_to.is_none() {
@@ -382,10 +395,36 @@ impl State {
                 }
             }
             Event::SendingPaused { by: _ } => self.outbox.paused = true,
-            Event::SendingResumed { by: _ } => self.outbox.paused = false,
+            Event::SendingResumed { by: _ } => {
+                self.outbox.paused = false;
+                self.outbox.resumed_at = at.recorded_at;
+            }
             Event::ClockStepped { by_micros } => {
                 self.clock_steps += 1;
                 self.outbox.shift_waits(*by_micros);
+                self.listening.shift(*by_micros);
+                self.told.shift(*by_micros);
+            }
+            Event::FallbackAwaited {
+                notice: _,
+                planning,
+                waits,
+            } => {
+                for (ordinal, seconds) in waits {
+                    let key = DeliveryKey {
+                        position: *planning,
+                        ordinal: *ordinal,
+                    };
+                    self.outbox.await_fallback(key, *seconds);
+                }
+            }
+            Event::HandedOn {
+                delivery, planning, ..
+            } => self.outbox.hand_on(*delivery, *planning),
+            Event::FellSilent { kind, id, since: _ } => {
+                if let Some(voice) = health::voice(*kind, *id) {
+                    self.listening.fell_silent(voice, at.recorded_at);
+                }
             }
         }
     }
@@ -416,6 +455,7 @@ impl State {
                 at.recorded_at,
             );
         }
+        self.heard(at, accepted);
         let new = NewNotice {
             position: at.position,
             notice: at.position,
@@ -501,11 +541,9 @@ impl State {
         rows: &mut Rows,
     ) {
         if let Some((provider, day)) = day {
-            let provider = if self.configuration.providers.contains_key(&provider) {
-                provider
-            } else {
-                0
-            };
+            let is_there =
+                provider == BRIDGE_PROVIDER || self.configuration.providers.contains_key(&provider);
+            let provider = if is_there { provider } else { 0 };
             let count = self.counts.of(provider, day);
             count.sent += u64::from(settled.sent);
             count.dropped += u64::from(settled.dropped);
@@ -530,6 +568,7 @@ impl State {
             return;
         };
         self.outbox.lift_pauses(target, receiver, at.recorded_at);
+        self.outbox.close_breaker(target, at.recorded_at);
         if !self.configuration.targets.contains_key(&target) {
             return;
         }
@@ -573,20 +612,23 @@ impl State {
             if credentials_changed || base_changed || !receivers.contains(&receiver) {
                 self.health.receivers.remove(&receiver);
                 self.outbox.forget_pause(receiver);
+                self.receiver_is_back(receiver);
             }
             if !receivers.contains(&receiver) {
+                self.told.forget(About::Receiver(receiver));
                 self.outbox.pacing.forget_receiver(receiver);
-                self.told.forget_receiver(receiver);
+                self.messages.forget_receiver(receiver);
             }
         }
         if credentials_changed {
             self.forget_account(target);
         }
         if credentials_changed || base_changed {
-            self.told.forget_target(target);
+            self.messages.forget_target(target);
         }
         if credentials_changed || base_changed {
             self.outbox.pauses.remove(&target);
+            self.outbox.forget_breaker(target);
         }
     }
 
@@ -612,7 +654,8 @@ impl State {
             EntityKind::Target => {
                 self.health.targets.remove(&id);
                 self.outbox.pauses.remove(&id);
-                self.told.forget_target(id);
+                self.outbox.forget_outages(id);
+                self.messages.forget_target(id);
                 self.forget_account(id);
                 if let Some(target) = self.configuration.targets.get(&id) {
                     for receiver in &target.receivers {
@@ -622,7 +665,7 @@ impl State {
                     }
                 }
             }
-            EntityKind::Tracker => self.told.forget_tracker(id),
+            EntityKind::Tracker => self.messages.forget_tracker(id),
             EntityKind::Template => {}
         }
     }

@@ -1,100 +1,95 @@
-//! What was told of a subject last, over links that say `update = true`: the message that a later
-//! notice of the subject edits instead of adding another.
-//!
-//! **Invariant:** bounded by [`TOLD_MAX`]; the message that was sent first is forgotten for a new one.
-//! A message leaves when the end of its subject was told, and with its tracker, target or receiver.
+//! What the bridge has said of itself lately, so that it does not repeat itself.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Messages remembered, all links together.
-pub const TOLD_MAX: usize = 16_384;
+use crate::projections::configuration::Configuration;
+use crate::providers::bridge::NOTICE_KINDS;
 
-/// A subject as one receiver hears of it over one link.
+/// A notice of one kind about one subject is not followed by another for so long, in microseconds: an
+/// hour.
+pub const TOLD_AGAIN_MICROS_MIN: i64 = 3_600 * 1_000_000;
+
+/// Whom or what a notice of the bridge is about. Its subject is the key: `target:ops`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Place {
-    /// Names the link.
-    pub via: u64,
-    pub receiver: u32,
-    /// Hash of provider and subject.
-    pub subject: u64,
+pub enum About {
+    Provider(u32),
+    Tracker(u32),
+    Target(u32),
+    Receiver(u32),
+    /// The installation: `disk`, `backup`.
+    Installation,
 }
 
-/// A message that a service has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// As the service calls it.
-    pub id: String,
-    /// Position of the event that says it was sent, or edited last.
-    pub position: u64,
-    pub tracker: u32,
-    pub target: u32,
-    /// Whether it can be edited: it is all of what was said, and the service has not refused. Else it
-    /// can still be answered to.
-    pub editable: bool,
+impl About {
+    /// Reads a subject's key. `None` for what is not configured (any more).
+    pub fn of(configuration: &Configuration, key: &str) -> Option<Self> {
+        let Some((what, name)) = key.split_once(':') else {
+            return Some(About::Installation);
+        };
+        match what {
+            "silence" => {
+                let (kind, name) = name.split_once('/')?;
+                About::of(configuration, &format!("{kind}:{name}"))
+            }
+            "provider" => Some(About::Provider(configuration.provider(name)?.id)),
+            "tracker" => Some(About::Tracker(configuration.tracker(name)?.entity.id)),
+            "target" => Some(About::Target(configuration.target(name)?.entity.id)),
+            "receiver" | "storm" => {
+                let (target, receiver) = name.split_once('/')?;
+                let target = configuration.target(target)?;
+                let mut ids = target.receivers.iter();
+                ids.find(|id| target.receiver_name(**id) == Some(receiver))
+                    .map(|id| About::Receiver(*id))
+            }
+            _other => None,
+        }
+    }
+
+    /// The target to which it must not be told.
+    pub fn target(self, configuration: &Configuration) -> Option<u32> {
+        match self {
+            About::Target(target) => Some(target),
+            About::Receiver(receiver) => configuration.receivers.get(&receiver).copied(),
+            About::Provider(_) | About::Tracker(_) | About::Installation => None,
+        }
+    }
 }
 
+/// When each kind was last said of each subject; bounded by what is configured.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Told {
-    messages: BTreeMap<Place, Message>,
-    /// Places by the position of their message.
-    order: BTreeMap<u64, Place>,
+    at: BTreeMap<(About, u8), i64>,
 }
 
 impl Told {
-    pub fn get(&self, place: Place) -> Option<&Message> {
-        self.messages.get(&place)
+    /// Whether a notice of this kind about it would come too soon after the last.
+    pub fn lately(&self, about: About, kind: &str, now: i64) -> bool {
+        let last = number(kind).and_then(|kind| self.at.get(&(about, kind)));
+        // A moment in the future was told by a clock that was wrong.
+        last.is_some_and(|at| (0..TOLD_AGAIN_MICROS_MIN).contains(&now.saturating_sub(*at)))
     }
 
-    pub fn len(&self) -> usize {
-        self.messages.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
-    }
-
-    pub fn keep(&mut self, place: Place, message: Message) {
-        self.forget(place);
-        if self.messages.len() >= TOLD_MAX
-            && let Some((_, oldest)) = self.order.pop_first()
-        {
-            self.messages.remove(&oldest);
-        }
-        self.order.insert(message.position, place);
-        self.messages.insert(place, message);
-    }
-
-    pub fn forget(&mut self, place: Place) {
-        if let Some(message) = self.messages.remove(&place) {
-            self.order.remove(&message.position);
+    pub fn note(&mut self, about: About, kind: &str, now: i64) {
+        if let Some(kind) = number(kind) {
+            self.at.insert((about, kind), now);
         }
     }
 
-    /// The service does not let it be edited.
-    pub fn refuse(&mut self, place: Place) {
-        if let Some(message) = self.messages.get_mut(&place) {
-            message.editable = false;
+    pub fn forget(&mut self, about: About) {
+        self.at.retain(|(known, _), _| *known != about);
+    }
+
+    pub fn shift(&mut self, by_micros: i64) {
+        for at in self.at.values_mut() {
+            *at = at.saturating_add(by_micros);
         }
     }
+}
 
-    pub fn forget_tracker(&mut self, tracker: u32) {
-        self.forget_where(|_, message| message.tracker == tracker);
-    }
-
-    pub fn forget_target(&mut self, target: u32) {
-        self.forget_where(|_, message| message.target == target);
-    }
-
-    pub fn forget_receiver(&mut self, receiver: u32) {
-        self.forget_where(|place, _| place.receiver == receiver);
-    }
-
-    fn forget_where(&mut self, is_one: impl Fn(&Place, &Message) -> bool) {
-        self.messages
-            .retain(|place, message| !is_one(place, message));
-        let messages = &self.messages;
-        self.order.retain(|_, place| messages.contains_key(place));
-    }
+/// Place of a kind in the list, which only grows.
+fn number(kind: &str) -> Option<u8> {
+    let place = NOTICE_KINDS.iter().position(|known| known.name == kind)?;
+    u8::try_from(place).ok()
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{any, get};
+use axum::routing::get;
 use notify_store::{DecodeError, Log, OpenError, Options, ReadError, Reader, snapshot};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,10 +20,11 @@ use super::clock::Clock;
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
-use super::http::door;
+use super::http::Entrance;
 use super::http::flash::Flashes;
 use super::http::front::{self, Front, Phase};
-use super::http::hooks::{self, BodyRoom};
+use super::http::hooks::BodyRoom;
+use super::http::{door, encoding};
 use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
@@ -32,6 +33,7 @@ use super::sources::Sources;
 use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::Command;
+use crate::domain::decide;
 use crate::domain::event::Event;
 use crate::domain::state::{At, Rows, State};
 use crate::wire;
@@ -307,8 +309,7 @@ pub async fn start_closed(
     let front = Front::new(options.http.clone());
     let routes = Router::new()
         .route("/api/health", get(front::health))
-        .route("/api/ready", get(front::ready))
-        .route("/hooks/{*rest}", any(hooks::hook));
+        .route("/api/ready", get(front::ready));
     let router = extend(routes)
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&front),
@@ -322,12 +323,15 @@ pub async fn start_closed(
             Arc::clone(&front),
             door::paged,
         ))
-        .layer(axum::middleware::from_fn(front::request_id))
+        .layer(axum::middleware::from_fn(encoding::compressed))
         .with_state(Arc::clone(&front));
     let (stop_listening, stop) = watch::channel(false);
     let listener = tokio::spawn(super::http::serve(
         listener,
-        router,
+        Entrance {
+            front: Arc::clone(&front),
+            router,
+        },
         Arc::clone(&clock),
         stop,
     ));
@@ -376,6 +380,7 @@ pub async fn start_closed(
         Client::new(
             policy,
             Arc::new(SystemLookup::default()),
+            &options.roots,
             Arc::clone(&clock),
         )
         .map_err(StartError::Client)?,
@@ -509,10 +514,13 @@ fn leave_snapshot(data: &Path, state: &State) {
 
 /// Stops intake before writes can fail for want of space.
 async fn watch_disk(app: Arc<App>) {
+    // What the log says may be of a disk that has been made room on since.
+    let mut looked = false;
     loop {
         let free = notify_store::free_bytes(&app.data).unwrap_or(u64::MAX);
         let low = free < INTAKE_FREE_BYTES_MIN;
-        if low != app.ledger.is_disk_low() {
+        let changed = low != app.ledger.is_disk_low();
+        if changed {
             if low {
                 tracing::error!(
                     free_bytes = free,
@@ -522,6 +530,13 @@ async fn watch_disk(app: Arc<App>) {
                 tracing::info!(free_bytes = free, "there is room again; intake goes on");
             }
             app.ledger.set_disk_low(low);
+        }
+        if changed || !looked {
+            let say = Command::Tell(Box::new(decide::disk(low, free)));
+            if let Err(error) = app.ledger.command(Priority::Outcome, say).await {
+                tracing::warn!(%error, "nobody could be told about the disk");
+            }
+            looked = true;
         }
         app.clock.sleep(DISK_LOOK).await;
     }

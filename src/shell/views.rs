@@ -8,15 +8,18 @@
 //!
 //! **Invariant:** the state is only ever looked at to copy at most [`COPIED_ROWS_MAX`] rows.
 
+mod choice;
 mod cursor;
 mod deliveries;
 mod entities;
 mod event;
+mod held;
 mod notice;
 mod notices;
 mod numbers;
 mod parked;
 mod setup;
+mod telling;
 mod why_not;
 
 use notify_store::ReadError;
@@ -27,6 +30,7 @@ use super::ledger::Ledger;
 use crate::domain::state::State;
 
 pub use crate::templates::moment;
+pub use choice::{Choice, Seen};
 pub use cursor::{Cursor, NotACursor};
 pub use deliveries::{
     DeliveryFilter, deliveries, deliveries_of, delivery_key, delivery_status, find_delivery, inbox,
@@ -34,11 +38,13 @@ pub use deliveries::{
 };
 pub use entities::{entity, entity_ids, provider_health, target_health};
 pub use event::{event, log};
+pub use held::{HeldGroup, held_choice, held_counts, held_groups, held_reasons};
 pub use notice::{Around, delivery, notice, reason, reasons};
 pub use notices::{NoticeFilter, find_notice, founding, notice_body, notices, requests};
 pub use numbers::{Day, counts, since_day};
-pub use parked::{ParkedChoice, ParkedGroup, Seen, parked_choice, parked_groups};
+pub use parked::{ParkedGroup, parked_choice, parked_groups};
 pub use setup::{hook_address, setup};
+pub use telling::{MEMBERS_SHOWN, sends_at};
 pub use why_not::{Asked, why_not};
 
 /// Rows copied from the state per look at it.

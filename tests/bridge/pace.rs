@@ -10,7 +10,8 @@ use crate::harness::{Place, Scripted, TestBridge, forge_to_telegram};
 /// What the API says of a notice's only delivery.
 fn shown(bridge: &TestBridge, notice: u64) -> serde_json::Value {
     let family = bridge.family(notice);
-    let around = Around::of(&bridge.app.ledger, &family);
+    let ledger = &bridge.app.ledger;
+    let around = Around::of(ledger.reader(), ledger, &family).expect("the log reads");
     views::notice(&family, &around)
 }
 

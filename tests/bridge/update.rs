@@ -70,7 +70,7 @@ fn words(family: &Family) -> Vec<&'static str> {
 }
 
 fn told(bridge: &TestBridge) -> usize {
-    bridge.state(|state| state.told.len())
+    bridge.state(|state| state.messages.len())
 }
 
 #[tokio::test]

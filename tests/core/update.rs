@@ -4,7 +4,7 @@ use notify_bridge::domain::command::{Attempted, Saying};
 use notify_bridge::domain::event::{DeliveryKey, Event, Remember};
 use notify_bridge::domain::reason::What;
 use notify_bridge::domain::spec::EntityKind;
-use notify_bridge::projections::told::{Message, Place, TOLD_MAX, Told};
+use notify_bridge::projections::messages::{MESSAGES_MAX, Message, Messages, Place};
 use notify_bridge::targets::Verdict;
 use proptest::prelude::*;
 
@@ -55,14 +55,14 @@ fn a_message_is_remembered_until_the_end_of_its_subject_is_told() {
     let mut core = ready(2);
     tell(&mut core, "a", &["41"], &keep());
     tell(&mut core, "b", &["42"], &keep());
-    assert_eq!(core.state.told.len(), 4);
+    assert_eq!(core.state.messages.len(), 4);
     tell(&mut core, "a", &["41"], &saying(Remember::Forget));
-    assert_eq!(core.state.told.len(), 2);
+    assert_eq!(core.state.messages.len(), 2);
     tell(&mut core, "b", &["42"], &saying(Remember::No));
-    assert_eq!(core.state.told.len(), 2, "another link's, or nobody's");
+    assert_eq!(core.state.messages.len(), 2, "another link's, or nobody's");
     tell(&mut core, "b", &[], &keep());
     assert!(
-        core.state.told.is_empty(),
+        core.state.messages.is_empty(),
         "what has no id cannot be edited"
     );
     replays(&core);
@@ -82,7 +82,7 @@ fn an_edit_keeps_the_id_and_says_so() {
         panic!("{last:?}");
     };
     assert_eq!((why, ids), (What::Edited, vec!["41".to_owned()]));
-    assert_eq!(core.state.told.len(), 1);
+    assert_eq!(core.state.messages.len(), 1);
     replays(&core);
 }
 
@@ -104,7 +104,7 @@ fn what_cannot_be_edited_waits_for_its_turn_again_and_is_not_edited_any_more() {
     };
     assert!(
         core.state
-            .told
+            .messages
             .get(place)
             .is_some_and(|message| !message.editable)
     );
@@ -132,7 +132,7 @@ fn memory_leaves_with_tracker_target_and_receiver() {
                 1
             }
         };
-        assert_eq!(core.state.told.len(), left, "{what}");
+        assert_eq!(core.state.messages.len(), left, "{what}");
         replays(&core);
     }
 }
@@ -148,7 +148,7 @@ fn what_is_settled_after_its_tracker_went_is_not_remembered() {
         sent(&mut core, key, &["42"], keep());
     }
     assert!(core.state.outbox.deliveries.is_empty());
-    assert!(core.state.told.is_empty());
+    assert!(core.state.messages.is_empty());
 }
 
 #[test]
@@ -165,18 +165,18 @@ fn the_oldest_message_makes_room() {
         target: 4,
         editable: true,
     };
-    let mut told = Told::default();
-    for n in 0..TOLD_MAX as u64 + 10 {
+    let mut told = Messages::default();
+    for n in 0..MESSAGES_MAX as u64 + 10 {
         told.keep(place(n), message(n + 1));
         // The first one is told again and again, and is so never the oldest.
         told.keep(place(0), message(1_000_000 + n));
     }
-    assert_eq!(told.len(), TOLD_MAX);
+    assert_eq!(told.len(), MESSAGES_MAX);
     assert!(told.get(place(0)).is_some());
     assert!(told.get(place(10)).is_none());
     assert!(told.get(place(12)).is_some());
     told.forget_tracker(3);
-    assert_eq!(told, Told::default());
+    assert_eq!(told, Messages::default());
 }
 
 proptest! {

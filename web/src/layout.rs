@@ -25,6 +25,7 @@ pub(crate) enum Spot {
     Notices,
     Inbox,
     Deliveries,
+    Held,
     Parked,
     Providers,
     Targets,
@@ -59,7 +60,7 @@ const fn entry(
     }
 }
 
-const ENTRIES: [Entry; 10] = [
+const ENTRIES: [Entry; 11] = [
     entry(
         Spot::Overview,
         Place::Overview,
@@ -82,6 +83,7 @@ const ENTRIES: [Entry; 10] = [
         "Deliveries",
         Icon::Waiting,
     ),
+    entry(Spot::Held, Place::Waiting, "/held", "Held", Icon::Hold),
     entry(
         Spot::Parked,
         Place::Waiting,

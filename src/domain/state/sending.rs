@@ -3,8 +3,8 @@
 
 use super::{At, State};
 use crate::domain::event::{DeliveryKey, Remember};
+use crate::projections::messages::{Message, Place};
 use crate::projections::outbox::pace::account;
-use crate::projections::told::{Message, Place};
 
 impl State {
     /// Something is started: its receiver's and account's pace count it. What is not configured any more
@@ -63,7 +63,7 @@ impl State {
             && self.configuration.receivers.get(&place.receiver) == Some(&target);
         match (what, ids.first()) {
             (Remember::No, _) => {}
-            (Remember::Keep, Some(id)) if is_configured => self.told.keep(
+            (Remember::Keep, Some(id)) if is_configured => self.messages.keep(
                 place,
                 Message {
                     id: id.clone(),
@@ -73,7 +73,7 @@ impl State {
                     editable: part == 0,
                 },
             ),
-            (Remember::Keep | Remember::Forget, _) => self.told.forget(place),
+            (Remember::Keep | Remember::Forget, _) => self.messages.forget(place),
         }
     }
 

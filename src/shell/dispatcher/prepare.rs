@@ -13,8 +13,8 @@ use crate::domain::deferral::Route;
 use crate::domain::event::{DeliveryKey, PlannedLink};
 use crate::domain::spec::{LinkSpec, ReceiverSpec, SecretMarks, TargetSpec};
 use crate::projections::configuration::Configuration;
+use crate::projections::messages;
 use crate::projections::outbox::Delivery;
-use crate::projections::told;
 use crate::shell::families::Origin;
 use crate::targets::{self, Message};
 use crate::templates::{Rendered, Scene, Words, render, render_body};
@@ -31,12 +31,12 @@ pub(super) struct Prepared {
     pub(super) words: Option<Arc<Option<Words>>>,
     pub(super) locale: String,
     pub(super) tracker: Option<String>,
+    /// How many notices a digest over this link lists.
+    pub(super) listed_max: Option<u16>,
     /// Whether later notices of a subject edit its earlier message.
     pub(super) updates: bool,
     /// What was told of the subject before.
-    pub(super) earlier: Option<told::Message>,
-    /// How many notices a digest over this link lists.
-    pub(super) listed_max: Option<u16>,
+    pub(super) earlier: Option<messages::Message>,
 }
 
 impl Dispatch {

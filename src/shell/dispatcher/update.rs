@@ -10,8 +10,9 @@ use crate::domain::command::Saying;
 use crate::domain::event::{DeliveryKey, Remember};
 use crate::domain::notice::{Notice, Transition};
 use crate::domain::state::State;
+use crate::projections::messages::{Message, Place};
 use crate::projections::outbox::Delivery;
-use crate::projections::told::{self, Place};
+
 use crate::targets::MessageRef;
 
 /// The message that was told last, where this notice is about the same opening of its subject. An old
@@ -21,8 +22,8 @@ pub(super) fn earlier<'s>(
     key: DeliveryKey,
     delivery: &Delivery,
     notice: &Notice,
-) -> Option<&'s told::Message> {
-    let message = state.told.get(Place {
+) -> Option<&'s Message> {
+    let message = state.messages.get(Place {
         via: delivery.via,
         receiver: delivery.receiver,
         subject: delivery.subject,

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use notify_store::Reader;
 use serde_json::{Value, json};
 
-use super::{COPIED_ROWS_MAX, Look, add, add_text, moment};
-use crate::domain::event::DeliveryKey;
+use super::telling::{self, Told};
+use super::{COPIED_ROWS_MAX, Look, ViewError, add, add_text, moment};
+use crate::domain::event::{DeliveryKey, Event};
 use crate::domain::family::{AttemptView, DeliveryView, Family, Reason};
 use crate::domain::notice::Notice;
 use crate::domain::reason::{Routed, What};
@@ -39,9 +41,13 @@ struct Beside {
     receiver: Option<String>,
     target_kind: Option<String>,
     due_at: Option<i64>,
+    /// What its target says while its breaker is open.
+    breaker: Option<String>,
     telling: Option<usize>,
     /// What keeps its turn from coming at once, when that is the pace alone.
     pacing: Option<Projected>,
+    held: Option<telling::Held>,
+    told: Told,
 }
 
 /// How an inbox puts a notice into words.
@@ -54,8 +60,23 @@ struct Telling {
 }
 
 impl Around {
-    /// Copies what is needed, a few rows per look.
-    pub fn of(look: &impl Look, family: &Family) -> Self {
+    /// Copies what is needed, a few rows per look, and reads which notices are told together.
+    pub fn of(
+        reader: &Reader<Event>,
+        look: &impl Look,
+        family: &Family,
+    ) -> Result<Self, ViewError> {
+        let mut named = telling::NAMED_MAX;
+        Around::within(reader, look, family, &mut named)
+    }
+
+    /// As [`Around::of`], for one of many: `named` is how many notices may still be named.
+    pub fn within(
+        reader: &Reader<Event>,
+        look: &impl Look,
+        family: &Family,
+        named: &mut usize,
+    ) -> Result<Self, ViewError> {
         let mut around = Around {
             now: look.now(),
             ..Around::default()
@@ -68,7 +89,12 @@ impl Around {
                 }
             });
         }
-        around
+        for view in &family.deliveries {
+            if let Some(beside) = around.deliveries.get_mut(&view.key) {
+                beside.told = Told::read(reader, family, view, beside.held.as_ref(), named)?;
+            }
+        }
+        Ok(around)
     }
 
     fn add(&mut self, state: &State, view: &DeliveryView) {
@@ -128,8 +154,17 @@ impl Around {
                 .map(str::to_owned),
             target_kind: target.map(|target| target.entity.spec.kind.clone()),
             due_at: open.map(|open| open.due_at.max(open.not_before)),
+            breaker: open
+                .filter(|open| open.status.waits() && state.outbox.breaker_is_open(open.target))
+                .map(|open| {
+                    let health = state.health.targets.get(&open.target);
+                    let last = health.and_then(|health| health.last_error.clone());
+                    last.unwrap_or_default()
+                }),
             telling,
             pacing: open.and_then(|open| pacing(state, view.key, open, self.now?)),
+            held: open.map(telling::Held::of),
+            told: Told::default(),
         };
         self.deliveries.insert(view.key, beside);
     }
@@ -295,11 +330,15 @@ pub fn delivery(family: &Family, view: &DeliveryView, around: &Around) -> Value 
         .unwrap_or_else(|| format!("#{}", view.receiver));
     let mut shape = json!({
         "id": view.id,
+        "notice": family.notice.id,
         "notice_ids": [family.notice.id],
+        "notices_total": 1,
         "target": view.link.target_name,
         "target_kind": beside.and_then(|beside| beside.target_kind.as_deref()),
         "receiver": receiver,
         "status": view.status.as_str(),
+        "silent": view.silent,
+        "pierced": view.pierced,
         "created_at": moment(view.created_at),
         "text": text,
         "parts": parts,
@@ -312,11 +351,23 @@ pub fn delivery(family: &Family, view: &DeliveryView, around: &Around) -> Value 
         .or(view.retry_at)
         .filter(|_| view.status.waits());
     add(&mut shape, "due_at", due_at.map(moment));
+    if let Some(beside) = beside {
+        beside.told.write(&mut shape);
+    }
+    if view.status == Status::Held {
+        // What joins a held delivery may move its moment; the state knows the present one.
+        let until = beside.and_then(|beside| beside.held.as_ref()?.until);
+        let until = until.map_or(view.held_until, telling::sends_at);
+        shape["held_until"] = until.map(moment).into();
+    }
     add(&mut shape, "settled_at", view.settled_at.map(moment));
     if let Some((what, detail)) = &view.reason {
         shape["reason"] = short_reason(*what, detail);
     }
-    if let Some(projected) = beside.and_then(|beside| beside.pacing.as_ref()) {
+    if let Some(said) = beside.and_then(|beside| beside.breaker.as_deref()) {
+        let own = view.reason.as_ref().map(|(_, detail)| detail.as_str());
+        shape["reason"] = short_reason(What::HeldBreaker, own.unwrap_or(said));
+    } else if let Some(projected) = beside.and_then(|beside| beside.pacing.as_ref()) {
         shape["due_at"] = moment(projected.at).into();
         let mut reason = json!({});
         held_pacing(&mut reason, projected);
