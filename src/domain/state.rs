@@ -4,25 +4,32 @@
 //! number: what those gave was written into the event when it was decided.
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::deferral::via;
-use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, RowFacts};
-use super::notice::{Items, NoticeDraft, Severity};
+use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan};
+use super::notice::Items;
 use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
+use crate::projections::groups::Groups;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
+use crate::projections::inhibitors::Inhibitors;
 use crate::projections::listening::{Listening, Voice};
 use crate::projections::messages::Messages;
 use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
+use crate::projections::snoozes::Snoozes;
+use crate::projections::storms::Storms;
 use crate::projections::subjects::Subjects;
 use crate::projections::told::{About, Told};
 
+mod attention;
+mod hashes;
 mod health;
 mod sending;
+
+pub use hashes::{row_facts, severity_code, subject_hash, word_hash};
 
 /// The founding facts of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -52,6 +59,10 @@ pub struct State {
     pub messages: Messages,
     /// What the bridge has said of itself.
     pub told: Told,
+    pub groups: Groups,
+    pub storms: Storms,
+    pub inhibitors: Inhibitors,
+    pub snoozes: Snoozes,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
 }
@@ -67,45 +78,11 @@ pub struct At {
     pub recorded_at: i64,
 }
 
-/// Hash of a word that rows compare by.
-pub fn word_hash(word: &str) -> u64 {
-    xxh3_64(word.as_bytes())
-}
-
-/// Hash of what deliveries keep their order by: the provider and the subject within it.
-pub fn subject_hash(provider: u32, key: &str, position: u64) -> u64 {
-    if key.is_empty() {
-        // Nothing in common with any other notice.
-        return position ^ 0x9E37_79B9_7F4A_7C15;
-    }
-    xxh3_64(key.as_bytes()) ^ u64::from(provider).rotate_left(32)
-}
-
-pub fn severity_code(severity: Severity) -> u8 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Success => 1,
-        Severity::Warning => 2,
-        Severity::Critical => 3,
-    }
-}
-
-pub fn row_facts(provider: u32, notice: &NoticeDraft) -> RowFacts {
-    RowFacts {
-        provider,
-        severity: severity_code(notice.severity),
-        kind_hash: word_hash(&notice.kind),
-        collection_hash: notice
-            .collection
-            .as_ref()
-            .map_or(0, |collection| word_hash(&collection.name)),
-    }
-}
-
 impl State {
     /// Folds one event in and says which rows it writes.
     pub fn evolve(&mut self, at: At, event: &Event, rows: &mut Rows) {
         self.position = at.position;
+        let grouped = self.grouped(event);
         match event {
             Event::Founded {
                 epoch,
@@ -129,6 +106,7 @@ impl State {
                 managed_by,
                 by: _,
             } => {
+                self.forget_changed(*id, spec, receivers);
                 if spec.kind() == EntityKind::Target {
                     self.forget_observed(*id, secrets, receivers, spec);
                 }
@@ -394,6 +372,14 @@ impl State {
                     }
                 }
             }
+            Event::Acknowledged {
+                provider, subject, ..
+            } => self.acknowledged(*provider, *subject),
+            Event::Snoozed(snooze) => self.snoozed(at, snooze),
+            Event::SnoozeEnded { id, by: _ } => self.snoozes.end(*id),
+            Event::RepeatPutOff { slot, again, .. } => {
+                self.groups.put_off(*slot, *again, at.recorded_at);
+            }
             Event::SendingPaused { by: _ } => self.outbox.paused = true,
             Event::SendingResumed { by: _ } => {
                 self.outbox.paused = false;
@@ -427,6 +413,7 @@ impl State {
                 }
             }
         }
+        self.attend(at, event, grouped);
     }
 
     fn accepted(&mut self, at: At, accepted: &Accepted, rows: &mut Rows) {
@@ -633,6 +620,7 @@ impl State {
     }
 
     fn forget_entity(&mut self, kind: EntityKind, id: u32) {
+        self.forget_attention(kind, id);
         match kind {
             EntityKind::Provider => {
                 self.seen.forget_provider(id);

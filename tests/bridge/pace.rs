@@ -11,7 +11,7 @@ use crate::harness::{Place, Scripted, TestBridge, forge_to_telegram};
 fn shown(bridge: &TestBridge, notice: u64) -> serde_json::Value {
     let family = bridge.family(notice);
     let ledger = &bridge.app.ledger;
-    let around = Around::of(ledger.reader(), ledger, &family).expect("the log reads");
+    let around = Around::of(ledger.reader(), ledger, &family).expect("around it");
     views::notice(&family, &around)
 }
 

@@ -19,6 +19,7 @@ use proptest::prelude::*;
 
 use driver::{Core, accept, attempted, draft, entity, provider, ready, target, tracker};
 
+mod attention;
 mod bounds;
 mod bridge;
 mod driver;

@@ -75,6 +75,7 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
                 tracker: 0,
                 tracker_name: String::new(),
                 target_name: String::new(),
+                until: None,
                 detail: format!(
                     "passed through {} bridges already; {HOPS_MAX} is the limit",
                     accept.hops
@@ -302,12 +303,7 @@ pub fn resend(
 }
 
 pub(super) fn router<'a>(state: &'a State, context: &Context) -> Router<'a> {
-    Router {
-        configuration: &state.configuration,
-        health: &state.health,
-        subjects: &state.subjects,
-        now: context.now,
-    }
+    Router::of(state, context.now)
 }
 
 /// By what a notice's subject is known; 0 when it has none.

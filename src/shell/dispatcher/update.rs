@@ -10,9 +10,8 @@ use crate::domain::command::Saying;
 use crate::domain::event::{DeliveryKey, Remember};
 use crate::domain::notice::{Notice, Transition};
 use crate::domain::state::State;
-use crate::projections::messages::{Message, Place};
 use crate::projections::outbox::Delivery;
-
+use crate::projections::messages::{self, Place};
 use crate::targets::MessageRef;
 
 /// The message that was told last, where this notice is about the same opening of its subject. An old
@@ -22,7 +21,7 @@ pub(super) fn earlier<'s>(
     key: DeliveryKey,
     delivery: &Delivery,
     notice: &Notice,
-) -> Option<&'s Message> {
+) -> Option<&'s messages::Message> {
     let message = state.messages.get(Place {
         via: delivery.via,
         receiver: delivery.receiver,
