@@ -15,6 +15,7 @@ fn two_places(first: &Place, second: &Place, link: &str, expect: &str) -> String
 name = "pager"
 kind = "telegram"
 token = "220201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
+pace = "off"
 api_base = "{}"
 allow_private = true
 receivers = [ {{ name = "me", to = "42" }} ]
