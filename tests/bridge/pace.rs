@@ -10,7 +10,8 @@ use crate::harness::{Place, Scripted, TestBridge, forge_to_telegram};
 /// What the API says of a notice's only delivery.
 fn shown(bridge: &TestBridge, notice: u64) -> serde_json::Value {
     let family = bridge.family(notice);
-    let around = Around::of(&bridge.app.ledger, &family);
+    let ledger = &bridge.app.ledger;
+    let around = Around::of(ledger.reader(), ledger, &family).expect("around it");
     views::notice(&family, &around)
 }
 
@@ -70,7 +71,10 @@ async fn discord_is_left_alone_for_as_long_as_its_headers_say() {
             &format!("url = \"{}/api/webhooks/1/word\"", place.address),
         )
         .replace(&format!("api_base = \"{}\"\n", place.address), "")
-        .replace("receivers = [ { name = \"team\", to = \"-1001234567890\" } ]", "");
+        .replace(
+            "receivers = [ { name = \"team\", to = \"-1001234567890\" } ]",
+            "",
+        );
     let bridge = TestBridge::start(&file).await;
     bridge.push("1", "first").await;
     bridge.settled().await;
