@@ -184,22 +184,13 @@ pub enum Verdict {
         reason: String,
     },
     /// Replace this part by others (plain text instead of markup), once.
-    Fallback {
-        parts: Vec<Part>,
-        reason: String,
-    },
+    Fallback { parts: Vec<Part>, reason: String },
     /// Will never work: parked with the answer.
-    Rejected {
-        reason: String,
-    },
+    Rejected { reason: String },
     /// The receiver is gone: it is disabled and a person is told.
-    Gone {
-        reason: String,
-    },
+    Gone { reason: String },
     /// The receiver has another address from now on; the part is tried again there.
-    Moved {
-        to: String,
-    },
+    Moved { to: String },
 }
 
 /// What the reply to an edit means.

@@ -10,10 +10,11 @@ use notify_store::{DecodeError, Payload, Stream};
 use crate::domain::event::{Event, Plan};
 use crate::domain::state::State;
 
+mod attention;
 mod configuration;
 mod delivery;
-mod health;
 mod edits;
+mod health;
 mod holds;
 mod intake;
 
@@ -54,6 +55,10 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (60, 1, "fallback_awaited"),
     (61, 1, "handed_on"),
     (62, 1, "fell_silent"),
+    (65, 1, "acknowledged"),
+    (66, 1, "snoozed"),
+    (67, 1, "snooze_ended"),
+    (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
 ];
 
@@ -96,6 +101,10 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::HandedOn { .. } => 61,
         Event::FellSilent { .. } => 62,
         Event::EditRefused { .. } => 70,
+        Event::Acknowledged { .. } => 65,
+        Event::Snoozed(_) => 66,
+        Event::SnoozeEnded { .. } => 67,
+        Event::RepeatPutOff { .. } => 68,
     }
 }
 
@@ -157,6 +166,10 @@ impl Payload for Event {
                 health::encode(self, out)
             }
             Event::EditRefused { .. } => edits::encode(self, out),
+            Event::Acknowledged { .. }
+            | Event::Snoozed(_)
+            | Event::SnoozeEnded { .. }
+            | Event::RepeatPutOff { .. } => attention::encode(self, out),
         }
     }
 
@@ -181,7 +194,9 @@ impl Payload for Event {
             | Event::HoldChanged { notice, .. }
             | Event::DeliveryMerged { notice, .. }
             | Event::FallbackAwaited { notice, .. }
-            | Event::HandedOn { notice, .. } => Stream::Of(*notice),
+            | Event::HandedOn { notice, .. }
+            | Event::Acknowledged { notice, .. }
+            | Event::RepeatPutOff { notice, .. } => Stream::Of(*notice),
             Event::Founded { .. }
             | Event::SettingsChanged { .. }
             | Event::EntityPut { .. }
@@ -200,7 +215,9 @@ impl Payload for Event {
             | Event::SendingPaused { .. }
             | Event::SendingResumed { .. }
             | Event::ClockStepped { .. }
-            | Event::FellSilent { .. } => Stream::None,
+            | Event::FellSilent { .. }
+            | Event::Snoozed(_)
+            | Event::SnoozeEnded { .. } => Stream::None,
         }
     }
 }
@@ -250,6 +267,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         20..=22 => intake::decode(kind, revision, bytes, texts),
         39 | 43 => holds::decode(kind, bytes, texts),
         60..=62 => health::decode(kind, bytes, texts),
+        65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
@@ -313,6 +331,9 @@ pub fn weight(event: &Event) -> usize {
                 by,
                 ..
             } => detail.len() + by.len() + unwanted.len() * 10,
+            Event::Acknowledged { by, .. } | Event::SnoozeEnded { by, .. } => by.len(),
+            Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
+            Event::RepeatPutOff { detail, .. } => detail.len(),
             Event::ReceiverGone { reason, .. } => reason.len(),
             Event::FallbackAwaited { waits, .. } => waits.len() * 8,
             Event::HandedOn { detail, .. } => detail.len(),

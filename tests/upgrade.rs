@@ -21,6 +21,7 @@ use notify_bridge::domain::notice::{
 };
 use notify_bridge::domain::reason::{Routed, What};
 use notify_bridge::domain::spec::{EntityKind, SecretMark, Settings, UnknownPolicy};
+use notify_bridge::projections::snoozes::{self, Snooze};
 use notify_bridge::targets::{Part, Scope};
 use notify_bridge::wire::{self, KINDS};
 use notify_store::{DecodeError, Payload};
@@ -58,6 +59,7 @@ fn plan() -> Plan {
             tracker: 4,
             tracker_name: "releases".into(),
             target_name: "".into(),
+            until: Some(1_795_521_650_000_000),
             detail: "notice.labels.branch = 'dev'".into(),
         }],
         links: vec![PlannedLink {
@@ -120,6 +122,7 @@ fn ways() -> Vec<Planning> {
         .map(|(way, index)| Planning {
             index,
             way,
+            group: 79,
             detail: "22:00–07:00".into(),
         })
         .collect()
@@ -411,6 +414,29 @@ fn samples() -> Vec<Event> {
             id: 5,
             since: 1_795_521_500_000_000,
         },
+        Event::Acknowledged {
+            notice: 41,
+            provider: 3,
+            subject: 0xFEED_BEEF,
+            by: by(),
+        },
+        Event::Snoozed(Box::new(Snooze {
+            id: 7,
+            scope: snoozes::Scope::Collection,
+            entity: 3,
+            name: "wren/nest".into(),
+            since: 1_795_521_600_000_000,
+            until: 1_795_528_800_000_000,
+            by: by(),
+        })),
+        Event::SnoozeEnded { id: 7, by: by() },
+        Event::RepeatPutOff {
+            slot: 79,
+            notice: 41,
+            again: true,
+            why: What::Snoozed,
+            detail: "tracker alerts is snoozed by user wren".into(),
+        },
         Event::EditRefused {
             delivery: key(),
             notice: 69_000,
@@ -463,6 +489,7 @@ fn earlier_revisions_read_as_what_they_meant() {
         let expected = match event {
             Event::Accepted(mut accepted) => {
                 accepted.plan.ways.clear();
+                accepted.plan.routed[0].until = None;
                 Event::Accepted(accepted)
             }
             Event::Resent {
@@ -477,6 +504,7 @@ fn earlier_revisions_read_as_what_they_meant() {
                 by,
             } => {
                 plan.ways.clear();
+                plan.routed[0].until = None;
                 let why = What::Resent;
                 Event::Resent {
                     seed,

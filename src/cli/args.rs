@@ -3,6 +3,7 @@
 //! **Invariant:** every option is also the environment variable `NOTIFY_BRIDGE_<OPTION>`; that is
 //! done once, in [`command`], for all of them.
 
+mod quiet;
 mod values;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use crate::domain::event::{Role, TokenScope};
 use crate::domain::notice::Severity;
 use values::{duration, module_level, network, role, scope, severity, since, until, web_address};
 
+pub use quiet::{AckArgs, SnoozeArgs, SnoozesArgs};
 pub use values::Since;
 
 /// Decides who hears what, when and in which words, and never loses a notice it accepted.
@@ -75,6 +77,12 @@ pub enum Verb {
     Move(MoveArgs),
     /// Route a notice anew and send it again
     Resend(ResendArgs),
+    /// Say that somebody knows of what a notice is about: it is not told again
+    Ack(AckArgs),
+    /// Mute a tracker, target, collection or subject for a time
+    Snooze(SnoozeArgs),
+    /// List what is muted, or end it
+    Snoozes(SnoozesArgs),
     /// Stop sending; intake goes on
     Pause(Place),
     /// Send again
@@ -606,6 +614,12 @@ mod tests {
             "move --until 2h",
             "move 01M86B7TW7RWPG000000000R00 --until tomorrow",
             "snooze",
+            "snooze --for 2h",
+            "snooze --tracker a",
+            "snooze --tracker a --target b --for 2h",
+            "snooze --tracker a --provider b --for 2h",
+            "snoozes --end soon",
+            "ack",
         ];
         for case in cases {
             let words = std::iter::once("notify-bridge").chain(case.split(' '));

@@ -8,6 +8,7 @@ use super::event::{
 };
 use super::notice::NoticeDraft;
 use super::spec::{EntityKind, EntitySpec, Settings};
+use crate::projections::snoozes::Scope;
 use crate::targets::{Part, Verdict};
 
 /// What `decide` needs of the outside.
@@ -74,6 +75,24 @@ pub enum Command {
         delivery: DeliveryKey,
         by: String,
     },
+    /// Groups whose repeat is due. At most
+    /// [`super::decide::REPEATS_PER_COMMAND_MAX`] are taken.
+    Repeat {
+        due: Vec<Repeat>,
+    },
+    /// A person knows of what a notice is about.
+    Acknowledge {
+        notice: u64,
+        provider: u32,
+        /// Hash of the provider and subject.
+        subject: u64,
+        by: String,
+    },
+    Snooze(Box<Mute>),
+    EndSnooze {
+        id: u32,
+        by: String,
+    },
     /// As [`Command::Operate`], but only while the delivery is as it was when a person looked at it.
     OperateAsSeen {
         delivery: DeliveryKey,
@@ -122,6 +141,27 @@ pub struct Due {
     pub delivery: DeliveryKey,
     /// By position; empty where they need not be judged again.
     pub notices: Vec<(u64, Accepted)>,
+}
+
+/// A group whose repeat is due, with the notice that tells it.
+#[derive(Debug, Clone)]
+pub struct Repeat {
+    pub slot: u64,
+    pub notice: u64,
+    /// `None` when it is not kept any more.
+    pub accepted: Option<Box<Accepted>>,
+}
+
+/// What a person wants to hear nothing of, and until when.
+#[derive(Debug, Clone)]
+pub struct Mute {
+    pub scope: Scope,
+    pub name: String,
+    /// Of a collection or subject; without one it is that of any provider.
+    pub provider: Option<String>,
+    /// Microseconds since 1970.
+    pub until: i64,
+    pub by: String,
 }
 
 /// A change of configuration; all of it or nothing.
@@ -269,6 +309,9 @@ pub enum Told {
         attempt: u16,
         part: u16,
         composed: u64,
+    },
+    Snoozed {
+        id: u32,
     },
     /// Deliveries the command made or changed.
     Changed {

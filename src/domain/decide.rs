@@ -5,6 +5,7 @@ use super::event::{Event, IdSeed};
 use super::state::State;
 
 mod access;
+mod attention;
 mod bridge;
 mod catch_up;
 mod configure;
@@ -12,7 +13,9 @@ mod delivery;
 mod follow;
 mod held;
 mod intake;
+mod sent;
 
+pub use attention::{REPEATS_PER_COMMAND_MAX, StormBegun, storms_begun};
 pub(in crate::domain) use bridge::silence;
 pub use bridge::{Say, backup_failed, disk, provider_reachable, provider_unreachable, storm};
 pub use catch_up::{CATCH_UP_PEERS_MAX, CATCH_UP_PER_COMMAND_MAX};
@@ -102,6 +105,15 @@ fn decide_alone(state: &State, command: Command, context: &Context) -> Result<De
             by,
         } => held::hold_until(state, delivery, until, by, context),
         Command::ReleaseNow { delivery, by } => held::release_now(state, delivery, by),
+        Command::Repeat { due } => Ok(attention::repeat(state, due, context)),
+        Command::Acknowledge {
+            notice,
+            provider,
+            subject,
+            by,
+        } => attention::acknowledge(state, notice, provider, subject, by),
+        Command::Snooze(mute) => attention::snooze(state, *mute, context),
+        Command::EndSnooze { id, by } => attention::end_snooze(state, id, by, context),
         Command::OperateAsSeen {
             delivery,
             revision,

@@ -7,6 +7,7 @@ use super::id::PublicId;
 use super::notice::NoticeDraft;
 use super::reason::{Routed, What};
 use super::spec::{EntityKind, EntitySpec, SecretMarks, Settings, UnknownPolicy};
+use crate::projections::snoozes::Snooze;
 use crate::targets::{Part, Scope};
 
 /// One delivery: the event that planned it, and its number among those (1…).
@@ -460,6 +461,31 @@ pub enum Event {
         target: u32,
         receiver: u32,
         by: String,
+    },
+    /// A person knows of what a notice is about; nothing is repeated for it.
+    Acknowledged {
+        notice: u64,
+        provider: u32,
+        /// Hash of the provider and subject.
+        subject: u64,
+        by: String,
+    },
+    /// A person muted something for a time, or said anew until when.
+    Snoozed(Box<Snooze>),
+    /// A person ended a snooze; one whose time is over ends by itself.
+    SnoozeEnded {
+        id: u32,
+        by: String,
+    },
+    /// A group was to be told again and was not.
+    RepeatPutOff {
+        slot: u64,
+        /// The notice that would have told it.
+        notice: u64,
+        /// Whether it is tried again after the time between repeats.
+        again: bool,
+        why: What,
+        detail: String,
     },
     SendingPaused {
         by: String,

@@ -128,6 +128,7 @@ impl Family {
             tracker: _,
             tracker_name,
             target_name,
+            until,
             detail,
         } in &plan.routed
         {
@@ -137,7 +138,7 @@ impl Family {
                 tracker: tracker_name.clone(),
                 target: target_name.clone(),
                 delivery: None,
-                until: None,
+                until: *until,
                 detail: detail.clone(),
             });
         }
@@ -238,6 +239,19 @@ impl Family {
         });
     }
 
+    /// What was decided about the notice itself.
+    fn say(&mut self, at: i64, what: What, detail: String) {
+        self.reasons.push(Reason {
+            at,
+            what,
+            tracker: String::new(),
+            target: String::new(),
+            delivery: None,
+            until: None,
+            detail,
+        });
+    }
+
     fn change(&mut self, key: DeliveryKey, change: impl FnOnce(&mut DeliveryView)) {
         // Keys of one planning event stand in order, so that this is a binary search.
         if let Ok(index) = self
@@ -259,29 +273,14 @@ impl Family {
                 ..
             } => {
                 // That it fell back stands with the delivery that did.
-                let why = Some(why).filter(|why| *why != What::FellBack);
-                self.reasons.extend(why.map(|why| Reason {
-                    at,
-                    what: why,
-                    tracker: String::new(),
-                    target: String::new(),
-                    delivery: None,
-                    until: None,
-                    detail: by_whom(&by),
-                }));
+                if why != What::FellBack {
+                    self.say(at, why, by_whom(&by));
+                }
                 self.plan(position, at, seed, &plan);
             }
             Event::MessageComposed { parts, faults, .. } => {
                 for fault in faults {
-                    self.reasons.push(Reason {
-                        at,
-                        what: What::TemplateFailed,
-                        tracker: String::new(),
-                        target: String::new(),
-                        delivery: None,
-                        until: None,
-                        detail: fault,
-                    });
+                    self.say(at, What::TemplateFailed, fault);
                 }
                 self.composed.insert(position, parts);
             }
@@ -496,7 +495,13 @@ impl Family {
             Event::HandedOn {
                 delivery, detail, ..
             } => self.note(at, delivery, What::FellBack, None, detail),
+            Event::Acknowledged { by, .. } => self.say(at, What::Acknowledged, by_whom(&by)),
+            Event::RepeatPutOff { why, detail, .. } => {
+                self.say(at, why, format!("it was to be told again: {detail}"));
+            }
             Event::Founded { .. }
+            | Event::Snoozed(_)
+            | Event::SnoozeEnded { .. }
             | Event::SettingsChanged { .. }
             | Event::EntityPut { .. }
             | Event::EntityRemoved { .. }

@@ -4,27 +4,32 @@
 //! number: what those gave was written into the event when it was decided.
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::deferral::via;
-use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, Remember, RowFacts};
-use super::notice::{Items, NoticeDraft, Severity};
+use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan};
+use super::notice::Items;
 use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
+use crate::projections::groups::Groups;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
+use crate::projections::inhibitors::Inhibitors;
 use crate::projections::listening::{Listening, Voice};
-use crate::projections::messages::{Message, Messages, Place};
-use crate::projections::outbox::pace::account;
-use crate::projections::outbox::{
-    NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status,
-};
+use crate::projections::messages::Messages;
+use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
+use crate::projections::snoozes::Snoozes;
+use crate::projections::storms::Storms;
 use crate::projections::subjects::Subjects;
 use crate::projections::told::{About, Told};
 
+mod attention;
+mod hashes;
 mod health;
+mod sending;
+
+pub use hashes::{row_facts, severity_code, subject_hash, word_hash};
 
 /// The founding facts of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -54,6 +59,10 @@ pub struct State {
     pub messages: Messages,
     /// What the bridge has said of itself.
     pub told: Told,
+    pub groups: Groups,
+    pub storms: Storms,
+    pub inhibitors: Inhibitors,
+    pub snoozes: Snoozes,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
 }
@@ -69,45 +78,11 @@ pub struct At {
     pub recorded_at: i64,
 }
 
-/// Hash of a word that rows compare by.
-pub fn word_hash(word: &str) -> u64 {
-    xxh3_64(word.as_bytes())
-}
-
-/// Hash of what deliveries keep their order by: the provider and the subject within it.
-pub fn subject_hash(provider: u32, key: &str, position: u64) -> u64 {
-    if key.is_empty() {
-        // Nothing in common with any other notice.
-        return position ^ 0x9E37_79B9_7F4A_7C15;
-    }
-    xxh3_64(key.as_bytes()) ^ u64::from(provider).rotate_left(32)
-}
-
-pub fn severity_code(severity: Severity) -> u8 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Success => 1,
-        Severity::Warning => 2,
-        Severity::Critical => 3,
-    }
-}
-
-pub fn row_facts(provider: u32, notice: &NoticeDraft) -> RowFacts {
-    RowFacts {
-        provider,
-        severity: severity_code(notice.severity),
-        kind_hash: word_hash(&notice.kind),
-        collection_hash: notice
-            .collection
-            .as_ref()
-            .map_or(0, |collection| word_hash(&collection.name)),
-    }
-}
-
 impl State {
     /// Folds one event in and says which rows it writes.
     pub fn evolve(&mut self, at: At, event: &Event, rows: &mut Rows) {
         self.position = at.position;
+        let grouped = self.grouped(event);
         match event {
             Event::Founded {
                 epoch,
@@ -131,6 +106,7 @@ impl State {
                 managed_by,
                 by: _,
             } => {
+                self.forget_changed(*id, spec, receivers);
                 if spec.kind() == EntityKind::Target {
                     self.forget_observed(*id, secrets, receivers, spec);
                 }
@@ -396,6 +372,14 @@ impl State {
                     }
                 }
             }
+            Event::Acknowledged {
+                provider, subject, ..
+            } => self.acknowledged(*provider, *subject),
+            Event::Snoozed(snooze) => self.snoozed(at, snooze),
+            Event::SnoozeEnded { id, by: _ } => self.snoozes.end(*id),
+            Event::RepeatPutOff { slot, again, .. } => {
+                self.groups.put_off(*slot, *again, at.recorded_at);
+            }
             Event::SendingPaused { by: _ } => self.outbox.paused = true,
             Event::SendingResumed { by: _ } => {
                 self.outbox.paused = false;
@@ -429,6 +413,7 @@ impl State {
                 }
             }
         }
+        self.attend(at, event, grouped);
     }
 
     fn accepted(&mut self, at: At, accepted: &Accepted, rows: &mut Rows) {
@@ -565,83 +550,6 @@ impl State {
             .map(|delivery| (delivery.target, delivery.receiver))
     }
 
-    /// Something is started: its receiver's and account's pace count it. What is not configured any more
-    /// leaves nothing behind.
-    fn note_start(&mut self, at: At, key: DeliveryKey) {
-        let Some((target, receiver)) = self.place(key) else {
-            return;
-        };
-        let Some(configured) = self
-            .configuration
-            .targets
-            .get(&target)
-            .filter(|_| self.configuration.receivers.contains_key(&receiver))
-        else {
-            return;
-        };
-        let account = account(target, &configured.entity.secrets);
-        self.outbox.pacing.note(receiver, account, at.recorded_at);
-    }
-
-    /// The service wants to be left alone although it took what it was sent.
-    fn rest(&mut self, key: DeliveryKey, until: Option<i64>) {
-        if let Some(until) = until
-            && let Some((target, _)) = self.place(key)
-            && self.configuration.targets.contains_key(&target)
-        {
-            self.outbox.pause_target(target, until);
-        }
-    }
-
-    /// Under what the message of a delivery is remembered; with its tracker and target.
-    fn told_at(&self, key: DeliveryKey) -> Option<(Place, u32, u32)> {
-        let delivery = self.outbox.deliveries.get(&key)?;
-        let place = Place {
-            via: delivery.via,
-            receiver: delivery.receiver,
-            subject: delivery.subject,
-        };
-        Some((place, delivery.tracker, delivery.target))
-    }
-
-    /// A message of a subject was sent or edited: the next one edits it, unless the subject ended or nobody
-    /// could send the next one.
-    fn remember(&mut self, at: At, key: DeliveryKey, what: Remember, part: u16, ids: &[String]) {
-        let Some((place, tracker, target)) = self.told_at(key) else {
-            return;
-        };
-        let is_configured = self.configuration.trackers.contains_key(&tracker)
-            && self.configuration.receivers.get(&place.receiver) == Some(&target);
-        match (what, ids.first()) {
-            (Remember::No, _) => {}
-            (Remember::Keep, Some(id)) if is_configured => self.messages.keep(
-                place,
-                Message {
-                    id: id.clone(),
-                    position: at.position,
-                    tracker,
-                    target,
-                    editable: part == 0,
-                },
-            ),
-            (Remember::Keep | Remember::Forget, _) => self.messages.forget(place),
-        }
-    }
-
-    /// The account of a target is not its any more: unless another has it, what was counted goes.
-    fn forget_account(&mut self, target: u32) {
-        let Some(old) = self.configuration.targets.get(&target) else {
-            return;
-        };
-        let left = account(target, &old.entity.secrets);
-        let shared = self.configuration.targets.iter().any(|(id, other)| {
-            *id != target && account(*id, &other.entity.secrets) == left
-        });
-        if !shared {
-            self.outbox.pacing.forget_account(left);
-        }
-    }
-
     fn got_through(&mut self, at: At, key: DeliveryKey) {
         let Some((target, receiver)) = self.place(key) else {
             return;
@@ -712,6 +620,7 @@ impl State {
     }
 
     fn forget_entity(&mut self, kind: EntityKind, id: u32) {
+        self.forget_attention(kind, id);
         match kind {
             EntityKind::Provider => {
                 self.seen.forget_provider(id);

@@ -106,6 +106,8 @@ pub struct Delivery {
     pub unknown: UnknownPolicy,
     /// Names the link over which it goes.
     pub via: u64,
+    /// The slot of the group it belongs to; 0 for none.
+    pub group: u64,
     pub critical: bool,
     /// Hash of provider and subject: deliveries about one subject never overtake each other.
     pub subject: u64,
@@ -295,9 +297,8 @@ impl Outbox {
                 position,
                 ordinal: index as u16 + 1,
             };
-            let way = ways
-                .next_if(|planning| usize::from(planning.index) == index)
-                .map(|planning| planning.way);
+            let planning = ways.next_if(|planning| usize::from(planning.index) == index);
+            let way = planning.map(|planning| planning.way);
             let (mut silent, mut pierced, mut hold, mut gathered) = (false, false, None, None);
             match way {
                 None => {}
@@ -342,6 +343,7 @@ impl Outbox {
                 receiver: new.receiver,
                 link: new.link,
                 via: new.via,
+                group: planning.map_or(0, |planning| planning.group),
                 unknown: new.unknown,
                 critical: critical || pierced,
                 subject,
@@ -363,11 +365,13 @@ impl Outbox {
                 reason: None,
                 silent,
                 pierced,
-                at_once: way
-                    == Some(Way::Now {
+                at_once: planning.is_some_and(|planning| {
+                    let plainly = Way::Now {
                         silent: false,
                         pierced: false,
-                    }),
+                    };
+                    planning.way == plainly && planning.group == 0
+                }),
                 hold,
                 gathered,
                 fallback_after: 0,

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use super::clock::Clock;
 use super::ledger::{Causes, Ledger, Priority};
 use super::steps::Steps;
-use crate::domain::command::{Command, Due, Told};
-use crate::domain::decide::{HELD_PER_COMMAND_MAX, held_after};
+use crate::domain::command::{Command, Due, Repeat, Told};
+use crate::domain::decide::{HELD_PER_COMMAND_MAX, REPEATS_PER_COMMAND_MAX, held_after};
 use crate::domain::event::{Accepted, DeliveryKey, Event};
 
 /// Notices read again for one command, when trackers have changed since they were held.
@@ -65,7 +65,12 @@ impl Holds {
     fn next_at(&self) -> Option<i64> {
         let state = self.ledger.state();
         let late = state.outbox.overdue.first().map(|(at, _)| *at);
-        let moments = [state.outbox.next_release(), late, state.listening.next_at()];
+        let moments = [
+            state.outbox.next_release(),
+            late,
+            state.listening.next_at(),
+            state.groups.next_repeat(),
+        ];
         moments.into_iter().flatten().min()
     }
 
@@ -101,7 +106,7 @@ impl Holds {
         loop {
             let found = self.found();
             if found.is_empty() {
-                return true;
+                return self.repeat().await;
             }
             let mut due = Vec::with_capacity(found.len());
             for found in found {
@@ -117,6 +122,42 @@ impl Holds {
                 }
             }
             if !self.command(Command::ReleaseDue { due }).await {
+                return false;
+            }
+        }
+    }
+
+    /// Has groups told again that are due. Says whether it could.
+    async fn repeat(&self) -> bool {
+        loop {
+            let due: Vec<(u64, u64)> = {
+                let now = self.clock.now();
+                let state = self.ledger.state();
+                let due = state.groups.due(now).take(REPEATS_PER_COMMAND_MAX);
+                due.map(|slot| (slot, state.tells_again(slot).unwrap_or(0)))
+                    .collect()
+            };
+            if due.is_empty() {
+                return true;
+            }
+            let mut repeats = Vec::with_capacity(due.len());
+            for (slot, notice) in due {
+                match self.ledger.reader().get(notice) {
+                    Ok(recorded) => repeats.push(Repeat {
+                        slot,
+                        notice,
+                        accepted: match recorded.map(|recorded| recorded.payload) {
+                            Some(Event::Accepted(accepted)) => Some(accepted),
+                            Some(_) | None => None,
+                        },
+                    }),
+                    Err(error) => {
+                        tracing::error!(error = %Causes(&error), "a group cannot be told again now");
+                        return false;
+                    }
+                }
+            }
+            if !self.command(Command::Repeat { due: repeats }).await {
                 return false;
             }
         }
@@ -141,6 +182,8 @@ impl Holds {
     fn found(&self) -> Vec<Found> {
         let now = self.clock.now();
         let state = self.ledger.state();
+        // Whether what was gathered is about something that a person has muted meanwhile.
+        let muted = state.snoozes.concern_notices(now);
         let mut notices_left = NOTICES_PER_COMMAND_MAX;
         let mut all = Vec::new();
         let due = state
@@ -154,9 +197,10 @@ impl Holds {
             };
             let trackers = &state.configuration.trackers;
             // What was planned over the tracker as it is now needs no second look.
-            let changed = trackers
-                .get(&delivery.tracker)
-                .is_some_and(|tracker| tracker.entity.revision > key.position);
+            let changed = muted
+                || trackers
+                    .get(&delivery.tracker)
+                    .is_some_and(|tracker| tracker.entity.revision > key.position);
             let notices: Vec<u64> = match (changed, delivery.gathered.as_deref()) {
                 (false, _) => Vec::new(),
                 (true, None) => vec![delivery.notice],

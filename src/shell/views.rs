@@ -19,6 +19,8 @@ mod notices;
 mod numbers;
 mod parked;
 mod setup;
+mod snoozes;
+mod standing;
 mod telling;
 mod why_not;
 
@@ -44,6 +46,8 @@ pub use notices::{NoticeFilter, find_notice, founding, notice_body, notices, req
 pub use numbers::{Day, counts, since_day};
 pub use parked::{ParkedGroup, parked_choice, parked_groups};
 pub use setup::{hook_address, setup};
+pub use snoozes::{find_snooze, snooze, snoozes};
+pub use standing::standing;
 pub use telling::{MEMBERS_SHOWN, sends_at};
 pub use why_not::{Asked, why_not};
 

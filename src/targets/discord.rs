@@ -22,7 +22,8 @@ use super::flat::{Layout, LinkForm};
 use super::split::{Limit, PARTS_MAX, head, split, units_of};
 use super::{
     Button, Call, CallContext, Edited, HOP_HEADER, Message, MessageRef, NO_WORDS, Pace, Part,
-    Reply, Scope, SecretField, Target, USER_AGENT, Unsendable, Verdict, json, payload, refuse_loop, shortened,
+    Reply, Scope, SecretField, Target, USER_AGENT, Unsendable, Verdict, json, payload, refuse_loop,
+    shortened,
 };
 use crate::domain::notice::Severity;
 use crate::domain::spec::{Rate, ReceiverSpec, TargetSpec};
@@ -407,12 +408,12 @@ fn color(severity: Severity) -> u32 {
 /// The embed of a part, and how many bridges it has passed.
 fn embed(part: &Part) -> Result<(Embed<'_>, u8), Unsendable> {
     let stored: Payload = payload(part)?;
-    let (title, description) =
-        part.text
-            .split_at_checked(stored.title_bytes)
-            .ok_or_else(|| Unsendable {
-                reason: "the stored `embed` part is not readable; render it again".into(),
-            })?;
+    let (title, description) = part
+        .text
+        .split_at_checked(stored.title_bytes)
+        .ok_or_else(|| Unsendable {
+            reason: "the stored `embed` part is not readable; render it again".into(),
+        })?;
     let description = if title.is_empty() {
         description
     } else {
@@ -498,13 +499,11 @@ fn message_id(said: &Value) -> Option<String> {
 
 /// How long nothing more may be sent, when this was the last message of its limit.
 fn nothing_remains(reply: &Reply) -> Option<std::time::Duration> {
-    let remaining: f64 = reply
-        .header("x-ratelimit-remaining")?
-        .trim()
-        .parse()
-        .ok()?;
+    let remaining: f64 = reply.header("x-ratelimit-remaining")?.trim().parse().ok()?;
     let reset_after = reply.header("x-ratelimit-reset-after")?.trim().parse().ok();
-    reset_after.filter(|_| remaining < 1.0).and_then(answer::wait)
+    reset_after
+        .filter(|_| remaining < 1.0)
+        .and_then(answer::wait)
 }
 
 fn rate_scope(said: Option<&Value>, reply: &Reply) -> Scope {

@@ -21,8 +21,8 @@ use super::answer;
 use super::flat::{Flat, Layout, LinkForm};
 use super::split::{Limit, PARTS_MAX, split, units_of};
 use super::{
-    Button, Call, CallContext, Edited, Message, MessageRef, NO_WORDS, Pace, Part, Reply, Scope, SecretField, Target,
-    USER_AGENT, Unsendable, Verdict, payload, shortened,
+    Button, Call, CallContext, Edited, Message, MessageRef, NO_WORDS, Pace, Part, Reply, Scope,
+    SecretField, Target, USER_AGENT, Unsendable, Verdict, payload, shortened,
 };
 use crate::domain::spec::{Rate, ReceiverSpec, TargetSpec};
 use crate::templates::markup::{Block, Markup, Span};

@@ -15,6 +15,7 @@ mod holds;
 mod intake;
 mod pace;
 mod pages;
+mod quiet;
 mod redaction;
 mod storage;
 mod update;

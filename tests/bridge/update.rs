@@ -62,7 +62,11 @@ fn method(call: &Received) -> &str {
 }
 
 fn words(family: &Family) -> Vec<&'static str> {
-    family.reasons.iter().map(|reason| reason.what.as_str()).collect()
+    family
+        .reasons
+        .iter()
+        .map(|reason| reason.what.as_str())
+        .collect()
 }
 
 fn told(bridge: &TestBridge) -> usize {
@@ -87,7 +91,12 @@ async fn what_is_said_later_edits_the_message_of_its_subject() {
     let methods: Vec<&str> = calls.iter().map(method).collect();
     assert_eq!(
         methods,
-        ["sendMessage", "editMessageText", "editMessageText", "sendMessage"]
+        [
+            "sendMessage",
+            "editMessageText",
+            "editMessageText",
+            "sendMessage"
+        ]
     );
     assert_eq!(calls[2].json()["message_id"], 4711);
     assert_eq!(calls[2].json()["chat_id"], 5);
@@ -95,6 +104,37 @@ async fn what_is_said_later_edits_the_message_of_its_subject() {
     assert_eq!(calls[2].json().get("disable_notification"), None);
     assert_eq!(calls[0].json()["disable_notification"], true);
     assert_eq!(calls[3].json().get("reply_parameters"), None);
+}
+
+#[tokio::test]
+async fn what_begins_anew_is_a_new_message_though_nobody_was_told_the_end() {
+    let place = Place::telegram().await;
+    let file = telegram(&place).replace(
+        "provider = \"alarm\"\n",
+        "provider = \"alarm\"\nwhere = \"notice.transition != 'closes'\"\n",
+    );
+    let bridge = TestBridge::start(&file).await;
+    for (state, title) in [
+        ("opens", "the disk is full"),
+        ("opens", "the disk is full still"),
+        ("closes", "the disk has room"),
+        ("opens", "the disk is full again"),
+        ("updates", "the disk is fuller"),
+    ] {
+        tell(&bridge, state, title).await;
+    }
+    let calls = place.received();
+    let methods: Vec<&str> = calls.iter().map(method).collect();
+    assert_eq!(
+        methods,
+        [
+            "sendMessage",
+            "editMessageText",
+            "sendMessage",
+            "editMessageText"
+        ]
+    );
+    assert_eq!(calls[2].json().get("reply_parameters"), None);
 }
 
 #[tokio::test]
@@ -117,7 +157,8 @@ async fn notices_that_wait_together_make_one_message() {
 #[tokio::test]
 async fn a_message_that_is_gone_is_sent_anew_as_an_answer() {
     let place = Place::telegram().await;
-    let gone = r#"{"ok":false,"error_code":400,"description":"Bad Request: message to edit not found"}"#;
+    let gone =
+        r#"{"ok":false,"error_code":400,"description":"Bad Request: message to edit not found"}"#;
     place.script([
         Scripted::new(200, SENT),
         Scripted::new(400, gone),
@@ -182,7 +223,12 @@ async fn discord_edits_by_its_webhook() {
     let send = "/api/webhooks/1/word?wait=true&thread_id=77";
     assert_eq!(
         calls,
-        [("POST", send), ("PATCH", edit), ("PATCH", edit), ("POST", send)]
+        [
+            ("POST", send),
+            ("PATCH", edit),
+            ("PATCH", edit),
+            ("POST", send)
+        ]
     );
     assert_eq!(told(&bridge), 0);
 }

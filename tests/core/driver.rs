@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use notify_bridge::domain::command::{
-    Accept, Attempted, Claim, Command, Composed, Configure, Context, Put, Refusal, Report, Saying, Told,
+    Accept, Attempted, Claim, Command, Composed, Configure, Context, Put, Refusal, Report, Saying,
+    Told,
 };
 use notify_bridge::domain::decide::{Decided, decide};
 use notify_bridge::domain::event::{Answer, DeliveryKey, Event, RequestKeys};

@@ -19,6 +19,7 @@ use proptest::prelude::*;
 
 use driver::{Core, accept, attempted, draft, entity, provider, ready, target, tracker};
 
+mod attention;
 mod bounds;
 mod bridge;
 mod driver;
@@ -234,7 +235,8 @@ fn a_state_holds_only_what_is_open() {
     // The first ones make the day's count, the target's health and the moments that pace counts, which
     // stay.
     for n in 0..STARTS_MAX {
-        core.run(accept(provider, &format!("first {n}"), None)).unwrap();
+        core.run(accept(provider, &format!("first {n}"), None))
+            .unwrap();
     }
     core.send_all();
     let before = wire::encode_state(&core.state).unwrap().len();

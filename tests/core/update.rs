@@ -61,7 +61,10 @@ fn a_message_is_remembered_until_the_end_of_its_subject_is_told() {
     tell(&mut core, "b", &["42"], &saying(Remember::No));
     assert_eq!(core.state.messages.len(), 2, "another link's, or nobody's");
     tell(&mut core, "b", &[], &keep());
-    assert!(core.state.messages.is_empty(), "what has no id cannot be edited");
+    assert!(
+        core.state.messages.is_empty(),
+        "what has no id cannot be edited"
+    );
     replays(&core);
 }
 
@@ -99,7 +102,12 @@ fn what_cannot_be_edited_waits_for_its_turn_again_and_is_not_edited_any_more() {
         receiver: delivery.receiver,
         subject: delivery.subject,
     };
-    assert!(core.state.messages.get(place).is_some_and(|message| !message.editable));
+    assert!(
+        core.state
+            .messages
+            .get(place)
+            .is_some_and(|message| !message.editable)
+    );
     core.check();
     replays(&core);
 }

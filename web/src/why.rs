@@ -196,6 +196,15 @@ pub fn reason(reason: &Reason) -> Line {
             Sign::Wait,
             html! { "Too many at once, so it goes into a summary" (until(reason.until.as_ref())) (because) },
         ),
+        "inhibited" => line(
+            Sign::No,
+            html! { (tracker) " is silent while something else is open" (because) },
+        ),
+        "repeated" => line(
+            Sign::Wait,
+            html! { "Told again, as it is still open and nobody has acknowledged it" (because) },
+        ),
+        "expired" => line(Sign::No, html! { "It is over" (because) }),
         "acknowledged" => line(Sign::Person, html! { "Acknowledged" (because) }),
         "snoozed" => line(
             Sign::Wait,

@@ -40,10 +40,8 @@ pub const MESSAGE_BYTES_MAX: usize = 224 * 1_024;
 const DETAIL_BYTES_MAX: usize = 1_024;
 /// Faults of rendering that are kept with the words.
 const FAULTS_MAX: usize = 8;
-/// Ids of one part that are kept.
-const IDS_MAX: usize = 16;
 /// Longest id or address that a service may give, in bytes.
-const ID_BYTES_MAX: usize = 256;
+pub(super) const ID_BYTES_MAX: usize = 256;
 
 /// When a part that failed `failures` times before is tried again: never earlier than the service
 /// said, never later than [`RETRY_AFTER_MAX`] and a little. The jitter derives from the delivery, so that
@@ -128,7 +126,9 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
         .waits_until(delivery.receiver, &limits, context.now)
         .is_some()
     {
-        return Err(Refusal::NotClaimable("it waits for the pace of its receiver or target"));
+        return Err(Refusal::NotClaimable(
+            "it waits for the pace of its receiver or target",
+        ));
     }
     if outbox.under_way(delivery.target) >= outbox.in_flight_max(delivery.target) {
         return Err(Refusal::NotClaimable("its target has enough under way"));
@@ -287,70 +287,17 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
     })
 }
 
-struct Attempt<'a> {
-    state: &'a State,
-    key: DeliveryKey,
-    delivery: &'a Delivery,
-    part: u16,
-    answer: Answer,
-    context: &'a Context,
-    saying: Saying,
+pub(super) struct Attempt<'a> {
+    pub(super) state: &'a State,
+    pub(super) key: DeliveryKey,
+    pub(super) delivery: &'a Delivery,
+    pub(super) part: u16,
+    pub(super) answer: Answer,
+    pub(super) context: &'a Context,
+    pub(super) saying: Saying,
 }
 
 impl Attempt<'_> {
-    fn sent(self, mut ids: Vec<String>, pause: Option<Duration>, parts: u16) -> Decided {
-        let pause_until = pause.map(|pause| {
-            let pause = pause.min(RETRY_AFTER_MAX).as_micros();
-            let micros = i64::try_from(pause).unwrap_or(i64::MAX);
-            self.context.now.saturating_add(micros)
-        });
-        ids.retain(|id| id.len() <= ID_BYTES_MAX);
-        ids.truncate(IDS_MAX);
-        let Saying { remember, edited } = self.saying;
-        let why = if edited.is_some() {
-            What::Edited
-        } else {
-            What::Sent
-        };
-        if ids.is_empty() {
-            ids.extend(edited);
-        }
-        let (delivery, notice, part) = (self.key, self.delivery.notice, self.part);
-        Decided::done(if part.saturating_add(1) < parts {
-            Event::PartSent {
-                delivery,
-                notice,
-                part,
-                ids,
-                answer: self.answer,
-                pause_until,
-            }
-        } else {
-            Event::DeliverySettled {
-                delivery,
-                notice,
-                part,
-                outcome: Outcome::Sent,
-                why,
-                detail: String::new(),
-                ids,
-                answer: self.answer,
-                pause_until,
-                remember,
-            }
-        })
-    }
-
-    fn sent_anew(self, reason: String) -> Decided {
-        Decided::done(Event::EditRefused {
-            delivery: self.key,
-            notice: self.delivery.notice,
-            part: self.part,
-            reason: shortened(reason),
-            answer: self.answer,
-        })
-    }
-
     fn retry(self, told: Option<Duration>, scope: Scope, reason: String) -> Decided {
         let outbox = &self.state.outbox;
         let target = self.delivery.target;

@@ -1,9 +1,7 @@
 //! Deciding what comes in: accept, refuse as a redelivery, keep as unreadable, send again.
 
 use super::super::command::{Accept, Context, Notify, Refusal, Told};
-use super::super::event::{
-    Accepted, Answer, DeliveryKey, Event, Outcome, Remember, RequestKeys,
-};
+use super::super::event::{Accepted, Answer, DeliveryKey, Event, Outcome, Remember, RequestKeys};
 use super::super::gathering::Gathering;
 use super::super::notice::{Notice, NoticeDraft, cut};
 use super::super::reason::{Routed, What};
@@ -77,6 +75,7 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
                 tracker: 0,
                 tracker_name: String::new(),
                 target_name: String::new(),
+                until: None,
                 detail: format!(
                     "passed through {} bridges already; {HOPS_MAX} is the limit",
                     accept.hops
@@ -304,12 +303,7 @@ pub fn resend(
 }
 
 pub(super) fn router<'a>(state: &'a State, context: &Context) -> Router<'a> {
-    Router {
-        configuration: &state.configuration,
-        health: &state.health,
-        subjects: &state.subjects,
-        now: context.now,
-    }
+    Router::of(state, context.now)
 }
 
 /// By what a notice's subject is known; 0 when it has none.

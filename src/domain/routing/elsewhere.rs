@@ -5,6 +5,7 @@
 
 use super::{Arriving, Over, Planning, Router, note};
 use crate::domain::event::{Plan, RowFacts};
+use crate::domain::hold::Stage;
 use crate::domain::notice::{NoticeDraft, Severity};
 use crate::domain::reason::What;
 use crate::domain::spec::{BRIDGE_PROVIDER, LinkSpec};
@@ -30,6 +31,7 @@ impl Router<'_> {
             severity: draft.severity,
             group: 0,
             facts: Some(facts),
+            from: Stage::Settling,
         };
         let mut plan = Planning::of(about);
         match self.configuration.target(name) {

@@ -137,15 +137,21 @@ impl Outbox {
     /// How many of its lane have their turn before a delivery that waits; no more than `most` are counted.
     pub fn ahead_of(&self, key: DeliveryKey, delivery: &Delivery, most: usize) -> usize {
         let rank = Rank::of(key, delivery);
-        self.lanes.get(&delivery.receiver).map_or(0, |lane| {
-            lane.waiting.range(..rank).take(most).count()
-        })
+        self.lanes
+            .get(&delivery.receiver)
+            .map_or(0, |lane| lane.waiting.range(..rank).take(most).count())
     }
 
     /// What may be sent at `now`: at most `most`, from `first_lane` on and round. Who asks again from
     /// [`Due::next_lane`] on starves no lane, however many wait in the others: neither of room here nor
     /// of a pace that several share.
-    pub fn due<D, P, T>(&self, now: i64, most: usize, first_lane: u32, asked: &Asked<D, P, T>) -> Due
+    pub fn due<D, P, T>(
+        &self,
+        now: i64,
+        most: usize,
+        first_lane: u32,
+        asked: &Asked<D, P, T>,
+    ) -> Due
     where
         D: Fn(u32, u32) -> u16,
         P: Fn(u32, u32) -> Limits,
@@ -191,6 +197,13 @@ impl Outbox {
                 look_again(&mut due, paused_until);
                 continue;
             }
+            let busy = self.under_way(target) + started.get(&target).copied().unwrap_or(0);
+            let free = depth
+                .saturating_sub(lane.under_way())
+                .min(usize::from(self.in_flight_max(target).saturating_sub(busy)));
+            if free == 0 {
+                continue;
+            }
             let limits = (asked.pace)(target, *receiver);
             let allowed = match budgets.left(*receiver, &limits) {
                 Ok(allowed) => allowed,
@@ -204,11 +217,7 @@ impl Outbox {
                     continue;
                 }
             };
-            let busy = self.under_way(target) + started.get(&target).copied().unwrap_or(0);
-            let mut free = depth
-                .saturating_sub(lane.under_way())
-                .min(usize::from(self.in_flight_max(target).saturating_sub(busy)))
-                .min(allowed);
+            let mut free = free.min(allowed);
             let turn_after = self.turn_after(target);
             subjects.clear();
             for rank in lane.waiting.iter().take(LANE_SCAN_MAX) {

@@ -13,12 +13,13 @@
 //! a step lets one start too many through, and makes nobody wait longer than the rate's own time.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::quantity::{RATE_SECONDS_MAX, rate_text};
-use crate::domain::spec::{Rate, SecretMarks};
-use crate::projections::configuration::Target;
+use crate::domain::spec::{Rate, ReceiverSpec, SecretMarks};
+use crate::projections::configuration::{Target, default_receiver};
 use crate::targets;
 
 /// Starts remembered per receiver and account, and the most that a rate is counted exactly with.
@@ -43,8 +44,7 @@ impl Window {
         let parts = rate.count.div_ceil(STARTS_MAX).max(1);
         Window {
             count: (rate.count / parts).max(1) as usize,
-            micros: (i64::from(rate.per_seconds) * 1_000_000)
-                .saturating_add(i64::from(parts) - 1)
+            micros: (i64::from(rate.per_seconds) * 1_000_000).saturating_add(i64::from(parts) - 1)
                 / i64::from(parts),
             rate,
         }
@@ -73,6 +73,8 @@ pub fn account(target: u32, secrets: &SecretMarks) -> Account {
         })
 }
 
+static DEFAULT: LazyLock<ReceiverSpec> = LazyLock::new(default_receiver);
+
 impl Limits {
     /// What a target's kind says of itself, unless target or receiver say otherwise. `off` at the target
     /// ends what its kind says, also of its receivers.
@@ -86,10 +88,7 @@ impl Limits {
             // Nothing of the kind's own is left.
             (Some(_), Some(_)) | (Some(None), None) => targets::Pace::default(),
             (None, _) | (Some(Some(_)), None) => targets::kind(&spec.kind)
-                .map(|kind| match configured {
-                    Some(receiver) => kind.pace(receiver),
-                    None => kind.pace(&crate::projections::configuration::default_receiver()),
-                })
+                .map(|kind| kind.pace(configured.unwrap_or(&DEFAULT)))
                 .unwrap_or_default(),
         };
         let mut receiver = [None; targets::RECEIVER_RATES_MAX];
@@ -212,7 +211,10 @@ impl Pacing {
     }
 
     pub(super) fn shift(&mut self, by_micros: i64) {
-        let all = self.receivers.values_mut().chain(self.accounts.values_mut());
+        let all = self
+            .receivers
+            .values_mut()
+            .chain(self.accounts.values_mut());
         for starts in all {
             for start in &mut starts.0 {
                 *start = start.saturating_add(by_micros);

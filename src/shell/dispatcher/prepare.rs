@@ -5,16 +5,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Dispatch;
 use super::gathered::Told;
+use super::{Dispatch, update};
 use crate::domain::command::Composed;
 use crate::domain::decide::parts_hash;
 use crate::domain::deferral::Route;
 use crate::domain::event::{DeliveryKey, PlannedLink};
 use crate::domain::spec::{LinkSpec, ReceiverSpec, SecretMarks, TargetSpec};
 use crate::projections::configuration::Configuration;
-use crate::projections::outbox::Delivery;
 use crate::projections::messages;
+use crate::projections::outbox::Delivery;
 use crate::shell::families::Origin;
 use crate::targets::{self, Message};
 use crate::templates::{Rendered, Scene, Words, render, render_body};
@@ -78,14 +78,9 @@ impl Dispatch {
             .or_else(|| link.and_then(|link| link.locale.clone()))
             .or_else(|| spec.locale.clone())
             .unwrap_or_else(|| configuration.settings.locale.clone());
-        let place = messages::Place {
-            via: delivery.via,
-            receiver: delivery.receiver,
-            subject: delivery.subject,
-        };
         Some(Prepared {
             updates: link.is_some_and(|link| link.update),
-            earlier: state.messages.get(place).cloned(),
+            earlier: update::earlier(&state, key, &delivery, &origin.notice).cloned(),
             config_revision: configuration.revision,
             target_revision: target.entity.revision,
             marks: target.entity.secrets.clone(),

@@ -9,16 +9,46 @@ use super::prepare::Prepared;
 use crate::domain::command::Saying;
 use crate::domain::event::{DeliveryKey, Remember};
 use crate::domain::notice::{Notice, Transition};
+use crate::domain::state::State;
+use crate::projections::outbox::Delivery;
+use crate::projections::messages::{self, Place};
 use crate::targets::MessageRef;
+
+/// The message that was told last, where this notice is about the same opening of its subject. An old
+/// one is no place for what has just begun.
+pub(super) fn earlier<'s>(
+    state: &'s State,
+    key: DeliveryKey,
+    delivery: &Delivery,
+    notice: &Notice,
+) -> Option<&'s messages::Message> {
+    let message = state.messages.get(Place {
+        via: delivery.via,
+        receiver: delivery.receiver,
+        subject: delivery.subject,
+    })?;
+    let provider = state
+        .outbox
+        .notices
+        .get(&key.position)
+        .map_or(0, |open| open.row.facts.provider);
+    let belongs = match state.subjects.get(provider, delivery.subject) {
+        Some(open) => message.position > open.notice,
+        // It has closed, or nobody opened it.
+        None => notice.draft.transition != Transition::Opens,
+    };
+    belongs.then_some(message)
+}
 
 impl Prepared {
     /// What this delivery means to others about its subject.
     pub(super) fn saying(&self, key: DeliveryKey, notice: &Notice) -> Saying {
-        let alone = self
-            .delivery
-            .gathered
-            .as_deref()
-            .is_none_or(|gathered| gathered.members().len() <= 1);
+        let alone = self.delivery.gathered.as_deref().is_none_or(|gathered| {
+            let members = gathered.members().iter();
+            members
+                .map(|member| member.notice)
+                .eq([self.delivery.notice])
+        });
         let planned_by_it = key.position == self.delivery.notice;
         if !self.updates || !alone || !planned_by_it || notice.draft.subject.key.is_empty() {
             return Saying::default();

@@ -491,10 +491,12 @@ impl Intake<'_> {
                 };
                 Ok(again.into_response())
             }
-            Told::Done | Told::Claimed { .. } | Told::Changed { .. } => Err(Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "intake was told something else",
-            )),
+            Told::Done | Told::Claimed { .. } | Told::Changed { .. } | Told::Snoozed { .. } => {
+                Err(Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "intake was told something else",
+                ))
+            }
         }
     }
 }

@@ -325,6 +325,8 @@ enum Meaning {
     Delivery(DeliveryKey),
     /// A notice is sent again.
     Again(IdSeed),
+    /// More is told of a notice, without a delivery of its own.
+    Story,
     /// Something that is counted or shown changed.
     Counts,
     Nothing,
@@ -355,7 +357,10 @@ fn meaning(event: &Event) -> Meaning {
         | Event::ReceiverRestored { .. }
         | Event::SendingPaused { .. }
         | Event::SendingResumed { .. }
-        | Event::FellSilent { .. } => Meaning::Counts,
+        | Event::FellSilent { .. }
+        | Event::Snoozed(_)
+        | Event::SnoozeEnded { .. } => Meaning::Counts,
+        Event::Acknowledged { .. } | Event::RepeatPutOff { .. } => Meaning::Story,
         Event::Founded { .. }
         | Event::FileApplied { .. }
         | Event::UserPut { .. }
@@ -391,7 +396,7 @@ fn told(app: &App, events: &[Recorded<Event>], from: u64) -> String {
                 event(&mut text, "delivery", position, &data);
             }
             // New deliveries of a notice that was there already.
-            Meaning::Again(_) => event(&mut text, "delivery", position, &data),
+            Meaning::Again(_) | Meaning::Story => event(&mut text, "delivery", position, &data),
             Meaning::Counts => event(&mut text, "counts", position, &data),
             Meaning::Nothing => {}
         }
@@ -414,7 +419,7 @@ fn seed_of(app: &App, position: u64, planned: &mut Option<(u64, IdSeed)>) -> Opt
     }
     let seed = match meaning(&app.ledger.reader().get(position).ok()??.payload) {
         Meaning::Notice(seed) | Meaning::Again(seed) => seed,
-        Meaning::Delivery(_) | Meaning::Counts | Meaning::Nothing => return None,
+        Meaning::Delivery(_) | Meaning::Story | Meaning::Counts | Meaning::Nothing => return None,
     };
     *planned = Some((position, seed));
     Some(seed)

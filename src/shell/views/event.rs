@@ -369,6 +369,29 @@ fn data(recorded: &Recorded<Event>) -> Value {
         } => {
             json!({"target_id": target, "receiver_id": receiver, "by": by})
         }
+        Event::Acknowledged {
+            notice,
+            provider,
+            subject: _,
+            by,
+        } => json!({"notice": notice, "provider_id": provider, "by": by}),
+        Event::Snoozed(snooze) => json!({
+            "id": snooze.id,
+            "scope": snooze.scope.as_str(),
+            "name": snooze.name,
+            "entity_id": snooze.entity,
+            "since": moment(snooze.since),
+            "until": moment(snooze.until),
+            "by": snooze.by,
+        }),
+        Event::SnoozeEnded { id, by } => json!({"id": id, "by": by}),
+        Event::RepeatPutOff {
+            slot: _,
+            notice,
+            again,
+            why,
+            detail,
+        } => json!({"notice": notice, "again": again, "why": why.as_str(), "detail": detail}),
         Event::SendingPaused { by } | Event::SendingResumed { by } => json!({"by": by}),
         Event::ClockStepped { by_micros } => json!({"by_micros": by_micros}),
     }

@@ -308,6 +308,7 @@ pub fn reason(at: i64, routed: &Routed) -> Value {
     let mut shape = json!({"at": moment(at), "what": routed.what.as_str()});
     add_text(&mut shape, "tracker", &routed.tracker_name);
     add_text(&mut shape, "target", &routed.target_name);
+    add(&mut shape, "until", routed.until.map(moment));
     add_text(&mut shape, "detail", &routed.detail);
     shape
 }

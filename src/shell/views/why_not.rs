@@ -65,12 +65,7 @@ pub fn why_not(
         return Err(ViewError::not_found(asked.word(), asked.name()));
     }
     let (plan, links) = look.look(|state| {
-        let router = Router {
-            configuration: &state.configuration,
-            health: &state.health,
-            subjects: &state.subjects,
-            now,
-        };
+        let router = Router::of(state, now);
         let mut gathering = Gathering::of(&state.outbox, 1);
         let about = Arriving {
             not_to: not_to(
@@ -120,6 +115,7 @@ pub fn why_not(
             let mut shape = json!({"at": moment(reason.at), "what": reason.what.as_str()});
             super::add_text(&mut shape, "tracker", &reason.tracker);
             super::add_text(&mut shape, "target", &reason.target);
+            super::add(&mut shape, "until", reason.until.map(moment));
             super::add_text(&mut shape, "detail", &reason.detail);
             shape
         }).collect::<Value>(),
