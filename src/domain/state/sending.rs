@@ -3,8 +3,8 @@
 
 use super::{At, State};
 use crate::domain::event::{DeliveryKey, Remember};
-use crate::projections::outbox::pace::account;
 use crate::projections::messages::{Message, Place};
+use crate::projections::outbox::pace::account;
 
 impl State {
     /// Something is started: its receiver's and account's pace count it. What is not configured any more

@@ -10,8 +10,8 @@ use crate::domain::command::Saying;
 use crate::domain::event::{DeliveryKey, Remember};
 use crate::domain::notice::{Notice, Transition};
 use crate::domain::state::State;
-use crate::projections::outbox::Delivery;
 use crate::projections::messages::{self, Place};
+use crate::projections::outbox::Delivery;
 use crate::targets::MessageRef;
 
 /// The message that was told last, where this notice is about the same opening of its subject. An old
