@@ -192,6 +192,8 @@ async fn a_silent_provider_is_told_of_and_heard_again() {
     let told = second.has_received(1).await[0].json()["text"].to_string();
     assert!(told.contains("Provider forge is silent"), "{told}");
     bridge.push("2", "second").await;
+    // No faster than the pace of a chat.
+    bridge.advance(2);
     let told = second.has_received(2).await[1].json()["text"].to_string();
     assert!(told.contains("Provider forge is heard again"), "{told}");
 }
