@@ -432,7 +432,7 @@ fn what_is_held_is_listed_moved_and_released() {
     assert!(moved.contains("held until somebody releases it"), "{moved}");
     assert_eq!(expect(&place.on_data("held --reason held_digest"), 0), "");
     expect(&place.on_data("held --reason boredom"), 2);
-    expect(&place.on_data(&format!("move {id} --until 400d")), 1);
+    expect(&place.on_data(&format!("move {id} --until 400d")), 2);
 
     let serving = Serving::start(&place, &[]);
     let on_url = |words: &[&str]| {
