@@ -20,6 +20,7 @@ mod logging;
 mod operate;
 mod place;
 mod printer;
+mod quiet;
 mod read;
 mod remote;
 mod render;
@@ -27,6 +28,7 @@ mod secret;
 mod sentences;
 mod serve;
 mod stopped;
+mod trust;
 mod version;
 
 use crate::domain::event::Action;
@@ -114,6 +116,9 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Release(args) => operate::deliveries(&args, operate::Wish::Release).await,
         Verb::Move(args) => operate::put_off(args).await,
         Verb::Resend(args) => operate::resend(&args).await,
+        Verb::Ack(args) => quiet::acknowledge(&args).await,
+        Verb::Snooze(args) => quiet::snooze(&args).await,
+        Verb::Snoozes(args) => quiet::snoozes(&args).await,
         Verb::Pause(place) => operate::set_paused(&place, true).await,
         Verb::Resume(place) => operate::set_paused(&place, false).await,
         Verb::Test(args) => operate::test(&args).await,
@@ -173,6 +178,9 @@ impl Verb {
             }
             Verb::Move(args) => Some(&mut args.place),
             Verb::Resend(args) => Some(&mut args.place),
+            Verb::Ack(args) => Some(&mut args.place),
+            Verb::Snooze(args) => Some(&mut args.place),
+            Verb::Snoozes(args) => Some(&mut args.place),
             Verb::Pause(place) | Verb::Resume(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
             Verb::Serve(_)

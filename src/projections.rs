@@ -6,7 +6,14 @@
 pub mod access;
 pub mod configuration;
 pub mod counts;
+pub mod groups;
 pub mod health;
+pub mod inhibitors;
+pub mod listening;
+pub mod messages;
 pub mod outbox;
 pub mod seen;
+pub mod snoozes;
+pub mod storms;
 pub mod subjects;
+pub mod told;

@@ -10,8 +10,11 @@ use notify_store::{DecodeError, Payload, Stream};
 use crate::domain::event::{Event, Plan};
 use crate::domain::state::State;
 
+mod attention;
 mod configuration;
 mod delivery;
+mod edits;
+mod health;
 mod holds;
 mod intake;
 
@@ -34,11 +37,11 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (22, 2, "notice_resent"),
     (30, 1, "message_composed"),
     (31, 1, "attempt_started"),
-    (32, 1, "part_sent"),
+    (32, 2, "part_sent"),
     (33, 1, "attempt_failed"),
     (34, 1, "fallback_used"),
     (35, 1, "claim_returned"),
-    (36, 1, "delivery_settled"),
+    (36, 2, "delivery_settled"),
     (37, 1, "outcome_unknown"),
     (38, 1, "delivery_operated"),
     (39, 1, "hold_changed"),
@@ -49,6 +52,14 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (50, 1, "sending_paused"),
     (51, 1, "sending_resumed"),
     (52, 1, "clock_stepped"),
+    (60, 1, "fallback_awaited"),
+    (61, 1, "handed_on"),
+    (62, 1, "fell_silent"),
+    (65, 1, "acknowledged"),
+    (66, 1, "snoozed"),
+    (67, 1, "snooze_ended"),
+    (68, 1, "repeat_put_off"),
+    (70, 1, "edit_refused"),
 ];
 
 /// Number of an event's kind.
@@ -86,6 +97,14 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::SendingPaused { .. } => 50,
         Event::SendingResumed { .. } => 51,
         Event::ClockStepped { .. } => 52,
+        Event::FallbackAwaited { .. } => 60,
+        Event::HandedOn { .. } => 61,
+        Event::FellSilent { .. } => 62,
+        Event::EditRefused { .. } => 70,
+        Event::Acknowledged { .. } => 65,
+        Event::Snoozed(_) => 66,
+        Event::SnoozeEnded { .. } => 67,
+        Event::RepeatPutOff { .. } => 68,
     }
 }
 
@@ -143,6 +162,14 @@ impl Payload for Event {
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. } => delivery::encode(self, out),
             Event::HoldChanged { .. } | Event::DeliveryMerged { .. } => holds::encode(self, out),
+            Event::FallbackAwaited { .. } | Event::HandedOn { .. } | Event::FellSilent { .. } => {
+                health::encode(self, out)
+            }
+            Event::EditRefused { .. } => edits::encode(self, out),
+            Event::Acknowledged { .. }
+            | Event::Snoozed(_)
+            | Event::SnoozeEnded { .. }
+            | Event::RepeatPutOff { .. } => attention::encode(self, out),
         }
     }
 
@@ -160,11 +187,16 @@ impl Payload for Event {
             | Event::AttemptFailed { notice, .. }
             | Event::FallbackUsed { notice, .. }
             | Event::ClaimReturned { notice, .. }
+            | Event::EditRefused { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
             | Event::HoldChanged { notice, .. }
-            | Event::DeliveryMerged { notice, .. } => Stream::Of(*notice),
+            | Event::DeliveryMerged { notice, .. }
+            | Event::FallbackAwaited { notice, .. }
+            | Event::HandedOn { notice, .. }
+            | Event::Acknowledged { notice, .. }
+            | Event::RepeatPutOff { notice, .. } => Stream::Of(*notice),
             Event::Founded { .. }
             | Event::SettingsChanged { .. }
             | Event::EntityPut { .. }
@@ -182,7 +214,10 @@ impl Payload for Event {
             | Event::ReceiverRestored { .. }
             | Event::SendingPaused { .. }
             | Event::SendingResumed { .. }
-            | Event::ClockStepped { .. } => Stream::None,
+            | Event::ClockStepped { .. }
+            | Event::FellSilent { .. }
+            | Event::Snoozed(_)
+            | Event::SnoozeEnded { .. } => Stream::None,
         }
     }
 }
@@ -231,7 +266,10 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         1..=12 | 50..=52 => configuration::decode(kind, bytes),
         20..=22 => intake::decode(kind, revision, bytes, texts),
         39 | 43 => holds::decode(kind, bytes, texts),
-        _ => delivery::decode(kind, bytes, texts),
+        60..=62 => health::decode(kind, bytes, texts),
+        65..=68 => attention::decode(kind, bytes, texts),
+        70 => edits::decode(kind, bytes, texts),
+        _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
         kind,
@@ -278,7 +316,8 @@ pub fn weight(event: &Event) -> usize {
             }
             Event::PartSent { ids, answer, .. } => texts(ids) + answer.text.len(),
             Event::AttemptFailed { reason, answer, .. }
-            | Event::FallbackUsed { reason, answer, .. } => reason.len() + answer.text.len(),
+            | Event::FallbackUsed { reason, answer, .. }
+            | Event::EditRefused { reason, answer, .. } => reason.len() + answer.text.len(),
             Event::DeliverySettled {
                 detail,
                 ids,
@@ -292,12 +331,18 @@ pub fn weight(event: &Event) -> usize {
                 by,
                 ..
             } => detail.len() + by.len() + unwanted.len() * 10,
+            Event::Acknowledged { by, .. } | Event::SnoozeEnded { by, .. } => by.len(),
+            Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
+            Event::RepeatPutOff { detail, .. } => detail.len(),
             Event::ReceiverGone { reason, .. } => reason.len(),
+            Event::FallbackAwaited { waits, .. } => waits.len() * 8,
+            Event::HandedOn { detail, .. } => detail.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
             Event::AttemptStarted { .. }
             | Event::ClaimReturned { .. }
             | Event::OutcomeUnknown { .. }
             | Event::DeliveryMerged { .. }
+            | Event::FellSilent { .. }
             | Event::ClockStepped { .. } => 0,
             // Rare, and their specs are written as JSON: written once more to be measured.
             Event::Founded { .. }

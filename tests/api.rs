@@ -9,6 +9,8 @@ mod harness;
 mod held;
 #[path = "api/operating.rs"]
 mod operating;
+#[path = "api/quiet.rs"]
+mod quiet;
 #[path = "api/reading.rs"]
 mod reading;
 #[path = "api/refusals.rs"]

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use notify_bridge::domain::event::{
     Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, Planned, PlannedLink,
-    RequestKeys, Role, RowFacts, Session, Token, TokenScope, User,
+    Remember, RequestKeys, Role, RowFacts, Session, Token, TokenScope, User,
 };
 use notify_bridge::domain::hold::{Hold, Planning, Thread, Way};
 use notify_bridge::domain::notice::{
@@ -21,6 +21,7 @@ use notify_bridge::domain::notice::{
 };
 use notify_bridge::domain::reason::{Routed, What};
 use notify_bridge::domain::spec::{EntityKind, SecretMark, Settings, UnknownPolicy};
+use notify_bridge::projections::snoozes::{self, Snooze};
 use notify_bridge::targets::{Part, Scope};
 use notify_bridge::wire::{self, KINDS};
 use notify_store::{DecodeError, Payload};
@@ -58,6 +59,7 @@ fn plan() -> Plan {
             tracker: 4,
             tracker_name: "releases".into(),
             target_name: "".into(),
+            until: Some(1_795_521_650_000_000),
             detail: "notice.labels.branch = 'dev'".into(),
         }],
         links: vec![PlannedLink {
@@ -120,6 +122,7 @@ fn ways() -> Vec<Planning> {
         .map(|(way, index)| Planning {
             index,
             way,
+            group: 79,
             detail: "22:00–07:00".into(),
         })
         .collect()
@@ -306,6 +309,7 @@ fn samples() -> Vec<Event> {
             part: 1,
             ids: vec!["4711".into()],
             answer: answer(),
+            pause_until: Some(1_795_521_602_000_000),
         },
         Event::AttemptFailed {
             delivery: key(),
@@ -336,6 +340,8 @@ fn samples() -> Vec<Event> {
             detail: "16 tries".into(),
             ids: vec![],
             answer: answer(),
+            pause_until: Some(1_795_521_602_000_000),
+            remember: Remember::Keep,
         },
         Event::OutcomeUnknown {
             delivery: key(),
@@ -392,6 +398,52 @@ fn samples() -> Vec<Event> {
         Event::ClockStepped {
             by_micros: -3_600_000_000,
         },
+        Event::FallbackAwaited {
+            notice: 69_000,
+            planning: 69_001,
+            waits: vec![(1, 600), (300, 0)],
+        },
+        Event::HandedOn {
+            delivery: key(),
+            notice: 69_000,
+            planning: 70_001,
+            detail: "to pager".into(),
+        },
+        Event::FellSilent {
+            kind: EntityKind::Tracker,
+            id: 5,
+            since: 1_795_521_500_000_000,
+        },
+        Event::Acknowledged {
+            notice: 41,
+            provider: 3,
+            subject: 0xFEED_BEEF,
+            by: by(),
+        },
+        Event::Snoozed(Box::new(Snooze {
+            id: 7,
+            scope: snoozes::Scope::Collection,
+            entity: 3,
+            name: "wren/nest".into(),
+            since: 1_795_521_600_000_000,
+            until: 1_795_528_800_000_000,
+            by: by(),
+        })),
+        Event::SnoozeEnded { id: 7, by: by() },
+        Event::RepeatPutOff {
+            slot: 79,
+            notice: 41,
+            again: true,
+            why: What::Snoozed,
+            detail: "tracker alerts is snoozed by user wren".into(),
+        },
+        Event::EditRefused {
+            delivery: key(),
+            notice: 69_000,
+            part: 0,
+            reason: "the message is not there any more".into(),
+            answer: answer(),
+        },
     ]
 }
 
@@ -429,13 +481,15 @@ fn every_kind_and_revision_reads_and_writes_its_golden() {
     }
 }
 
-/// Events as they were written before deliveries could be held.
+/// Events as they were written before deliveries could be held, and before a service could take a
+/// message and ask for a rest.
 #[test]
 fn earlier_revisions_read_as_what_they_meant() {
     for (event, (kind, revision, name)) in samples().into_iter().zip(KINDS) {
         let expected = match event {
             Event::Accepted(mut accepted) => {
                 accepted.plan.ways.clear();
+                accepted.plan.routed[0].until = None;
                 Event::Accepted(accepted)
             }
             Event::Resent {
@@ -450,6 +504,7 @@ fn earlier_revisions_read_as_what_they_meant() {
                 by,
             } => {
                 plan.ways.clear();
+                plan.routed[0].until = None;
                 let why = What::Resent;
                 Event::Resent {
                     seed,
@@ -463,6 +518,44 @@ fn earlier_revisions_read_as_what_they_meant() {
                     by,
                 }
             }
+            Event::PartSent {
+                delivery,
+                notice,
+                part,
+                ids,
+                answer,
+                pause_until: _,
+            } => Event::PartSent {
+                delivery,
+                notice,
+                part,
+                ids,
+                answer,
+                pause_until: None,
+            },
+            Event::DeliverySettled {
+                delivery,
+                notice,
+                part,
+                outcome,
+                why,
+                detail,
+                ids,
+                answer,
+                pause_until: _,
+                remember: _,
+            } => Event::DeliverySettled {
+                delivery,
+                notice,
+                part,
+                outcome,
+                why,
+                detail,
+                ids,
+                answer,
+                pause_until: None,
+                remember: Remember::No,
+            },
             other => other,
         };
         for earlier in 1..*revision {

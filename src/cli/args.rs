@@ -3,6 +3,7 @@
 //! **Invariant:** every option is also the environment variable `NOTIFY_BRIDGE_<OPTION>`; that is
 //! done once, in [`command`], for all of them.
 
+mod quiet;
 mod values;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use crate::domain::event::{Role, TokenScope};
 use crate::domain::notice::Severity;
 use values::{duration, module_level, network, role, scope, severity, since, until, web_address};
 
+pub use quiet::{AckArgs, SnoozeArgs, SnoozesArgs};
 pub use values::Since;
 
 /// Decides who hears what, when and in which words, and never loses a notice it accepted.
@@ -75,6 +77,12 @@ pub enum Verb {
     Move(MoveArgs),
     /// Route a notice anew and send it again
     Resend(ResendArgs),
+    /// Say that somebody knows of what a notice is about: it is not told again
+    Ack(AckArgs),
+    /// Mute a tracker, target, collection or subject for a time
+    Snooze(SnoozeArgs),
+    /// List what is muted, or end it
+    Snoozes(SnoozesArgs),
     /// Stop sending; intake goes on
     Pause(Place),
     /// Send again
@@ -111,6 +119,14 @@ pub struct Place {
         help_heading = "Where"
     )]
     pub token_file: Option<PathBuf>,
+    /// PEM file of a CA that https is trusted with beside the public ones; may be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        help_heading = "Where"
+    )]
+    pub ca_file: Vec<PathBuf>,
     /// Data folder of a stopped program, instead of --url
     #[arg(long, value_name = "DIR", help_heading = "Where")]
     pub data: Option<PathBuf>,
@@ -148,6 +164,9 @@ pub struct ServeArgs {
     /// Networks that targets and providers with allow_private may reach; not given: all private ones
     #[arg(long, value_name = "CIDR,…", value_delimiter = ',', value_parser = network)]
     pub private_networks: Option<Vec<IpNet>>,
+    /// PEM file of a CA that outgoing calls trust beside the public ones; may be repeated
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub ca_file: Vec<PathBuf>,
     /// Where the key is, when not in the data folder
     #[arg(long, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
@@ -523,6 +542,9 @@ pub struct HealthArgs {
     /// Address of the running program
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8780")]
     pub url: String,
+    /// PEM file of a CA that https is trusted with beside the public ones; may be repeated
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub ca_file: Vec<PathBuf>,
 }
 
 /// The command line, every option of it with its environment variable.
@@ -592,6 +614,12 @@ mod tests {
             "move --until 2h",
             "move 01M86B7TW7RWPG000000000R00 --until tomorrow",
             "snooze",
+            "snooze --for 2h",
+            "snooze --tracker a",
+            "snooze --tracker a --target b --for 2h",
+            "snooze --tracker a --provider b --for 2h",
+            "snoozes --end soon",
+            "ack",
         ];
         for case in cases {
             let words = std::iter::once("notify-bridge").chain(case.split(' '));

@@ -55,7 +55,12 @@ fn stopped(
         return match asked {
             None => {
                 let around = Around::of(reader, state, &family).map_err(unseen)?;
-                Ok(views::notice(&family, &around))
+                let mut shape = views::notice(&family, &around);
+                let now = SystemClock::new().now();
+                if let Some(standing) = views::standing(state, &family, now) {
+                    shape["standing"] = standing;
+                }
+                Ok(shape)
             }
             Some(asked) => {
                 let now = SystemClock::new().now();
@@ -148,6 +153,9 @@ fn card(printer: &Printer, notice: &Value) -> Result<(), Failure> {
     }
     for delivery in list(notice, "deliveries") {
         branch(printer, notice, delivery)?;
+    }
+    for sentence in sentences::standing(&notice["standing"]) {
+        printer.line(&format!("\n{}", printer.dressed(Look::Waiting, &sentence)))?;
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ fn from_stdin() -> Result<String, Failure> {
 }
 
 /// Why an operation on a stopped store was not done.
-fn undone(error: OperateError) -> Failure {
+pub(super) fn undone(error: OperateError) -> Failure {
     match error {
         OperateError::View(error) => unseen(error),
         OperateError::Ledger(error) => error.into(),

@@ -36,13 +36,13 @@ pub fn unseen(error: ViewError) -> Failure {
 }
 
 /// Where lists come from.
-enum Lists {
+pub(super) enum Lists {
     Running(Remote),
     Stopped(Box<Readable>),
 }
 
 impl Lists {
-    fn of(place: &Place) -> Result<Self, Failure> {
+    pub(super) fn of(place: &Place) -> Result<Self, Failure> {
         match place.stopped() {
             Some(data) => Ok(Lists::Stopped(Box::new(Readable::open(data)?))),
             None => Ok(Lists::Running(Remote::new(place)?)),
@@ -50,7 +50,7 @@ impl Lists {
     }
 
     /// Items page by page, from a running program or from `see`.
-    async fn each(
+    pub(super) async fn each(
         &self,
         path: &str,
         query: &[(&str, String)],
@@ -85,7 +85,7 @@ fn query_of(pairs: &[(&'static str, Option<String>)]) -> Vec<(&'static str, Stri
 }
 
 /// Objects for programs, an aligned table a page for people.
-fn show(
+pub(super) fn show(
     printer: &Printer,
     items: &[Value],
     row: impl Fn(&Value) -> Vec<String>,

@@ -80,6 +80,14 @@ pub fn reason(reason: &Value) -> (Look, String) {
             ),
         ),
         "attempt_failed" | "retry_at" => (Look::Waiting, format!("Did not get through{because}")),
+        "edited" => (
+            Look::Good,
+            format!("The earlier message at {target} was edited{because}"),
+        ),
+        "held_pacing" => (
+            Look::Waiting,
+            format!("Waits for its turn{because}; about {}", day_and_time(until)),
+        ),
         "fallback_used" => (Look::Waiting, format!("Sent in plainer words{because}")),
         "receiver_gone" => (
             Look::Bad,
@@ -110,6 +118,21 @@ pub fn reason(reason: &Value) -> (Look, String) {
             Look::Bad,
             format!("Target {target} does not exist any more{because}"),
         ),
+        "inhibited" => (
+            Look::Faint,
+            format!("Tracker {tracker} is silent while something else is open{because}"),
+        ),
+        "snoozed" if until.is_empty() => (Look::Faint, format!("Not sent{because}")),
+        "snoozed" => (
+            Look::Faint,
+            format!("Not sent until {}{because}", day_and_time(until)),
+        ),
+        "acknowledged" => (Look::Plain, format!("Somebody knows of it{because}")),
+        "repeated" => (
+            Look::Waiting,
+            format!("Told again, as it is still open and nobody has acknowledged it{because}"),
+        ),
+        "expired" => (Look::Faint, format!("It is over{because}")),
         "too_many_receivers" => (
             Look::Bad,
             format!("Target {target} has too many receivers{because}"),
@@ -188,6 +211,34 @@ fn because_of(what: &str) -> &'static str {
         "storm_summarised" => "too many came at once",
         _ => "something holds it",
     }
+}
+
+/// How what a notice is about stands now, in sentences; none where there is nothing to say.
+pub fn standing(standing: &Value) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if standing["open"].as_bool() == Some(true) {
+        let since = day_and_time(text(standing, "since"));
+        let known = standing["acknowledged"].as_bool() == Some(true);
+        let next = match (known, text(standing, "repeats_at")) {
+            (true, _) => "; somebody has acknowledged it, so it is not told again".to_owned(),
+            (false, "") => String::new(),
+            (false, at) => format!(
+                "; told again at {} unless it closes or somebody acknowledges it",
+                day_and_time(at)
+            ),
+        };
+        sentences.push(format!("It has been open since {since}{next}"));
+    }
+    for snooze in list(standing, "snoozes") {
+        sentences.push(format!(
+            "{} {} is snoozed until {} by {}",
+            text(snooze, "scope"),
+            escaped(text(snooze, "name")),
+            day_and_time(text(snooze, "until")),
+            escaped(text(snooze, "by"))
+        ));
+    }
+    sentences
 }
 
 /// One attempt as a sentence; `number` counts from 1.
@@ -305,6 +356,14 @@ mod tests {
             (
                 json!({"what": "held_operator", "detail": "by user wren"}),
                 "Held until somebody releases it because a person moved it: by user wren",
+            ),
+            (
+                json!({"what": "inhibited", "tracker": "a", "detail": "on_battery of ups since 2026-02-03T04:05:06Z"}),
+                "Tracker a is silent while something else is open: on_battery of ups since 2026-02-03T04:05:06Z",
+            ),
+            (
+                json!({"what": "snoozed", "tracker": "a", "until": "2026-02-03T07:00:00Z", "detail": "tracker a is snoozed by user wren"}),
+                "Not sent until 2026-02-03 07:00:00 UTC: tracker a is snoozed by user wren",
             ),
             (
                 json!({"what": "something_new", "target": "b"}),

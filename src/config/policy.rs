@@ -22,6 +22,7 @@ use crate::domain::policy::{
 use crate::domain::recur::TIMES_MAX;
 use crate::domain::spec::{EntityKind, LinkSpec, Rate, TrackerSpec};
 use crate::domain::windows::{DAY_SPANS_MAX, WINDOWS_MAX, WindowMode, WindowSpec};
+use crate::projections::storms::STORM_COUNT_MAX;
 
 /// `quiet`: absent inherits, an empty list says that no window holds here.
 pub(super) fn quiet(reader: &Reader<'_>) -> Option<Vec<WindowSpec>> {
@@ -111,10 +112,15 @@ pub(super) fn pace(reader: &Reader<'_>) -> Option<Option<Rate>> {
 
 /// `storm`; `"off"` is what a receiver has anyway.
 pub(super) fn storm(reader: &Reader<'_>) -> Option<Rate> {
-    reader
-        .take("storm")
-        .and_then(|field| field.rate())
-        .flatten()
+    let field = reader.take("storm")?;
+    let rate = field.rate().flatten()?;
+    if rate.count > STORM_COUNT_MAX {
+        field.problem(format!(
+            "counts at most {STORM_COUNT_MAX} messages; say fewer, or leave it out"
+        ));
+        return None;
+    }
+    Some(rate)
 }
 
 /// `digest` of a receiver.

@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::event::{Accepted, Action, Answer, DeliveryKey, IdSeed, RequestKeys, Role, TokenScope};
+use super::decide::Say;
+use super::event::{
+    Accepted, Action, Answer, DeliveryKey, IdSeed, Remember, RequestKeys, Role, TokenScope,
+};
 use super::notice::NoticeDraft;
 use super::spec::{EntityKind, EntitySpec, Settings};
+use crate::projections::snoozes::Scope;
 use crate::targets::{Part, Verdict};
 
 /// What `decide` needs of the outside.
@@ -56,6 +60,11 @@ pub enum Command {
     Replan {
         after: Option<DeliveryKey>,
     },
+    /// Moments of senders' silence and of late deliveries have come. At most
+    /// [`super::decide::OVERDUE_PER_COMMAND_MAX`] of each are taken.
+    Overdue,
+    /// The bridge says something of itself that was noticed outside.
+    Tell(Box<Say>),
     /// A person holds a delivery; without a moment, until somebody releases it.
     HoldUntil {
         delivery: DeliveryKey,
@@ -64,6 +73,24 @@ pub enum Command {
     },
     ReleaseNow {
         delivery: DeliveryKey,
+        by: String,
+    },
+    /// Groups whose repeat is due. At most
+    /// [`super::decide::REPEATS_PER_COMMAND_MAX`] are taken.
+    Repeat {
+        due: Vec<Repeat>,
+    },
+    /// A person knows of what a notice is about.
+    Acknowledge {
+        notice: u64,
+        provider: u32,
+        /// Hash of the provider and subject.
+        subject: u64,
+        by: String,
+    },
+    Snooze(Box<Mute>),
+    EndSnooze {
+        id: u32,
         by: String,
     },
     /// As [`Command::Operate`], but only while the delivery is as it was when a person looked at it.
@@ -114,6 +141,27 @@ pub struct Due {
     pub delivery: DeliveryKey,
     /// By position; empty where they need not be judged again.
     pub notices: Vec<(u64, Accepted)>,
+}
+
+/// A group whose repeat is due, with the notice that tells it.
+#[derive(Debug, Clone)]
+pub struct Repeat {
+    pub slot: u64,
+    pub notice: u64,
+    /// `None` when it is not kept any more.
+    pub accepted: Option<Box<Accepted>>,
+}
+
+/// What a person wants to hear nothing of, and until when.
+#[derive(Debug, Clone)]
+pub struct Mute {
+    pub scope: Scope,
+    pub name: String,
+    /// Of a collection or subject; without one it is that of any provider.
+    pub provider: Option<String>,
+    /// Microseconds since 1970.
+    pub until: i64,
+    pub by: String,
 }
 
 /// A change of configuration; all of it or nothing.
@@ -192,11 +240,22 @@ pub struct Report {
     pub parts: u16,
     pub result: Attempted,
     pub answer: Answer,
+    pub saying: Saying,
+}
+
+/// What a delivery means to others about its subject.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Saying {
+    pub remember: Remember,
+    /// The message that was edited instead of sending another.
+    pub edited: Option<String>,
 }
 
 #[derive(Debug, Clone)]
 pub enum Attempted {
     Judged(Verdict),
+    /// The earlier message cannot be edited.
+    EditRefused(String),
     /// It could not be composed or described; nothing was sent.
     Unsendable(String),
     /// Nobody answered and the request may have arrived; whether that is a retry is the link's policy.
@@ -250,6 +309,9 @@ pub enum Told {
         attempt: u16,
         part: u16,
         composed: u64,
+    },
+    Snoozed {
+        id: u32,
     },
     /// Deliveries the command made or changed.
     Changed {

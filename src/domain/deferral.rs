@@ -1,6 +1,6 @@
 //! When a planned delivery may go: at once, without sound, later, or not at all.
 //!
-//! Stages stand in a fixed order ([`Stage`]): settling, grouping, digest, quiet hours. The first that
+//! Stages stand in a fixed order ([`Stage`]): settling, grouping, digest, quiet hours, storm. The first that
 //! has something to say holds the delivery; when that hold is over, the stages after it are asked.
 //! What pierces is asked nothing.
 //!
@@ -9,18 +9,20 @@
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::hold::{Hold, Stage};
 use super::notice::Severity;
 use super::policy::{DigestSpec, WallClock};
 use super::reason::What;
 use super::recur::{Recurrence, next_after};
-use super::spec::{LinkSpec, ProviderSpec, ReceiverSpec, TrackerSpec};
+use super::spec::{LinkSpec, ProviderSpec, Rate, ReceiverSpec, TrackerSpec};
 use super::state::State;
 use super::windows::{CompiledWindows, WindowMode, WindowSpec, active};
+use crate::config::quantity;
 use crate::projections::configuration::{Configuration, Target};
 use crate::projections::outbox::Delivery;
+use crate::projections::storms::Storms;
 
 /// Notice kinds that are about the moment at which they were made: held, they would be untrue.
 const WALL_CLOCK_KINDS: [&str; 4] = ["scheduled_message", "summary", "memory", "assets_picked"];
@@ -47,8 +49,10 @@ pub struct About {
     pub collection_hash: u64,
     pub items: bool,
     pub wall_clock: bool,
-    /// Value of the tracker's `group.by`, hashed.
+    /// The slot of its group; 0 for none.
     pub group: u64,
+    /// When that group was last told, microseconds since 1970.
+    pub told_at: Option<i64>,
 }
 
 pub fn is_wall_clock(kind: &str) -> bool {
@@ -65,11 +69,8 @@ pub enum Next {
 
 /// Names the link, by which deliveries and slots know it: a tracker may reach a target over several.
 pub fn via(tracker: u32, target: u32, link_name: &str) -> u64 {
-    let mut bytes = Vec::with_capacity(8 + link_name.len());
-    bytes.extend(tracker.to_le_bytes());
-    bytes.extend(target.to_le_bytes());
-    bytes.extend(link_name.as_bytes());
-    xxh3_64(&bytes)
+    let ids = u64::from(tracker) << 32 | u64::from(target);
+    xxh3_64_with_seed(link_name.as_bytes(), ids)
 }
 
 /// Names the opening or closing of a subject over one link to one receiver; 0 for what does neither.
@@ -80,7 +81,7 @@ pub fn thread_key(via: u64, receiver: u32, subject: u64) -> u64 {
 const THREAD: u64 = u64::MAX;
 
 /// Whether a link goes to a target, by itself or through a broadcast.
-fn leads_to(configuration: &Configuration, link: &LinkSpec, target: &str) -> bool {
+pub(super) fn leads_to(configuration: &Configuration, link: &LinkSpec, target: &str) -> bool {
     link.target == target
         || configuration.target(&link.target).is_some_and(|broadcast| {
             let spec = &broadcast.entity.spec;
@@ -105,22 +106,32 @@ impl<'a> Route<'a> {
     /// The way of a delivery over what is configured now; `None` when its target, receiver or link is
     /// not any more.
     pub fn of(state: &'a State, delivery: &Delivery) -> Option<Route<'a>> {
-        let configuration = &state.configuration;
-        let target = configuration.targets.get(&delivery.target)?;
+        let place = (delivery.target, delivery.receiver);
+        Route::over(&state.configuration, delivery.tracker, place, delivery.via)
+    }
+
+    /// The way over a link to a receiver of a target, as it is configured now.
+    pub fn over(
+        configuration: &'a Configuration,
+        tracker_id: u32,
+        (target_id, receiver_id): (u32, u32),
+        named: u64,
+    ) -> Option<Route<'a>> {
+        let target = configuration.targets.get(&target_id)?;
         let index = target
             .receivers
             .iter()
-            .position(|receiver| *receiver == delivery.receiver)?;
+            .position(|receiver| *receiver == receiver_id)?;
         let tracker = configuration
             .trackers
-            .get(&delivery.tracker)
+            .get(&tracker_id)
             .map(|tracker| &tracker.entity.spec);
         let link = match tracker {
-            None if delivery.tracker == 0 => &*OWN_LINK,
+            None if tracker_id == 0 => &*OWN_LINK,
             None => return None,
             Some(tracker) => tracker.links.iter().find(|link| {
                 let name = link.name.as_deref().unwrap_or("");
-                via(delivery.tracker, delivery.target, name) == delivery.via
+                via(tracker_id, target_id, name) == named
                     && leads_to(configuration, link, &target.entity.spec.name)
             })?,
         };
@@ -128,11 +139,11 @@ impl<'a> Route<'a> {
         Some(Route {
             configuration,
             provider: provider.map(|provider| &provider.spec),
-            tracker_id: delivery.tracker,
+            tracker_id,
             tracker,
             link,
             target,
-            receiver_id: delivery.receiver,
+            receiver_id,
             receiver: target.entity.spec.receivers.get(index),
         })
     }
@@ -160,6 +171,7 @@ impl<'a> Route<'a> {
     pub fn can_hold(&self) -> bool {
         self.windows().is_some()
             || self.digest().is_some()
+            || self.storm().is_some()
             || self
                 .tracker
                 .is_some_and(|tracker| tracker.settle.is_some() || tracker.group.is_some())
@@ -212,13 +224,55 @@ impl<'a> Route<'a> {
 
     fn grouping(&self, about: &About, now: i64) -> Option<Next> {
         let group = self.tracker?.group.as_ref()?;
+        let wait = now.saturating_add(group.wait.micros());
+        let quiet_until = about
+            .told_at
+            .map(|told_at| told_at.saturating_add(group.interval.micros()))
+            .filter(|until| *until > wait);
+        let detail = match quiet_until {
+            Some(_) => format!("its group was told within the last {}", group.interval),
+            None => format!("others of its group have {} to join", group.wait),
+        };
         Some(Next::Hold {
             hold: Hold {
-                until: now.saturating_add(group.wait.micros()),
+                until: quiet_until.unwrap_or(wait),
                 why: What::HeldGrouping,
-                slot: self.slot(Stage::Grouping, about.group, 0),
+                slot: about.group,
             },
-            detail: format!("others of its group have {} to join", group.wait),
+            detail,
+        })
+    }
+
+    /// Whether its tracker groups.
+    pub fn groups(&self) -> bool {
+        self.tracker.is_some_and(|tracker| tracker.group.is_some())
+    }
+
+    /// The slot of the group that a notice of this value belongs to; 0 where nothing is grouped.
+    pub fn group_slot(&self, value: u64) -> u64 {
+        match self.groups() {
+            true => self.slot(Stage::Grouping, value, 0),
+            false => 0,
+        }
+    }
+
+    /// How many messages are too many for the receiver.
+    pub fn storm(&self) -> Option<Rate> {
+        self.receiver.and_then(|receiver| receiver.storm)
+    }
+
+    /// What a storm says about a message that would be due now, besides `more` that are as well.
+    pub fn storming(&self, storms: &Storms, more: usize, now: i64) -> Option<Next> {
+        let rate = self.storm()?;
+        let until = storms.until(self.receiver_id, rate, more, now)?;
+        Some(Next::Hold {
+            hold: Hold {
+                until,
+                why: What::StormSummarised,
+                // For the receiver, whichever link it comes over.
+                slot: mixed(&[Stage::Storm as u64, 0, u64::from(self.receiver_id)]),
+            },
+            detail: format!("more than {}", quantity::rate_text(Some(rate))),
         })
     }
 

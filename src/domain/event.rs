@@ -7,6 +7,7 @@ use super::id::PublicId;
 use super::notice::NoticeDraft;
 use super::reason::{Routed, What};
 use super::spec::{EntityKind, EntitySpec, SecretMarks, Settings, UnknownPolicy};
+use crate::projections::snoozes::Snooze;
 use crate::targets::{Part, Scope};
 
 /// One delivery: the event that planned it, and its number among those (1…).
@@ -200,6 +201,19 @@ pub enum Outcome {
     Dropped,
 }
 
+/// What a message means to later notices about its subject, over a link that updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remember {
+    /// Nothing: the link does not update, or there is no subject.
+    #[default]
+    No,
+    /// The next one edits it.
+    Keep,
+    /// The end of the subject is told: nothing follows.
+    Forget,
+}
+
 /// What an attempt's answer was, for people. Redacted before it gets here.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Answer {
@@ -329,6 +343,8 @@ pub enum Event {
         part: u16,
         ids: Vec<String>,
         answer: Answer,
+        /// Until when the service wants nothing more for this target, microseconds since 1970.
+        pause_until: Option<i64>,
     },
     AttemptFailed {
         delivery: DeliveryKey,
@@ -361,6 +377,17 @@ pub enum Event {
         why: What,
         detail: String,
         ids: Vec<String>,
+        answer: Answer,
+        /// As of [`Event::PartSent`].
+        pause_until: Option<i64>,
+        remember: Remember,
+    },
+    /// The earlier message of the subject cannot be edited; the delivery is sent anew.
+    EditRefused {
+        delivery: DeliveryKey,
+        notice: u64,
+        part: u16,
+        reason: String,
         answer: Answer,
     },
     /// It was being sent when the program stopped; nobody knows whether it arrived.
@@ -397,6 +424,29 @@ pub enum Event {
         host: DeliveryKey,
         until: i64,
     },
+    /// Deliveries whose notice goes to their link's fallback when they have not arrived in time.
+    FallbackAwaited {
+        notice: u64,
+        /// Position of the event that planned them.
+        planning: u64,
+        /// Ordinals, with the seconds after which each is late; 0: it is not waited for any more.
+        waits: Vec<(u16, u32)>,
+    },
+    /// A delivery was given up, or is late: its notice was planned for its link's fallback as well.
+    HandedOn {
+        delivery: DeliveryKey,
+        notice: u64,
+        /// Position of the event that planned it there.
+        planning: u64,
+        detail: String,
+    },
+    /// A provider or tracker of which something is expected has been silent for too long.
+    FellSilent {
+        kind: EntityKind,
+        id: u32,
+        /// Microseconds since 1970: since when.
+        since: i64,
+    },
     ReceiverGone {
         target: u32,
         receiver: u32,
@@ -411,6 +461,31 @@ pub enum Event {
         target: u32,
         receiver: u32,
         by: String,
+    },
+    /// A person knows of what a notice is about; nothing is repeated for it.
+    Acknowledged {
+        notice: u64,
+        provider: u32,
+        /// Hash of the provider and subject.
+        subject: u64,
+        by: String,
+    },
+    /// A person muted something for a time, or said anew until when.
+    Snoozed(Box<Snooze>),
+    /// A person ended a snooze; one whose time is over ends by itself.
+    SnoozeEnded {
+        id: u32,
+        by: String,
+    },
+    /// A group was to be told again and was not.
+    RepeatPutOff {
+        slot: u64,
+        /// The notice that would have told it.
+        notice: u64,
+        /// Whether it is tried again after the time between repeats.
+        again: bool,
+        why: What,
+        detail: String,
     },
     SendingPaused {
         by: String,

@@ -128,6 +128,7 @@ impl Family {
             tracker: _,
             tracker_name,
             target_name,
+            until,
             detail,
         } in &plan.routed
         {
@@ -137,7 +138,7 @@ impl Family {
                 tracker: tracker_name.clone(),
                 target: target_name.clone(),
                 delivery: None,
-                until: None,
+                until: *until,
                 detail: detail.clone(),
             });
         }
@@ -238,6 +239,19 @@ impl Family {
         });
     }
 
+    /// What was decided about the notice itself.
+    fn say(&mut self, at: i64, what: What, detail: String) {
+        self.reasons.push(Reason {
+            at,
+            what,
+            tracker: String::new(),
+            target: String::new(),
+            delivery: None,
+            until: None,
+            detail,
+        });
+    }
+
     fn change(&mut self, key: DeliveryKey, change: impl FnOnce(&mut DeliveryView)) {
         // Keys of one planning event stand in order, so that this is a binary search.
         if let Ok(index) = self
@@ -258,28 +272,15 @@ impl Family {
                 by,
                 ..
             } => {
-                self.reasons.push(Reason {
-                    at,
-                    what: why,
-                    tracker: String::new(),
-                    target: String::new(),
-                    delivery: None,
-                    until: None,
-                    detail: by_whom(&by),
-                });
+                // That it fell back stands with the delivery that did.
+                if why != What::FellBack {
+                    self.say(at, why, by_whom(&by));
+                }
                 self.plan(position, at, seed, &plan);
             }
             Event::MessageComposed { parts, faults, .. } => {
                 for fault in faults {
-                    self.reasons.push(Reason {
-                        at,
-                        what: What::TemplateFailed,
-                        tracker: String::new(),
-                        target: String::new(),
-                        delivery: None,
-                        until: None,
-                        detail: fault,
-                    });
+                    self.say(at, What::TemplateFailed, fault);
                 }
                 self.composed.insert(position, parts);
             }
@@ -353,6 +354,19 @@ impl Family {
                     }
                 });
             }
+            Event::EditRefused {
+                delivery,
+                reason,
+                answer,
+                ..
+            } => {
+                let detail = format!("the earlier message cannot be edited: {reason}");
+                self.note(at, delivery, What::FallbackUsed, None, detail);
+                self.change(delivery, |view| {
+                    view.status = Status::Due;
+                    view.end("fallback", answer);
+                });
+            }
             Event::ClaimReturned { delivery, .. } => self.change(delivery, |view| {
                 view.status = Status::Due;
                 view.attempts.pop();
@@ -402,6 +416,7 @@ impl Family {
                     detail.to_owned(),
                 );
                 self.change(delivery, |view| {
+                    view.retry_at = None;
                     view.end("unknown", Answer::default());
                     view.status = match policy {
                         UnknownPolicy::Retry => Status::Retrying,
@@ -477,7 +492,16 @@ impl Family {
                     view.reason = Some((What::MergedInto, String::new()));
                 });
             }
+            Event::HandedOn {
+                delivery, detail, ..
+            } => self.note(at, delivery, What::FellBack, None, detail),
+            Event::Acknowledged { by, .. } => self.say(at, What::Acknowledged, by_whom(&by)),
+            Event::RepeatPutOff { why, detail, .. } => {
+                self.say(at, why, format!("it was to be told again: {detail}"));
+            }
             Event::Founded { .. }
+            | Event::Snoozed(_)
+            | Event::SnoozeEnded { .. }
             | Event::SettingsChanged { .. }
             | Event::EntityPut { .. }
             | Event::EntityRemoved { .. }
@@ -491,6 +515,8 @@ impl Family {
             | Event::SessionEnded { .. }
             | Event::Accepted(_)
             | Event::IntakeUnreadable { .. }
+            | Event::FallbackAwaited { .. }
+            | Event::FellSilent { .. }
             | Event::ReceiverGone { .. }
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. }
@@ -515,6 +541,10 @@ impl DeliveryView {
             Some(last) if last.outcome == "sending" => {
                 last.outcome = outcome;
                 last.answer = answer;
+            }
+            // That nobody answered was said with the failure.
+            Some(last) if outcome == "unknown" && last.outcome == "retry" => {
+                last.outcome = outcome;
             }
             Some(_) | None => {}
         }

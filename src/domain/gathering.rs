@@ -51,6 +51,8 @@ pub struct Gathering<'a> {
     threads: BTreeMap<u64, DeliveryKey>,
     /// Hosts of which nothing is left, with their notices.
     emptied: BTreeSet<(DeliveryKey, u64)>,
+    /// Messages that became due in this command, by receiver.
+    due: BTreeMap<u32, usize>,
 }
 
 impl<'a> Gathering<'a> {
@@ -63,7 +65,18 @@ impl<'a> Gathering<'a> {
             slots: BTreeMap::new(),
             threads: BTreeMap::new(),
             emptied: BTreeSet::new(),
+            due: BTreeMap::new(),
         }
+    }
+
+    /// A message for a receiver is due at once.
+    pub fn count_due(&mut self, receiver: u32) {
+        *self.due.entry(receiver).or_default() += 1;
+    }
+
+    /// How many this command has made due for a receiver.
+    pub fn due(&self, receiver: u32) -> usize {
+        self.due.get(&receiver).copied().unwrap_or(0)
     }
 
     /// What becomes of a notice that is to be held.
@@ -184,7 +197,8 @@ impl<'a> Gathering<'a> {
         (!self.is_emptied(key) && self.look(key).is_some_and(takes_back)).then_some(key)
     }
 
-    fn empty(&mut self, key: DeliveryKey) {
+    /// Nothing more goes into this one: nothing is left of it.
+    pub(super) fn empty(&mut self, key: DeliveryKey) {
         if let Some(notice) = self.look(key).map(|seen| seen.notice) {
             self.emptied.insert((key, notice));
         }

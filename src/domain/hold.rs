@@ -57,6 +57,9 @@ pub struct Planning {
     /// Index into the event's planned deliveries; in ascending order.
     pub index: u16,
     pub way: Way,
+    /// The slot of the tracker's group whose message it is; 0 for none. What a person asked for at
+    /// once is nobody's group's, so that `Now` without anything is of a group only when it is a repeat.
+    pub group: u64,
     /// The value that decided, for people.
     pub detail: String,
 }

@@ -208,6 +208,8 @@ pub struct Routed {
     /// The names as they were then, so that a card still reads after a deletion.
     pub tracker_name: String,
     pub target_name: String,
+    /// Until when that is so, microseconds since 1970.
+    pub until: Option<i64>,
     /// The value that decided.
     pub detail: String,
 }

@@ -6,20 +6,34 @@
 use std::collections::BTreeSet;
 
 use super::deferral::{About, Next, Route, is_wall_clock, thread_key};
-use super::event::{DeliveryKey, Plan, Planned, PlannedLink};
+use super::event::{DeliveryKey, Plan, Planned, PlannedLink, RowFacts};
 use super::gathering::{Arrival, Gathering};
 use super::hold::{Planning as NotDue, Stage, Thread, Way};
 use super::id::ORDINAL_MAX;
 use super::notice::{Notice, NoticeDraft, Severity, Transition};
 use super::policy::{SETTLE_MAX_DEFAULT, Threshold};
-use super::reason::{Routed, What};
+use super::reason::What;
 use super::spec::{LinkSpec, TrackerSpec};
+use super::state::State;
 use crate::projections::configuration::{Configuration, Target, Tracker};
+use crate::projections::groups::Groups;
 use crate::projections::health::Health;
+use crate::projections::inhibitors::Inhibitors;
+use crate::projections::snoozes::Snoozes;
+use crate::projections::storms::Storms;
 use crate::projections::subjects::Subjects;
 
+mod elsewhere;
+mod muted;
+mod noting;
+mod repeat;
 mod tracker;
 
+pub use elsewhere::not_to;
+use muted::note_snoozed;
+pub use muted::{Muted, snoozed_by};
+use noting::{note, note_until};
+pub use repeat::NotAgain;
 pub use tracker::{CompiledTracker, Refused};
 
 /// Longest value quoted in a reason, in bytes.
@@ -31,6 +45,9 @@ pub const ROUTED_BYTES_MAX: usize = 40 * 1_024;
 /// Bytes of the names of links over which deliveries are planned. A link for which there is no room
 /// is not taken, and the reason says so.
 pub const LINKS_BYTES_MAX: usize = 40 * 1_024;
+/// Deliveries of a notice whose way says in words what decided; of further ones only what was decided
+/// is kept.
+const WAYS_DETAILED_MAX: usize = 128;
 /// What a reason or link takes besides its texts, at most.
 const ENTRY_BYTES_MAX: usize = 32;
 /// What one planned delivery takes at most.
@@ -44,6 +61,8 @@ struct Planning<'a, 'b> {
     plan: Plan,
     routed_bytes: usize,
     links_bytes: usize,
+    /// Fallbacks that are told in place of a receiver that is gone, by tracker.
+    instead: BTreeSet<(u32, u32)>,
     about: Arriving<'a, 'b>,
 }
 
@@ -57,6 +76,8 @@ pub struct Arriving<'a, 'b> {
     pub subject: u64,
     /// Sent at once, whatever holds others: a person waits for it.
     pub at_once: bool,
+    /// The target that the notice is about, and to which it does not go.
+    pub not_to: Option<u32>,
 }
 
 /// What routing reads.
@@ -65,6 +86,10 @@ pub struct Router<'a> {
     pub configuration: &'a Configuration,
     pub health: &'a Health,
     pub subjects: &'a Subjects,
+    pub groups: &'a Groups,
+    pub storms: &'a Storms,
+    pub inhibitors: &'a Inhibitors,
+    pub snoozes: &'a Snoozes,
     /// Microseconds since 1970.
     pub now: i64,
 }
@@ -82,6 +107,25 @@ struct Over<'a> {
     severity: Severity,
     /// The value of the tracker's `group.by`, hashed.
     group: u64,
+    /// What is known of the notice where that is all that is left of it.
+    facts: Option<RowFacts>,
+    /// The first stage that is asked.
+    from: Stage,
+}
+
+impl<'a> Router<'a> {
+    pub fn of(state: &'a State, now: i64) -> Self {
+        Router {
+            configuration: &state.configuration,
+            health: &state.health,
+            subjects: &state.subjects,
+            groups: &state.groups,
+            storms: &state.storms,
+            inhibitors: &state.inhibitors,
+            snoozes: &state.snoozes,
+            now,
+        }
+    }
 }
 
 impl Router<'_> {
@@ -133,6 +177,8 @@ impl Router<'_> {
                 notice,
                 severity: notice.severity,
                 group: 0,
+                facts: None,
+                from: Stage::Settling,
             };
             let mut wants = |receiver: u32| {
                 only.is_none_or(|only| only == receiver) && reached.insert(receiver)
@@ -165,6 +211,13 @@ impl Router<'_> {
             }) => note(plan, What::FilterFailed, id, name, "", detail),
             Err(Refused { what, detail }) => return note(plan, what, id, name, "", detail),
         }
+        let severity = compiled.severity(notice);
+        // Who asks for it again knows what is silent, and wants it all the same.
+        if !plan.about.at_once
+            && let Some(muted) = self.mutes((id, provider), spec, notice, severity)
+        {
+            return note_until(plan, muted, id, name, "");
+        }
         let over = |link| Over {
             id,
             name,
@@ -172,8 +225,10 @@ impl Router<'_> {
             provider,
             link,
             notice: draft,
-            severity: compiled.severity(notice),
+            severity,
             group: compiled.group(notice),
+            facts: None,
+            from: Stage::Settling,
         };
         for link in &spec.links {
             if !link.enabled {
@@ -223,6 +278,10 @@ impl Router<'_> {
         if spec.kind == "broadcast" {
             return self.plan_broadcast(over, target, wants, plan);
         }
+        if plan.about.not_to == Some(target.entity.id) {
+            let detail = "it is about this target".to_owned();
+            return note(plan, What::Loop, tracker, name, &spec.name, detail);
+        }
         let taken = PlannedLink {
             tracker,
             tracker_name: name.to_owned(),
@@ -240,13 +299,14 @@ impl Router<'_> {
         // Entries take more than a byte each, so their count fits.
         let index = plan.plan.links.len() as u16;
         let before = plan.plan.planned.len();
-        let mut left_out = 0usize;
+        let (mut left_out, mut gone) = (0usize, false);
         for (position, receiver) in target.receivers.iter().enumerate() {
             let configured = spec.receivers.get(position);
             if configured.is_some_and(|receiver| !receiver.enabled) || !wants(*receiver) {
                 continue;
             }
             if self.health.is_gone(*receiver) {
+                gone = true;
                 let receiver = configured.map_or("default", |receiver| receiver.name.as_str());
                 note(
                     plan,
@@ -311,6 +371,9 @@ impl Router<'_> {
             plan.links_bytes += bytes;
             plan.plan.links.push(taken);
         }
+        if gone {
+            self.instead(over, plan);
+        }
     }
 
     fn plan_broadcast(
@@ -356,7 +419,9 @@ impl Router<'_> {
 
     /// Says what becomes of the delivery that is planned next, where it is not simply due.
     fn defer(&self, over: Over<'_>, route: &Route<'_>, plan: &mut Planning<'_, '_>) {
-        let holds = route.can_hold();
+        let snoozed = self.snoozes.target(route.target.entity.id, self.now);
+        let snoozed = snoozed.filter(|_| !plan.about.at_once);
+        let holds = route.can_hold() || snoozed.is_some();
         let silenced = route.receiver.is_some_and(|receiver| receiver.silent);
         if !(holds || silenced || over.link.pierce != Threshold::Critical) {
             return;
@@ -364,46 +429,74 @@ impl Router<'_> {
         let notice = over.notice;
         let index = plan.plan.planned.len() as u16;
         if plan.about.at_once {
+            plan.count_due(route);
             let way = Way::Now {
                 silent: false,
                 pierced: false,
             };
             let detail = String::new();
-            return plan.plan.ways.push(NotDue { index, way, detail });
+            // What a person asks for is not the group's message.
+            return plan.go(NotDue {
+                index,
+                way,
+                group: 0,
+                detail,
+            });
         }
+        let group = route.group_slot(over.group);
         let key = DeliveryKey {
             position: plan.about.planning,
             ordinal: index + 1,
         };
         let (way, detail) = if self.pierces(over, route, plan.about.subject) {
+            plan.count_due(route);
             let way = Way::Now {
                 silent: false,
                 pierced: true,
             };
             (way, format!("{} pierces", over.severity.as_str()))
+        } else if let Some(snooze) = snoozed {
+            note_snoozed(plan, snooze, over, &route.target.entity.spec.name);
+            (Way::Dropped { why: What::Snoozed }, snoozed_by(snooze))
         } else {
+            let facts = over
+                .facts
+                .unwrap_or_else(|| super::state::row_facts(over.provider, notice));
             let items = notice.items.added_total + notice.items.removed_total > 0;
             let about = About {
-                kind_hash: super::state::word_hash(&notice.kind),
-                collection_hash: notice
-                    .collection
-                    .as_ref()
-                    .map_or(0, |collection| super::state::word_hash(&collection.name)),
+                kind_hash: facts.kind_hash,
+                collection_hash: facts.collection_hash,
                 items,
                 wall_clock: is_wall_clock(&notice.kind),
-                group: over.group,
+                group,
+                told_at: self.groups.get(group).and_then(|group| group.sent_at),
             };
-            match route.next(Stage::Settling, &about, self.now) {
-                Next::Now { silent: false, .. } => return,
-                Next::Now { silent, detail } => (
-                    Way::Now {
+            let next = match route.next(over.from, &about, self.now) {
+                Next::Now { silent, detail } => {
+                    let more = plan.about.gathering.due(route.receiver_id);
+                    let storming = route.storming(self.storms, more, self.now);
+                    storming.unwrap_or(Next::Now { silent, detail })
+                }
+                later => later,
+            };
+            match next {
+                Next::Now { silent, detail } => {
+                    plan.count_due(route);
+                    if !silent && group == 0 {
+                        return;
+                    }
+                    let way = Way::Now {
                         silent,
                         pierced: false,
-                    },
-                    detail,
-                ),
+                    };
+                    (way, detail)
+                }
                 Next::Drop { why, detail } => (Way::Dropped { why }, detail),
-                Next::Hold { hold, detail } => {
+                Next::Hold { mut hold, detail } => {
+                    // It may tell of more than its own notice already.
+                    if over.facts.is_some() {
+                        hold.slot = 0;
+                    }
                     let arrival = Arrival {
                         delivery: key,
                         notice: plan.about.notice,
@@ -420,7 +513,12 @@ impl Router<'_> {
                 }
             }
         };
-        plan.plan.ways.push(NotDue { index, way, detail });
+        plan.go(NotDue {
+            index,
+            way,
+            group,
+            detail,
+        });
     }
 
     /// Whether a notice passes what would hold it: it is bad enough, or closes what was.
@@ -453,40 +551,6 @@ fn thread(route: &Route<'_>, notice: &NoticeDraft, subject: u64) -> Thread {
     }
 }
 
-impl<'a, 'b> Planning<'a, 'b> {
-    fn of(about: Arriving<'a, 'b>) -> Self {
-        Planning {
-            plan: Plan::default(),
-            routed_bytes: 0,
-            links_bytes: 0,
-            about,
-        }
-    }
-}
-
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
-}
-
-fn note(
-    plan: &mut Planning<'_, '_>,
-    what: What,
-    tracker: u32,
-    tracker_name: &str,
-    target_name: &str,
-    mut detail: String,
-) {
-    super::notice::cut(&mut detail, DETAIL_BYTES_MAX);
-    let bytes = detail.len() + tracker_name.len() + target_name.len() + ENTRY_BYTES_MAX;
-    if plan.plan.routed.len() >= ROUTED_MAX || plan.routed_bytes + bytes > ROUTED_BYTES_MAX {
-        return;
-    }
-    plan.routed_bytes += bytes;
-    plan.plan.routed.push(Routed {
-        what,
-        tracker,
-        tracker_name: tracker_name.to_owned(),
-        target_name: target_name.to_owned(),
-        detail,
-    });
 }

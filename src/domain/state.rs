@@ -4,19 +4,33 @@
 //! number: what those gave was written into the event when it was decided.
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::deferral::via;
-use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, RowFacts};
-use super::notice::{Items, NoticeDraft, Severity};
-use super::spec::{EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
+use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan, Remember};
+use super::notice::Items;
+use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
+use crate::projections::groups::Groups;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
+use crate::projections::inhibitors::Inhibitors;
+use crate::projections::listening::{Listening, Voice};
+use crate::projections::messages::{Message, Messages, Place};
+use crate::projections::outbox::pace::account;
 use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
+use crate::projections::snoozes::Snoozes;
+use crate::projections::storms::Storms;
 use crate::projections::subjects::Subjects;
+use crate::projections::told::{About, Told};
+
+mod health;
+
+mod attention;
+mod hashes;
+
+pub use hashes::{row_facts, severity_code, subject_hash, word_hash};
 
 /// The founding facts of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -40,6 +54,16 @@ pub struct State {
     pub seen: Seen,
     pub health: Health,
     pub subjects: Subjects,
+    /// Who is expected to be heard.
+    pub listening: Listening,
+    /// Messages that later notices of their subjects edit.
+    pub messages: Messages,
+    /// What the bridge has said of itself.
+    pub told: Told,
+    pub groups: Groups,
+    pub storms: Storms,
+    pub inhibitors: Inhibitors,
+    pub snoozes: Snoozes,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
 }
@@ -55,45 +79,11 @@ pub struct At {
     pub recorded_at: i64,
 }
 
-/// Hash of a word that rows compare by.
-pub fn word_hash(word: &str) -> u64 {
-    xxh3_64(word.as_bytes())
-}
-
-/// Hash of what deliveries keep their order by: the provider and the subject within it.
-pub fn subject_hash(provider: u32, key: &str, position: u64) -> u64 {
-    if key.is_empty() {
-        // Nothing in common with any other notice.
-        return position ^ 0x9E37_79B9_7F4A_7C15;
-    }
-    xxh3_64(key.as_bytes()) ^ u64::from(provider).rotate_left(32)
-}
-
-pub fn severity_code(severity: Severity) -> u8 {
-    match severity {
-        Severity::Info => 0,
-        Severity::Success => 1,
-        Severity::Warning => 2,
-        Severity::Critical => 3,
-    }
-}
-
-pub fn row_facts(provider: u32, notice: &NoticeDraft) -> RowFacts {
-    RowFacts {
-        provider,
-        severity: severity_code(notice.severity),
-        kind_hash: word_hash(&notice.kind),
-        collection_hash: notice
-            .collection
-            .as_ref()
-            .map_or(0, |collection| word_hash(&collection.name)),
-    }
-}
-
 impl State {
     /// Folds one event in and says which rows it writes.
     pub fn evolve(&mut self, at: At, event: &Event, rows: &mut Rows) {
         self.position = at.position;
+        let grouped = self.grouped(event);
         match event {
             Event::Founded {
                 epoch,
@@ -117,9 +107,11 @@ impl State {
                 managed_by,
                 by: _,
             } => {
+                self.forget_changed(*id, spec, receivers);
                 if spec.kind() == EntityKind::Target {
                     self.forget_observed(*id, secrets, receivers, spec);
                 }
+                self.configured(at, *id, spec);
                 self.configuration.put(
                     at.position,
                     *id,
@@ -136,6 +128,7 @@ impl State {
                 by: _,
             } => {
                 self.forget_entity(*kind, *id);
+                self.forget_told(*kind, *id, name);
                 self.configuration.remove(at.position, *kind, *id, name);
             }
             Event::FileApplied {
@@ -214,9 +207,18 @@ impl State {
             }
             Event::AttemptStarted {
                 delivery, composed, ..
-            } => self.outbox.start(*delivery, *composed),
-            Event::PartSent { delivery, part, .. } => {
+            } => {
+                self.note_start(at, *delivery);
+                self.outbox.start(*delivery, *composed);
+            }
+            Event::PartSent {
+                delivery,
+                part,
+                pause_until,
+                ..
+            } => {
                 self.got_through(at, *delivery);
+                self.rest(*delivery, *pause_until);
                 self.outbox.part_sent(*delivery, *part);
             }
             Event::AttemptFailed {
@@ -227,11 +229,13 @@ impl State {
                 ..
             } => {
                 self.failed(at, *delivery, reason);
+                let own = self.is_own_fault(*delivery, *scope);
                 // What is not configured any more leaves nothing behind that nobody would clear.
                 if let Some((target, receiver)) = self
                     .place(*delivery)
                     .filter(|(_, receiver)| self.configuration.receivers.contains_key(receiver))
                 {
+                    self.outbox.failed(*delivery, *scope, at.recorded_at);
                     match scope {
                         crate::targets::Scope::Message => {}
                         crate::targets::Scope::Receiver => {
@@ -242,7 +246,7 @@ impl State {
                         }
                     }
                 }
-                self.outbox.retry_at(*delivery, *retry_at, reason);
+                self.outbox.retry_at(*delivery, *retry_at, own, reason);
             }
             Event::FallbackUsed {
                 delivery, composed, ..
@@ -250,11 +254,23 @@ impl State {
             Event::ClaimReturned { delivery, .. } => self.outbox.give_back(*delivery),
             Event::DeliverySettled {
                 delivery,
+                part,
                 outcome,
                 detail,
+                ids,
+                pause_until,
+                remember,
                 ..
             } => {
+                self.remember(at, *delivery, *remember, *part, ids);
+                self.rest(*delivery, *pause_until);
                 self.settled(at, *delivery, *outcome, detail, rows);
+            }
+            Event::EditRefused { delivery, .. } => {
+                if let Some((place, ..)) = self.told_at(*delivery) {
+                    self.messages.refuse(place);
+                }
+                self.outbox.give_back(*delivery);
             }
             Event::OutcomeUnknown {
                 delivery,
@@ -262,8 +278,8 @@ impl State {
                 policy,
             } => match policy {
                 UnknownPolicy::Retry => {
-                    self.outbox
-                        .retry_at(*delivery, at.recorded_at, "not known whether it arrived")
+                    let why = "not known whether it arrived";
+                    self.outbox.retry_at(*delivery, at.recorded_at, true, why);
                 }
                 UnknownPolicy::Park => {
                     let day = self.day_of(*delivery);
@@ -349,6 +365,7 @@ impl State {
                 receiver,
                 by: _,
             } => {
+                self.receiver_is_back(*receiver);
                 if let Some(health) = self.health.receivers.get_mut(receiver) {
                     health.gone = None;
                     if health.moved_to.is_none() {
@@ -356,13 +373,48 @@ impl State {
                     }
                 }
             }
+            Event::Acknowledged {
+                provider, subject, ..
+            } => self.acknowledged(*provider, *subject),
+            Event::Snoozed(snooze) => self.snoozed(at, snooze),
+            Event::SnoozeEnded { id, by: _ } => self.snoozes.end(*id),
+            Event::RepeatPutOff { slot, again, .. } => {
+                self.groups.put_off(*slot, *again, at.recorded_at);
+            }
             Event::SendingPaused { by: _ } => self.outbox.paused = true,
-            Event::SendingResumed { by: _ } => self.outbox.paused = false,
+            Event::SendingResumed { by: _ } => {
+                self.outbox.paused = false;
+                self.outbox.resumed_at = at.recorded_at;
+            }
             Event::ClockStepped { by_micros } => {
                 self.clock_steps += 1;
                 self.outbox.shift_waits(*by_micros);
+                self.listening.shift(*by_micros);
+                self.told.shift(*by_micros);
+            }
+            Event::FallbackAwaited {
+                notice: _,
+                planning,
+                waits,
+            } => {
+                for (ordinal, seconds) in waits {
+                    let key = DeliveryKey {
+                        position: *planning,
+                        ordinal: *ordinal,
+                    };
+                    self.outbox.await_fallback(key, *seconds);
+                }
+            }
+            Event::HandedOn {
+                delivery, planning, ..
+            } => self.outbox.hand_on(*delivery, *planning),
+            Event::FellSilent { kind, id, since: _ } => {
+                if let Some(voice) = health::voice(*kind, *id) {
+                    self.listening.fell_silent(voice, at.recorded_at);
+                }
             }
         }
+        self.attend(at, event, grouped);
     }
 
     fn accepted(&mut self, at: At, accepted: &Accepted, rows: &mut Rows) {
@@ -391,6 +443,7 @@ impl State {
                 at.recorded_at,
             );
         }
+        self.heard(at, accepted);
         let new = NewNotice {
             position: at.position,
             notice: at.position,
@@ -476,11 +529,9 @@ impl State {
         rows: &mut Rows,
     ) {
         if let Some((provider, day)) = day {
-            let provider = if self.configuration.providers.contains_key(&provider) {
-                provider
-            } else {
-                0
-            };
+            let is_there =
+                provider == BRIDGE_PROVIDER || self.configuration.providers.contains_key(&provider);
+            let provider = if is_there { provider } else { 0 };
             let count = self.counts.of(provider, day);
             count.sent += u64::from(settled.sent);
             count.dropped += u64::from(settled.dropped);
@@ -500,11 +551,91 @@ impl State {
             .map(|delivery| (delivery.target, delivery.receiver))
     }
 
+    /// Something is started: its receiver's and account's pace count it. What is not configured any more
+    /// leaves nothing behind.
+    fn note_start(&mut self, at: At, key: DeliveryKey) {
+        let Some((target, receiver)) = self.place(key) else {
+            return;
+        };
+        let Some(configured) = self
+            .configuration
+            .targets
+            .get(&target)
+            .filter(|_| self.configuration.receivers.contains_key(&receiver))
+        else {
+            return;
+        };
+        let account = account(target, &configured.entity.secrets);
+        self.outbox.pacing.note(receiver, account, at.recorded_at);
+    }
+
+    /// The service wants to be left alone although it took what it was sent.
+    fn rest(&mut self, key: DeliveryKey, until: Option<i64>) {
+        if let Some(until) = until
+            && let Some((target, _)) = self.place(key)
+            && self.configuration.targets.contains_key(&target)
+        {
+            self.outbox.pause_target(target, until);
+        }
+    }
+
+    /// Under what the message of a delivery is remembered; with its tracker and target.
+    fn told_at(&self, key: DeliveryKey) -> Option<(Place, u32, u32)> {
+        let delivery = self.outbox.deliveries.get(&key)?;
+        let place = Place {
+            via: delivery.via,
+            receiver: delivery.receiver,
+            subject: delivery.subject,
+        };
+        Some((place, delivery.tracker, delivery.target))
+    }
+
+    /// A message of a subject was sent or edited: the next one edits it, unless the subject ended or nobody
+    /// could send the next one.
+    fn remember(&mut self, at: At, key: DeliveryKey, what: Remember, part: u16, ids: &[String]) {
+        let Some((place, tracker, target)) = self.told_at(key) else {
+            return;
+        };
+        let is_configured = self.configuration.trackers.contains_key(&tracker)
+            && self.configuration.receivers.get(&place.receiver) == Some(&target);
+        match (what, ids.first()) {
+            (Remember::No, _) => {}
+            (Remember::Keep, Some(id)) if is_configured => self.messages.keep(
+                place,
+                Message {
+                    id: id.clone(),
+                    position: at.position,
+                    tracker,
+                    target,
+                    editable: part == 0,
+                },
+            ),
+            (Remember::Keep | Remember::Forget, _) => self.messages.forget(place),
+        }
+    }
+
+    /// The account of a target is not its any more: unless another has it, what was counted goes.
+    fn forget_account(&mut self, target: u32) {
+        let Some(old) = self.configuration.targets.get(&target) else {
+            return;
+        };
+        let left = account(target, &old.entity.secrets);
+        let shared = self
+            .configuration
+            .targets
+            .iter()
+            .any(|(id, other)| *id != target && account(*id, &other.entity.secrets) == left);
+        if !shared {
+            self.outbox.pacing.forget_account(left);
+        }
+    }
+
     fn got_through(&mut self, at: At, key: DeliveryKey) {
         let Some((target, receiver)) = self.place(key) else {
             return;
         };
         self.outbox.lift_pauses(target, receiver, at.recorded_at);
+        self.outbox.close_breaker(target, at.recorded_at);
         if !self.configuration.targets.contains_key(&target) {
             return;
         }
@@ -548,14 +679,28 @@ impl State {
             if credentials_changed || base_changed || !receivers.contains(&receiver) {
                 self.health.receivers.remove(&receiver);
                 self.outbox.forget_pause(receiver);
+                self.receiver_is_back(receiver);
             }
+            if !receivers.contains(&receiver) {
+                self.told.forget(About::Receiver(receiver));
+                self.outbox.pacing.forget_receiver(receiver);
+                self.messages.forget_receiver(receiver);
+            }
+        }
+        if credentials_changed {
+            self.forget_account(target);
+        }
+        if credentials_changed || base_changed {
+            self.messages.forget_target(target);
         }
         if credentials_changed || base_changed {
             self.outbox.pauses.remove(&target);
+            self.outbox.forget_breaker(target);
         }
     }
 
     fn forget_entity(&mut self, kind: EntityKind, id: u32) {
+        self.forget_attention(kind, id);
         match kind {
             EntityKind::Provider => {
                 self.seen.forget_provider(id);
@@ -577,14 +722,19 @@ impl State {
             EntityKind::Target => {
                 self.health.targets.remove(&id);
                 self.outbox.pauses.remove(&id);
+                self.outbox.forget_outages(id);
+                self.messages.forget_target(id);
+                self.forget_account(id);
                 if let Some(target) = self.configuration.targets.get(&id) {
                     for receiver in &target.receivers {
                         self.health.receivers.remove(receiver);
                         self.outbox.forget_pause(*receiver);
+                        self.outbox.pacing.forget_receiver(*receiver);
                     }
                 }
             }
-            EntityKind::Tracker | EntityKind::Template => {}
+            EntityKind::Tracker => self.messages.forget_tracker(id),
+            EntityKind::Template => {}
         }
     }
 }

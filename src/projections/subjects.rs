@@ -99,11 +99,15 @@ impl Subjects {
         self.providers.get(&provider)?.open.get(&subject)
     }
 
-    /// Whether any subject that a notice of this kind opened is open.
-    pub fn any_of_kind(&self, provider: u32, kind_hash: u64) -> bool {
-        self.providers
-            .get(&provider)
-            .is_some_and(|known| known.open.values().any(|open| open.kind_hash == kind_hash))
+    /// Since when something has been open that a notice of this kind opened.
+    pub fn since_of_kind(&self, provider: u32, kind_hash: u64) -> Option<i64> {
+        let known = self.providers.get(&provider)?;
+        let mut open = known
+            .order
+            .values()
+            .filter_map(|subject| known.open.get(subject));
+        open.find(|open| open.kind_hash == kind_hash)
+            .map(|open| open.since)
     }
 
     pub fn acknowledge(&mut self, provider: u32, subject: u64) {
@@ -111,6 +115,12 @@ impl Subjects {
         if let Some(open) = known.and_then(|known| known.open.get_mut(&subject)) {
             open.acknowledged = true;
         }
+    }
+
+    /// A subject is not any more.
+    pub fn forget(&mut self, provider: u32, subject: u64) {
+        let about = (provider, subject);
+        self.note(about, 0, 0, Severity::Info, Transition::Closes, 0);
     }
 
     pub fn forget_provider(&mut self, provider: u32) {

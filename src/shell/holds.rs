@@ -1,4 +1,4 @@
-//! The timer of what is held: says when a moment has come, and when the configuration has changed.
+//! The timer of what is held, late, or not heard: says when a moment has come, and when the configuration has changed.
 //!
 //! **Invariant:** it decides nothing. It reads what the decision needs and gives the command; what is
 //! late because the program was not running is released when it starts.
@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use super::clock::Clock;
 use super::ledger::{Causes, Ledger, Priority};
 use super::steps::Steps;
-use crate::domain::command::{Command, Due, Told};
-use crate::domain::decide::{HELD_PER_COMMAND_MAX, held_after};
+use crate::domain::command::{Command, Due, Repeat, Told};
+use crate::domain::decide::{HELD_PER_COMMAND_MAX, REPEATS_PER_COMMAND_MAX, held_after};
 use crate::domain::event::{Accepted, DeliveryKey, Event};
 
 /// Notices read again for one command, when trackers have changed since they were held.
@@ -46,7 +46,7 @@ impl Holds {
                 self.clock.sleep(FAILED_WAIT).await;
                 continue;
             }
-            let next = self.ledger.state().outbox.next_release();
+            let next = self.next_at();
             let sleep = async {
                 match next {
                     Some(at) => self.clock.sleep_until(at).await,
@@ -59,6 +59,28 @@ impl Holds {
                 _ = stop.changed() => {}
             }
         }
+    }
+
+    /// The next moment at which something is to be looked at.
+    fn next_at(&self) -> Option<i64> {
+        let state = self.ledger.state();
+        let late = state.outbox.overdue.first().map(|(at, _)| *at);
+        let moments = [
+            state.outbox.next_release(),
+            late,
+            state.listening.next_at(),
+            state.groups.next_repeat(),
+        ];
+        moments.into_iter().flatten().min()
+    }
+
+    /// Whether somebody has been silent for too long by now, or a delivery is late.
+    fn is_overdue(&self) -> bool {
+        let now = self.clock.now();
+        let state = self.ledger.state();
+        let late = state.outbox.overdue.first().map(|(at, _)| *at);
+        let moments = [late, state.listening.next_at()];
+        moments.into_iter().flatten().any(|at| at <= now)
     }
 
     /// Releases what is due and plans anew what has to be. Says whether it could.
@@ -76,10 +98,15 @@ impl Holds {
             }
             *planned_by = Some(revision);
         }
+        while self.is_overdue() {
+            if !self.command(Command::Overdue).await {
+                return false;
+            }
+        }
         loop {
             let found = self.found();
             if found.is_empty() {
-                return true;
+                return self.repeat().await;
             }
             let mut due = Vec::with_capacity(found.len());
             for found in found {
@@ -95,6 +122,42 @@ impl Holds {
                 }
             }
             if !self.command(Command::ReleaseDue { due }).await {
+                return false;
+            }
+        }
+    }
+
+    /// Has groups told again that are due. Says whether it could.
+    async fn repeat(&self) -> bool {
+        loop {
+            let due: Vec<(u64, u64)> = {
+                let now = self.clock.now();
+                let state = self.ledger.state();
+                let due = state.groups.due(now).take(REPEATS_PER_COMMAND_MAX);
+                due.map(|slot| (slot, state.tells_again(slot).unwrap_or(0)))
+                    .collect()
+            };
+            if due.is_empty() {
+                return true;
+            }
+            let mut repeats = Vec::with_capacity(due.len());
+            for (slot, notice) in due {
+                match self.ledger.reader().get(notice) {
+                    Ok(recorded) => repeats.push(Repeat {
+                        slot,
+                        notice,
+                        accepted: match recorded.map(|recorded| recorded.payload) {
+                            Some(Event::Accepted(accepted)) => Some(accepted),
+                            Some(_) | None => None,
+                        },
+                    }),
+                    Err(error) => {
+                        tracing::error!(error = %Causes(&error), "a group cannot be told again now");
+                        return false;
+                    }
+                }
+            }
+            if !self.command(Command::Repeat { due: repeats }).await {
                 return false;
             }
         }
@@ -119,6 +182,8 @@ impl Holds {
     fn found(&self) -> Vec<Found> {
         let now = self.clock.now();
         let state = self.ledger.state();
+        // Whether what was gathered is about something that a person has muted meanwhile.
+        let muted = state.snoozes.concern_notices(now);
         let mut notices_left = NOTICES_PER_COMMAND_MAX;
         let mut all = Vec::new();
         let due = state
@@ -132,9 +197,10 @@ impl Holds {
             };
             let trackers = &state.configuration.trackers;
             // What was planned over the tracker as it is now needs no second look.
-            let changed = trackers
-                .get(&delivery.tracker)
-                .is_some_and(|tracker| tracker.entity.revision > key.position);
+            let changed = muted
+                || trackers
+                    .get(&delivery.tracker)
+                    .is_some_and(|tracker| tracker.entity.revision > key.position);
             let notices: Vec<u64> = match (changed, delivery.gathered.as_deref()) {
                 (false, _) => Vec::new(),
                 (true, None) => vec![delivery.notice],

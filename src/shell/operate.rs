@@ -4,6 +4,7 @@
 //! **Invariant:** each operation is here once. The pages, the API and the command line on a stopped
 //! store call it, and only put what came of it into their own words.
 
+mod quiet;
 mod until;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::domain::state::State;
 use crate::projections::outbox::{Status, waits_until};
 use crate::providers;
 
+pub use quiet::{NotAnEnd, TOMORROW, acknowledge, end_snooze, quiet_until, snooze};
 pub use until::{NotAMoment, RELEASED, until};
 
 /// Deliveries that one request changes; who asked is told that more are left.

@@ -19,6 +19,8 @@ mod notices;
 mod numbers;
 mod parked;
 mod setup;
+mod snoozes;
+mod standing;
 mod telling;
 mod why_not;
 
@@ -44,6 +46,8 @@ pub use notices::{NoticeFilter, find_notice, founding, notice_body, notices, req
 pub use numbers::{Day, counts, since_day};
 pub use parked::{ParkedGroup, parked_choice, parked_groups};
 pub use setup::{hook_address, setup};
+pub use snoozes::{find_snooze, snooze, snoozes};
+pub use standing::standing;
 pub use telling::{MEMBERS_SHOWN, sends_at};
 pub use why_not::{Asked, why_not};
 
@@ -61,17 +65,27 @@ pub const SCANNED_ROWS_MAX: usize = 200_000;
 /// Gets at the state: a running program's, briefly, or that of a stopped store.
 pub trait Look {
     fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T;
+    /// Microseconds since 1970; `None` where nothing is sent, and so nothing has a time ahead.
+    fn now(&self) -> Option<i64>;
 }
 
 impl Look for Ledger {
     fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T {
         see(&self.state())
     }
+
+    fn now(&self) -> Option<i64> {
+        Some(self.clock().now())
+    }
 }
 
 impl Look for State {
     fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T {
         see(self)
+    }
+
+    fn now(&self) -> Option<i64> {
+        None
     }
 }
 

@@ -54,6 +54,7 @@ enum WayR1 {
 pub(super) struct PlanningR1<'a> {
     index: u16,
     way: WayR1,
+    group: u64,
     detail: &'a str,
 }
 
@@ -150,6 +151,7 @@ pub(super) fn planning_r1(planning: &Planning) -> PlanningR1<'_> {
             },
             Way::Dropped { why } => WayR1::Dropped { why: why.code() },
         },
+        group: planning.group,
         detail: &planning.detail,
     }
 }
@@ -184,6 +186,7 @@ pub(super) fn planning(planning: PlanningR1<'_>, texts: Texts) -> Result<Plannin
             },
             WayR1::Dropped { why } => Way::Dropped { why: what(why)? },
         },
+        group: planning.group,
         detail: texts.unread(planning.detail),
     })
 }

@@ -116,6 +116,8 @@ struct AcceptedR1<'a> {
 struct AcceptedR2<'a> {
     #[serde(borrow)]
     first: AcceptedR1<'a>,
+    /// (index of a reason, until when it is so)
+    untils: Vec<(u16, i64)>,
     #[serde(borrow)]
     ways: Vec<PlanningR1<'a>>,
 }
@@ -124,6 +126,7 @@ impl<'a> From<AcceptedR1<'a>> for AcceptedR2<'a> {
     fn from(first: AcceptedR1<'a>) -> Self {
         AcceptedR2 {
             first,
+            untils: Vec::new(),
             ways: Vec::new(),
         }
     }
@@ -159,6 +162,7 @@ struct ResentR1<'a> {
 struct ResentR2<'a> {
     #[serde(borrow)]
     first: ResentR1<'a>,
+    untils: Vec<(u16, i64)>,
     why: u16,
     #[serde(borrow)]
     ways: Vec<PlanningR1<'a>>,
@@ -168,6 +172,7 @@ impl<'a> From<ResentR1<'a>> for ResentR2<'a> {
     fn from(first: ResentR1<'a>) -> Self {
         ResentR2 {
             first,
+            untils: Vec::new(),
             why: What::Resent.code(),
             ways: Vec::new(),
         }
@@ -377,17 +382,37 @@ fn plan_r1(plan: &Plan) -> PlanR1<'_> {
     }
 }
 
-fn plan(plan: PlanR1<'_>, ways: Vec<PlanningR1<'_>>, texts: Texts) -> Result<Plan, String> {
+/// Until when reasons hold, by their index, which a notice's few reasons always fit.
+fn untils_r2(plan: &Plan) -> Vec<(u16, i64)> {
+    let indexed = (0u16..).zip(&plan.routed);
+    indexed
+        .filter_map(|(index, routed)| Some((index, routed.until?)))
+        .collect()
+}
+
+fn plan(
+    plan: PlanR1<'_>,
+    untils: Vec<(u16, i64)>,
+    ways: Vec<PlanningR1<'_>>,
+    texts: Texts,
+) -> Result<Plan, String> {
+    let mut untils = untils.into_iter().peekable();
+    let mut until = |index: usize| {
+        let next = untils.next_if(|(of, _)| usize::from(*of) == index);
+        next.map(|(_, until)| until)
+    };
     let routed: Result<Vec<Routed>, String> = plan
         .routed
         .into_iter()
-        .map(|routed| {
+        .enumerate()
+        .map(|(index, routed)| {
             Ok(Routed {
                 what: What::from_code(routed.what)
                     .ok_or_else(|| format!("unknown reason {}", routed.what))?,
                 tracker: routed.tracker,
                 tracker_name: texts.unread(routed.tracker_name),
                 target_name: texts.unread(routed.target_name),
+                until: until(index),
                 detail: texts.unread(routed.detail),
             })
         })
@@ -438,6 +463,7 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
                     keys: keys_r1(accepted.keys),
                     plan: plan_r1(&accepted.plan),
                 },
+                untils: untils_r2(&accepted.plan),
                 ways: accepted.plan.ways.iter().map(planning_r1).collect(),
             },
             out,
@@ -484,6 +510,7 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
                     plan: plan_r1(plan),
                     by,
                 },
+                untils: untils_r2(plan),
                 why: why.code(),
                 ways: plan.ways.iter().map(planning_r1).collect(),
             },
@@ -498,6 +525,7 @@ pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Ev
         20 => {
             let AcceptedR2 {
                 first: accepted,
+                untils,
                 ways,
             } = match revision {
                 1 => take::<AcceptedR1<'_>>(bytes)?.into(),
@@ -515,7 +543,7 @@ pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Ev
                 nth: accepted.nth,
                 of: accepted.of,
                 keys: keys(accepted.keys),
-                plan: plan(accepted.plan, ways, texts)?,
+                plan: plan(accepted.plan, untils, ways, texts)?,
             }))
         }
         21 => {
@@ -532,6 +560,7 @@ pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Ev
         22 => {
             let ResentR2 {
                 first: resent,
+                untils,
                 why,
                 ways,
             } = match revision {
@@ -550,7 +579,7 @@ pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Ev
                     collection_hash: resent.collection_hash,
                 },
                 subject: resent.subject,
-                plan: plan(resent.plan, ways, texts)?,
+                plan: plan(resent.plan, untils, ways, texts)?,
                 why: What::from_code(why).ok_or_else(|| format!("unknown reason {why}"))?,
                 by: texts.unread(resent.by),
             }

@@ -32,6 +32,7 @@ async fn no_answer_holds_a_secret() {
         "/deliveries",
         "/deliveries?status=parked",
         "/parked",
+        "/snoozes",
         "/counts",
         "/log?limit=500",
         "/log?from=1&limit=500",

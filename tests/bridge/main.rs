@@ -9,9 +9,13 @@
 mod delivery;
 mod feedback;
 mod harness;
+mod health;
 mod held;
 mod holds;
 mod intake;
+mod pace;
 mod pages;
+mod quiet;
 mod redaction;
 mod storage;
+mod update;

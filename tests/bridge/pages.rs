@@ -100,6 +100,7 @@ async fn every_page_answers_a_session_and_sends_others_to_the_login() {
         "/deliveries",
         "/deliveries?status=any",
         "/parked",
+        "/snoozes",
         "/inbox",
         "/providers",
         "/providers/forge",

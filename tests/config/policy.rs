@@ -265,6 +265,7 @@ fn paces_and_digests_say_what_is_wrong_with_them() {
             (Target, r#"pace = "20""#),
             (Receiver, "pace = 20"),
             (Receiver, r#"storm = "0/5m""#),
+            (Receiver, r#"storm = "1001/5m""#),
             (Broadcast, r#"pace = "1/s""#),
             (Link, r#"pace = "1/s""#),
             (Link, "digest = {}"),
@@ -287,6 +288,8 @@ fn paces_and_digests_say_what_is_wrong_with_them() {
               target[0] "desk".receivers[0].pace: has to be text in quotes, not a whole number
             storm = "0/5m"
               target[0] "desk".receivers[0].storm: `0/5m`: lets nothing through; write `off` for no limit, or switch it off with `enabled = false`
+            storm = "1001/5m"
+              target[0] "desk".receivers[0].storm: counts at most 1000 messages; say fewer, or leave it out
             pace = "1/s"
               target[2] "all".pace: a broadcast sends nothing itself, so it has no `pace`; say it on its targets
             pace = "1/s"

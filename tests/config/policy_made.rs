@@ -9,6 +9,7 @@ use notify_bridge::domain::spec::{
     BRIDGE, LinkSpec, ProviderSpec, Rate, ReceiverSpec, TargetSpec, TrackerSpec,
 };
 use notify_bridge::domain::windows::{WindowMode, WindowSpec};
+use notify_bridge::projections::storms::STORM_COUNT_MAX;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -19,6 +20,11 @@ use crate::generate::text;
 
 pub fn rate() -> impl Strategy<Value = Rate> {
     (1u32..100_000, 1u32..100_000).prop_map(|(count, per_seconds)| Rate { count, per_seconds })
+}
+
+fn storm() -> impl Strategy<Value = Rate> {
+    (1..=STORM_COUNT_MAX, 1u32..100_000)
+        .prop_map(|(count, per_seconds)| Rate { count, per_seconds })
 }
 
 fn span() -> impl Strategy<Value = Span> {
@@ -95,7 +101,7 @@ pub fn on_provider(spec: ProviderSpec) -> impl Strategy<Value = ProviderSpec> {
 pub fn on_receivers(specs: Vec<ReceiverSpec>) -> impl Strategy<Value = Vec<ReceiverSpec>> {
     // The receiver that a target lists none for has nothing of its own to say.
     let listed = specs.iter().filter(|spec| spec.name != "default").count();
-    let policies = vec((quiet(), pace(), of(digest()), of(rate())), listed);
+    let policies = vec((quiet(), pace(), of(digest()), of(storm())), listed);
     policies.prop_map(move |policies| {
         let mut policies = policies.into_iter();
         let specs = specs.iter().cloned();

@@ -26,6 +26,7 @@ pub enum Icon {
     Person,
     Provider,
     Question,
+    Quiet,
     Stop,
     Target,
     Waiting,
@@ -33,7 +34,7 @@ pub enum Icon {
 }
 
 impl Icon {
-    pub const ALL: [Icon; 25] = [
+    pub const ALL: [Icon; 26] = [
         Icon::Again,
         Icon::Arrow,
         Icon::Brand,
@@ -55,6 +56,7 @@ impl Icon {
         Icon::Person,
         Icon::Provider,
         Icon::Question,
+        Icon::Quiet,
         Icon::Stop,
         Icon::Target,
         Icon::Waiting,
@@ -84,6 +86,7 @@ impl Icon {
             Icon::Person => "#i-person",
             Icon::Provider => "#i-provider",
             Icon::Question => "#i-question",
+            Icon::Quiet => "#i-quiet",
             Icon::Stop => "#i-stop",
             Icon::Target => "#i-target",
             Icon::Waiting => "#i-waiting",

@@ -27,6 +27,7 @@ pub(crate) enum Spot {
     Deliveries,
     Held,
     Parked,
+    Snoozes,
     Providers,
     Targets,
     Log,
@@ -60,7 +61,7 @@ const fn entry(
     }
 }
 
-const ENTRIES: [Entry; 11] = [
+const ENTRIES: [Entry; 12] = [
     entry(
         Spot::Overview,
         Place::Overview,
@@ -90,6 +91,13 @@ const ENTRIES: [Entry; 11] = [
         "/parked",
         "Parked",
         Icon::Stop,
+    ),
+    entry(
+        Spot::Snoozes,
+        Place::Waiting,
+        "/snoozes",
+        "Snoozes",
+        Icon::Quiet,
     ),
     entry(
         Spot::Providers,

@@ -13,4 +13,5 @@ pub mod parked;
 pub mod places;
 pub mod problem;
 pub mod providers;
+pub mod snoozes;
 pub mod targets;

@@ -196,6 +196,15 @@ pub fn reason(reason: &Reason) -> Line {
             Sign::Wait,
             html! { "Too many at once, so it goes into a summary" (until(reason.until.as_ref())) (because) },
         ),
+        "inhibited" => line(
+            Sign::No,
+            html! { (tracker) " is silent while something else is open" (because) },
+        ),
+        "repeated" => line(
+            Sign::Wait,
+            html! { "Told again, as it is still open and nobody has acknowledged it" (because) },
+        ),
+        "expired" => line(Sign::No, html! { "It is over" (because) }),
         "acknowledged" => line(Sign::Person, html! { "Acknowledged" (because) }),
         "snoozed" => line(
             Sign::Wait,
@@ -207,6 +216,7 @@ pub fn reason(reason: &Reason) -> Line {
         "held_grouping" => held("grouped with others"),
         "held_breaker" => held("the target keeps failing"),
         "held_backoff" => held("the target asked to wait"),
+        "held_pacing" => held("no faster than its pace"),
         "held_operator" => line(
             Sign::Person,
             html! {
@@ -227,6 +237,10 @@ pub fn reason(reason: &Reason) -> Line {
                 "Sending to " (place(reason)) " failed" (because)
                 @if let Some(moment) = &reason.until { " Tried again " (parts::moment_ahead(moment)) "." }
             },
+        ),
+        "edited" => line(
+            Sign::Yes,
+            html! { "The earlier message in " (place(reason)) " was edited to say it" (because) },
         ),
         "fallback_used" => line(
             Sign::Fault,

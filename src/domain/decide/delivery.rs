@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::super::command::{Attempted, Claim, Context, Refusal, Report, Told};
-use super::super::event::{ANSWER_BYTES_MAX, Action, Answer, DeliveryKey, Event, Outcome};
+use super::super::command::{Attempted, Claim, Context, Refusal, Report, Saying, Told};
+use super::super::event::{
+    ANSWER_BYTES_MAX, Action, Answer, DeliveryKey, Event, Outcome, Remember,
+};
 use super::super::notice::cut;
 use super::super::reason::What;
 use super::super::spec::UnknownPolicy;
 use super::super::state::State;
 use super::Decided;
+use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{
-    Delivery, Status, TARGET_IN_FLIGHT_MAX, WAIT_MAX_MICROS, waits_until,
+    Delivery, PROBE_DOUBLINGS_MAX, Status, WAIT_MAX_MICROS, waits_until,
 };
 use crate::targets::{Scope, Verdict};
 
@@ -119,7 +122,17 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
             "its target or receiver asked to wait",
         ));
     }
-    if outbox.under_way(delivery.target) >= TARGET_IN_FLIGHT_MAX {
+    let limits = Limits::of(target, delivery.receiver);
+    if outbox
+        .pacing
+        .waits_until(delivery.receiver, &limits, context.now)
+        .is_some()
+    {
+        return Err(Refusal::NotClaimable(
+            "it waits for the pace of its receiver or target",
+        ));
+    }
+    if outbox.under_way(delivery.target) >= outbox.in_flight_max(delivery.target) {
         return Err(Refusal::NotClaimable("its target has enough under way"));
     }
     if state.health.is_gone(delivery.receiver) {
@@ -141,6 +154,12 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
                 "another delivery about its subject is under way",
             ));
         }
+    }
+    if let Some(events) = super::catch_up::caught_up(state, key, delivery, context.now) {
+        return Ok(Decided {
+            events,
+            told: Told::Done,
+        });
     }
     if let Some(held) = super::held::kept_quiet(state, key, delivery, context.now) {
         return Ok(Decided::done(held));
@@ -223,19 +242,31 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
         part: delivery.part,
         answer: report.answer,
         context,
+        saying: report.saying,
     };
     Ok(match report.result {
         Attempted::Unsendable(reason) => attempt.parked(What::Unsendable, reason),
         Attempted::Unknown(reason) => match delivery.unknown {
-            UnknownPolicy::Retry => attempt.retry(None, Scope::Message, reason),
-            UnknownPolicy::Park => Decided::done(Event::OutcomeUnknown {
-                delivery: key,
-                notice: delivery.notice,
-                policy: UnknownPolicy::Park,
-            }),
+            // Who does not answer this message answers no other.
+            UnknownPolicy::Retry => attempt.retry(None, Scope::Target, reason),
+            UnknownPolicy::Park => {
+                let unknown = Event::OutcomeUnknown {
+                    delivery: key,
+                    notice: delivery.notice,
+                    policy: UnknownPolicy::Park,
+                };
+                let mut decided = attempt.retry(None, Scope::Target, reason);
+                // However old it is, it is not known.
+                decided
+                    .events
+                    .retain(|event| matches!(event, Event::AttemptFailed { .. }));
+                decided.events.push(unknown);
+                decided
+            }
         },
+        Attempted::EditRefused(reason) => attempt.sent_anew(reason),
         Attempted::Judged(verdict) => match verdict {
-            Verdict::Sent { ids } => attempt.sent(ids, report.parts),
+            Verdict::Sent { ids, pause } => attempt.sent(ids, pause, report.parts),
             Verdict::Retry {
                 after,
                 scope,
@@ -265,12 +296,27 @@ struct Attempt<'a> {
     part: u16,
     answer: Answer,
     context: &'a Context,
+    saying: Saying,
 }
 
 impl Attempt<'_> {
-    fn sent(self, mut ids: Vec<String>, parts: u16) -> Decided {
+    fn sent(self, mut ids: Vec<String>, pause: Option<Duration>, parts: u16) -> Decided {
+        let pause_until = pause.map(|pause| {
+            let pause = pause.min(RETRY_AFTER_MAX).as_micros();
+            let micros = i64::try_from(pause).unwrap_or(i64::MAX);
+            self.context.now.saturating_add(micros)
+        });
         ids.retain(|id| id.len() <= ID_BYTES_MAX);
         ids.truncate(IDS_MAX);
+        let Saying { remember, edited } = self.saying;
+        let why = if edited.is_some() {
+            What::Edited
+        } else {
+            What::Sent
+        };
+        if ids.is_empty() {
+            ids.extend(edited);
+        }
         let (delivery, notice, part) = (self.key, self.delivery.notice, self.part);
         Decided::done(if part.saturating_add(1) < parts {
             Event::PartSent {
@@ -279,6 +325,7 @@ impl Attempt<'_> {
                 part,
                 ids,
                 answer: self.answer,
+                pause_until,
             }
         } else {
             Event::DeliverySettled {
@@ -286,17 +333,52 @@ impl Attempt<'_> {
                 notice,
                 part,
                 outcome: Outcome::Sent,
-                why: What::Sent,
+                why,
                 detail: String::new(),
                 ids,
                 answer: self.answer,
+                pause_until,
+                remember,
             }
         })
     }
 
+    fn sent_anew(self, reason: String) -> Decided {
+        Decided::done(Event::EditRefused {
+            delivery: self.key,
+            notice: self.delivery.notice,
+            part: self.part,
+            reason: shortened(reason),
+            answer: self.answer,
+        })
+    }
+
     fn retry(self, told: Option<Duration>, scope: Scope, reason: String) -> Decided {
-        let tries = self.delivery.failures.saturating_add(1);
-        if tries >= TRIES_MAX {
+        let outbox = &self.state.outbox;
+        let target = self.delivery.target;
+        let open = outbox.breaker_is_open(target);
+        let rounds = outbox.rounds(target).min(PROBE_DOUBLINGS_MAX);
+        let scope = match scope {
+            Scope::Message => Scope::Message,
+            Scope::Receiver | Scope::Target if told.is_none() && self.others_get_through() => {
+                Scope::Message
+            }
+            // Nothing gets through anywhere: the next receiver waits as well.
+            Scope::Receiver if told.is_none() && open => Scope::Target,
+            Scope::Receiver => Scope::Receiver,
+            Scope::Target => Scope::Target,
+        };
+        // Probes come after waits that grow, also where a service always says the same.
+        let told = match scope {
+            Scope::Message => told,
+            Scope::Receiver | Scope::Target if open => {
+                told.map(|told| told.max(RETRY_BASE.saturating_mul(1 << rounds)))
+            }
+            Scope::Receiver | Scope::Target => told,
+        };
+        let own = scope == Scope::Message && !open;
+        let tries = self.delivery.tries.saturating_add(u16::from(own));
+        if own && tries >= TRIES_MAX {
             return self.parked(
                 What::TriesUsedUp,
                 format!("{tries} tries failed; the last said: {reason}"),
@@ -308,7 +390,11 @@ impl Attempt<'_> {
             .map_or([0; 32], |founding| founding.salt);
         let retry_at = retry_at(
             self.context.now,
-            self.delivery.failures,
+            match scope {
+                Scope::Message => self.delivery.failures,
+                // Whoever is the next probe, the waits before it grow.
+                Scope::Receiver | Scope::Target => rounds,
+            },
             told,
             &salt,
             self.key,
@@ -320,11 +406,6 @@ impl Attempt<'_> {
                 format!("it would be over 24 h old at the next try; the last said: {reason}"),
             );
         }
-        let scope = if told.is_none() && self.others_get_through() {
-            Scope::Message
-        } else {
-            scope
-        };
         Decided::done(Event::AttemptFailed {
             delivery: self.key,
             notice: self.delivery.notice,
@@ -412,6 +493,8 @@ impl Attempt<'_> {
             detail: shortened(detail),
             ids: Vec::new(),
             answer: self.answer,
+            pause_until: None,
+            remember: Remember::No,
         })
     }
 }
@@ -427,7 +510,7 @@ fn message_bytes(parts: &[crate::targets::Part]) -> usize {
 /// Bytes that the length of a stored text takes at most.
 const LENGTH_BYTES_MAX: usize = 4;
 
-fn shortened(mut text: String) -> String {
+pub(super) fn shortened(mut text: String) -> String {
     cut(&mut text, DETAIL_BYTES_MAX);
     text
 }
@@ -464,6 +547,8 @@ pub(super) fn settle(
         detail,
         ids: Vec::new(),
         answer: Answer::default(),
+        pause_until: None,
+        remember: Remember::No,
     }
 }
 

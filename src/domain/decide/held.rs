@@ -9,11 +9,12 @@ use super::super::event::{Accepted, DeliveryKey, Event, Outcome};
 use super::super::family::notice_of;
 use super::super::hold::{Hold, Stage, UNTIL_RELEASED};
 use super::super::reason::What;
-use super::super::routing::CompiledTracker;
+use super::super::routing::{CompiledTracker, Refused, snoozed_by};
 use super::super::state::State;
 use super::Decided;
 use super::delivery::settle;
 use crate::projections::outbox::{Delivery, Status};
+use crate::projections::snoozes::Snooze;
 
 /// Held deliveries looked at by one command; the rest follow with the next.
 pub const HELD_PER_COMMAND_MAX: usize = 256;
@@ -25,6 +26,28 @@ pub const MOVE_MAX_MICROS: i64 = 366 * 86_400 * 1_000_000;
 struct Moving {
     slots: BTreeMap<u64, DeliveryKey>,
     gone: BTreeSet<DeliveryKey>,
+    /// Messages that became due, by receiver.
+    due: BTreeMap<u32, usize>,
+}
+
+impl Moving {
+    /// What a storm says about a delivery that would be due now.
+    fn unless_storm(
+        &self,
+        state: &State,
+        route: &Route<'_>,
+        delivery: &Delivery,
+        next: Next,
+        now: i64,
+    ) -> Next {
+        match next {
+            Next::Now { .. } if !delivery.pierced => {
+                let more = self.due.get(&delivery.receiver).copied().unwrap_or(0);
+                route.storming(&state.storms, more, now).unwrap_or(next)
+            }
+            next => next,
+        }
+    }
 }
 
 /// The time of these has come, as the one who asks believes.
@@ -62,12 +85,6 @@ pub fn replan(state: &State, after: Option<DeliveryKey>, context: &Context) -> D
         let Some((delivery, hold)) = held(state, key) else {
             continue;
         };
-        let stage = match hold.why {
-            What::HeldDigest => Stage::Digest,
-            What::HeldQuietHours => Stage::QuietHours,
-            // Others wait for a span, or for a person.
-            _other => continue,
-        };
         // What is due is about to be released anyway.
         if hold.until <= context.now {
             continue;
@@ -75,7 +92,17 @@ pub fn replan(state: &State, after: Option<DeliveryKey>, context: &Context) -> D
         let Some(route) = Route::of(state, delivery) else {
             continue;
         };
+        let stage = match hold.why {
+            What::HeldDigest => Stage::Digest,
+            What::HeldQuietHours => Stage::QuietHours,
+            // What it waits with is not configured any more.
+            What::HeldGrouping if !route.groups() => Stage::Digest,
+            What::StormSummarised if route.storm().is_none() => Stage::Past,
+            // Others wait for a span, or for a person.
+            _other => continue,
+        };
         let next = route.next(stage, &about(state, key, delivery), context.now);
+        let next = moving.unless_storm(state, &route, delivery, next, context.now);
         let unchanged = match &next {
             Next::Hold { hold: new, .. } => {
                 let timeless = new.why == What::HeldDigest && route.digest_waits_to_be_full();
@@ -248,6 +275,10 @@ fn release(
 ) {
     let key = members.of;
     let mut unwanted = Vec::new();
+    let muted = snoozed(state, delivery, context.now).map(snoozed_by);
+    if let Some(detail) = muted {
+        return events.push(dropped(key, delivery, What::Snoozed, detail));
+    }
     match state.configuration.trackers.get(&delivery.tracker) {
         // A one-off message has none.
         None if delivery.tracker == 0 => {}
@@ -273,9 +304,18 @@ fn release(
             let mut first = None;
             for (position, accepted) in members.notices {
                 let notice = notice_of(*position, context.now, &[0; 16], accepted);
-                if let Err(refused) = compiled.judge(spec, &notice)
-                    && refused.what != What::FilterFailed
-                {
+                let provider = accepted.provider;
+                let snooze = state
+                    .snoozes
+                    .notice(provider, &accepted.notice, context.now);
+                let refused = match compiled.judge(spec, &notice) {
+                    Err(refused) if refused.what != What::FilterFailed => Some(refused),
+                    Ok(()) | Err(_) => snooze.map(|snooze| Refused {
+                        what: What::Snoozed,
+                        detail: snoozed_by(snooze),
+                    }),
+                };
+                if let Some(refused) = refused {
                     unwanted.push(*position);
                     first.get_or_insert(refused);
                 }
@@ -292,11 +332,14 @@ fn release(
         }
     }
     let next = match Route::of(state, delivery) {
-        Some(route) => route.next(
-            Stage::after(hold.why),
-            &about(state, key, delivery),
-            context.now,
-        ),
+        Some(route) => {
+            let stage = Stage::after(hold.why);
+            let next = route.next(stage, &about(state, key, delivery), context.now);
+            match stage {
+                Stage::Past => next,
+                _earlier => moving.unless_storm(state, &route, delivery, next, context.now),
+            }
+        }
         // Its link or target is gone: the claim says what that means.
         None => Next::Now {
             silent: delivery.silent,
@@ -319,7 +362,10 @@ fn go_on(
     moving.gone.insert(key);
     let (hold, silent, why, detail) = match next {
         Next::Drop { why, detail } => return events.push(dropped(key, delivery, why, detail)),
-        Next::Now { silent, detail } => (None, silent || delivery.silent, What::Released, detail),
+        Next::Now { silent, detail } => {
+            *moving.due.entry(delivery.receiver).or_default() += 1;
+            (None, silent || delivery.silent, What::Released, detail)
+        }
         Next::Hold { hold, detail } => {
             let known = moving
                 .slots
@@ -334,7 +380,7 @@ fn go_on(
                     delivery: key,
                     notice: delivery.notice,
                     host,
-                    until: hold.until,
+                    until: until(state, host, hold),
                 });
             }
             moving.slots.insert(hold.slot, key);
@@ -354,6 +400,22 @@ fn go_on(
     });
 }
 
+/// What mutes a held delivery as a whole.
+fn snoozed<'s>(state: &'s State, delivery: &Delivery, now: i64) -> Option<&'s Snooze> {
+    let tracker = state.snoozes.tracker(delivery.tracker, now);
+    // What pierces reaches a target that a person has muted.
+    let target = state.snoozes.target(delivery.target, now);
+    tracker.or_else(|| target.filter(|_| !delivery.pierced))
+}
+
+/// Until when a host is held on when something comes to it: a wait that has begun is not begun anew.
+fn until(state: &State, host: DeliveryKey, hold: Hold) -> i64 {
+    match (hold.why, held(state, host)) {
+        (What::HeldGrouping | What::StormSummarised, Some((_, known))) => known.until,
+        _civil => hold.until,
+    }
+}
+
 fn about(state: &State, key: DeliveryKey, delivery: &Delivery) -> About {
     let facts = state.outbox.notices.get(&key.position);
     let facts = facts.map(|notice| notice.row.facts).unwrap_or_default();
@@ -363,7 +425,11 @@ fn about(state: &State, key: DeliveryKey, delivery: &Delivery) -> About {
         collection_hash: facts.collection_hash,
         items: gathered.is_some_and(|gathered| gathered.is_about_items()),
         wall_clock: false,
-        group: 0,
+        group: delivery.group,
+        told_at: state
+            .groups
+            .get(delivery.group)
+            .and_then(|group| group.sent_at),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Deciding what comes in: accept, refuse as a redelivery, keep as unreadable, send again.
 
 use super::super::command::{Accept, Context, Notify, Refusal, Told};
-use super::super::event::{Accepted, Answer, DeliveryKey, Event, Outcome, RequestKeys};
+use super::super::event::{Accepted, Answer, DeliveryKey, Event, Outcome, Remember, RequestKeys};
 use super::super::gathering::Gathering;
 use super::super::notice::{Notice, NoticeDraft, cut};
 use super::super::reason::{Routed, What};
-use super::super::routing::{Arriving, Router};
+use super::super::routing::{Arriving, Router, not_to};
 use super::super::state::{State, row_facts, subject_hash};
 use super::{Decided, day, seed};
 use crate::projections::configuration::Target;
@@ -62,6 +62,7 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
             notice: position,
             subject: subject(accept.provider, &notice.draft),
             at_once: false,
+            not_to: None,
             gathering: &mut gathering,
         };
         let mut plan = router.route(accept.provider, &notice, about);
@@ -74,6 +75,7 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
                 tracker: 0,
                 tracker_name: String::new(),
                 target_name: String::new(),
+                until: None,
                 detail: format!(
                     "passed through {} bridges already; {HOPS_MAX} is the limit",
                     accept.hops
@@ -194,6 +196,7 @@ pub fn notify(state: &State, notify: Notify, context: &Context) -> Result<Decide
         notice: context.first_position,
         subject: subject(0, &notice),
         at_once: notify.at_once,
+        not_to: None,
         gathering: &mut gathering,
     };
     let plan = router(state, context).address(targets.into_iter(), &notice, only, about);
@@ -263,6 +266,11 @@ pub fn resend(
         notice: position,
         subject: subject(accepted.provider, &accepted.notice),
         at_once: true,
+        not_to: not_to(
+            &state.configuration,
+            accepted.provider,
+            &accepted.notice.subject.key,
+        ),
         gathering: &mut gathering,
     };
     let router = router(state, context);
@@ -294,17 +302,12 @@ pub fn resend(
     })
 }
 
-fn router<'a>(state: &'a State, context: &Context) -> Router<'a> {
-    Router {
-        configuration: &state.configuration,
-        health: &state.health,
-        subjects: &state.subjects,
-        now: context.now,
-    }
+pub(super) fn router<'a>(state: &'a State, context: &Context) -> Router<'a> {
+    Router::of(state, context.now)
 }
 
 /// By what a notice's subject is known; 0 when it has none.
-fn subject(provider: u32, notice: &NoticeDraft) -> u64 {
+pub(super) fn subject(provider: u32, notice: &NoticeDraft) -> u64 {
     match notice.subject.key.as_str() {
         "" => 0,
         key => subject_hash(provider, key, 0),
@@ -312,7 +315,7 @@ fn subject(provider: u32, notice: &NoticeDraft) -> u64 {
 }
 
 /// The end of a held delivery of which nothing is left to tell.
-fn taken_back((delivery, notice): (DeliveryKey, u64)) -> Event {
+pub(super) fn taken_back((delivery, notice): (DeliveryKey, u64)) -> Event {
     Event::DeliverySettled {
         delivery,
         notice,
@@ -322,6 +325,8 @@ fn taken_back((delivery, notice): (DeliveryKey, u64)) -> Event {
         detail: "what it would have said is not so any more".into(),
         ids: Vec::new(),
         answer: Answer::default(),
+        pause_until: None,
+        remember: Remember::No,
     }
 }
 

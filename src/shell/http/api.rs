@@ -10,6 +10,7 @@ mod entities;
 mod messages;
 mod notices;
 mod numbers;
+mod snoozes;
 mod trying;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/notices", get(notices::list))
         .route("/notices/{id}", get(notices::one))
         .route("/notices/{id}/resend", post(notices::resend))
+        .route("/notices/{id}/ack", post(snoozes::acknowledge))
         .route("/notices/{id}/why-not", get(notices::why_not))
         .route("/notices/{id}/body", get(notices::body))
         .route("/deliveries", get(deliveries::list))
@@ -58,6 +60,8 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/deliveries/{id}/move", post(deliveries::put_off))
         .route("/held", get(deliveries::held))
         .route("/parked", get(deliveries::parked))
+        .route("/snoozes", get(snoozes::list).post(snoozes::create))
+        .route("/snoozes/{id}", delete(snoozes::end))
         .route("/counts", get(numbers::counts))
         .route("/stream", get(super::stream::stream))
         .route("/log", get(numbers::log))

@@ -31,6 +31,7 @@ mod log;
 mod notices;
 mod overview;
 mod parked;
+mod snoozes;
 mod told;
 
 /// Rows of a list on one page.
@@ -50,6 +51,9 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
             "/notices/{id}/resend",
             get(notices::ask_resend).post(notices::resend),
         )
+        .route("/notices/{id}/ack", post(snoozes::acknowledge))
+        .route("/snoozes", get(snoozes::list).post(snoozes::mute))
+        .route("/snoozes/{id}/end", post(snoozes::end))
         .route("/inbox", get(notices::inbox))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}/retry", post(deliveries::retry))

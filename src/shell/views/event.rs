@@ -193,12 +193,14 @@ fn data(recorded: &Recorded<Event>) -> Value {
             part,
             ids,
             answer,
+            pause_until,
         } => json!({
             "delivery": key(*delivery),
             "notice": notice,
             "part": part,
             "message_ids": ids,
             "answer": answered(answer),
+            "pause_until": pause_until.map(moment),
         }),
         Event::AttemptFailed {
             delivery,
@@ -242,6 +244,8 @@ fn data(recorded: &Recorded<Event>) -> Value {
             detail,
             ids,
             answer,
+            pause_until,
+            remember,
         } => json!({
             "delivery": key(*delivery),
             "notice": notice,
@@ -250,6 +254,21 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "why": why.as_str(),
             "detail": detail,
             "message_ids": ids,
+            "answer": answered(answer),
+            "pause_until": pause_until.map(moment),
+            "remember": remember,
+        }),
+        Event::EditRefused {
+            delivery,
+            notice,
+            part,
+            reason,
+            answer,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "part": part,
+            "reason": reason,
             "answer": answered(answer),
         }),
         Event::OutcomeUnknown {
@@ -303,6 +322,32 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "merged_into": key(*host),
             "held_until": held_until(*until),
         }),
+        Event::FallbackAwaited {
+            notice,
+            planning,
+            waits,
+        } => json!({
+            "notice": notice,
+            "planning": planning,
+            "waits": waits
+                .iter()
+                .map(|(ordinal, seconds)| json!({"ordinal": ordinal, "seconds": seconds}))
+                .collect::<Vec<_>>(),
+        }),
+        Event::HandedOn {
+            delivery,
+            notice,
+            planning,
+            detail,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "planning": planning,
+            "detail": detail,
+        }),
+        Event::FellSilent { kind, id, since } => {
+            json!({"entity": kind.as_str(), "id": id, "since": moment(*since)})
+        }
         Event::ReceiverGone {
             target,
             receiver,
@@ -324,6 +369,29 @@ fn data(recorded: &Recorded<Event>) -> Value {
         } => {
             json!({"target_id": target, "receiver_id": receiver, "by": by})
         }
+        Event::Acknowledged {
+            notice,
+            provider,
+            subject: _,
+            by,
+        } => json!({"notice": notice, "provider_id": provider, "by": by}),
+        Event::Snoozed(snooze) => json!({
+            "id": snooze.id,
+            "scope": snooze.scope.as_str(),
+            "name": snooze.name,
+            "entity_id": snooze.entity,
+            "since": moment(snooze.since),
+            "until": moment(snooze.until),
+            "by": snooze.by,
+        }),
+        Event::SnoozeEnded { id, by } => json!({"id": id, "by": by}),
+        Event::RepeatPutOff {
+            slot: _,
+            notice,
+            again,
+            why,
+            detail,
+        } => json!({"notice": notice, "again": again, "why": why.as_str(), "detail": detail}),
         Event::SendingPaused { by } | Event::SendingResumed { by } => json!({"by": by}),
         Event::ClockStepped { by_micros } => json!({"by_micros": by_micros}),
     }

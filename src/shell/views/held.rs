@@ -237,6 +237,7 @@ mod tests {
                 index: 0,
                 way,
                 detail: String::new(),
+                group: 0,
             }];
             let notice = NewNotice {
                 position,

@@ -16,10 +16,15 @@ use crate::domain::notice::Notice;
 use crate::domain::reason::{Routed, What};
 use crate::domain::spec::{ReceiverSpec, TargetSpec};
 use crate::domain::state::State;
-use crate::projections::outbox::{NoticeStatus, Status};
+use crate::projections::outbox::pace::{Limits, Projected};
+use crate::projections::outbox::{Delivery, NoticeStatus, Status, waits_until};
 use crate::shell::dispatcher;
 use crate::targets;
 use crate::templates::{Scene, Words, notice_json};
+
+/// Deliveries counted before one in its lane, to say about when it is sent; of more, the moment is
+/// the earliest there can be.
+const AHEAD_MAX: usize = 10_000;
 
 /// What the state adds to a family: names as they are now, what is planned next, and what the words
 /// of an inbox are made of. Empty for a family shown without a state.
@@ -27,6 +32,7 @@ use crate::templates::{Scene, Words, notice_json};
 pub struct Around {
     deliveries: BTreeMap<DeliveryKey, Beside>,
     zone: Option<TimeZone>,
+    now: Option<i64>,
     /// The notice's own templates and targets, shared by its deliveries.
     tellings: Vec<Telling>,
 }
@@ -35,7 +41,11 @@ struct Beside {
     receiver: Option<String>,
     target_kind: Option<String>,
     due_at: Option<i64>,
+    /// What its target says while its breaker is open.
+    breaker: Option<String>,
     telling: Option<usize>,
+    /// What keeps its turn from coming at once, when that is the pace alone.
+    pacing: Option<Projected>,
     held: Option<telling::Held>,
     told: Told,
 }
@@ -67,7 +77,10 @@ impl Around {
         family: &Family,
         named: &mut usize,
     ) -> Result<Self, ViewError> {
-        let mut around = Around::default();
+        let mut around = Around {
+            now: look.now(),
+            ..Around::default()
+        };
         for views in family.deliveries.chunks(COPIED_ROWS_MAX) {
             look.look(|state| {
                 around.zone = Some(state.configuration.zone().clone());
@@ -141,7 +154,15 @@ impl Around {
                 .map(str::to_owned),
             target_kind: target.map(|target| target.entity.spec.kind.clone()),
             due_at: open.map(|open| open.due_at.max(open.not_before)),
+            breaker: open
+                .filter(|open| open.status.waits() && state.outbox.breaker_is_open(open.target))
+                .map(|open| {
+                    let health = state.health.targets.get(&open.target);
+                    let last = health.and_then(|health| health.last_error.clone());
+                    last.unwrap_or_default()
+                }),
             telling,
+            pacing: open.and_then(|open| pacing(state, view.key, open, self.now?)),
             held: open.map(telling::Held::of),
             told: Told::default(),
         };
@@ -178,6 +199,25 @@ impl Around {
             .ok()?;
         Some(joined(&parts))
     }
+}
+
+/// How long a delivery waits for its pace, where nothing else keeps it.
+fn pacing(state: &State, key: DeliveryKey, open: &Delivery, now: i64) -> Option<Projected> {
+    let outbox = &state.outbox;
+    let target = state.configuration.targets.get(&open.target)?;
+    let waits = open.status.waits() && !outbox.paused && target.sends_to(open.receiver);
+    let until = open
+        .not_before
+        .max(outbox.paused_until(open.target, open.receiver));
+    if !waits || waits_until(until, now) {
+        return None;
+    }
+    let limits = Limits::of(target, open.receiver);
+    if limits.are_none() {
+        return None;
+    }
+    let ahead = outbox.ahead_of(key, open, AHEAD_MAX);
+    outbox.pacing.projected(open.receiver, &limits, now, ahead)
 }
 
 fn joined(parts: &[targets::Part]) -> String {
@@ -218,11 +258,30 @@ pub fn notice(family: &Family, around: &Around) -> Value {
 
 /// What was decided about a notice, in order.
 pub fn reasons(family: &Family, around: &Around) -> Value {
-    family
+    let decided = family
         .reasons
         .iter()
-        .map(|reason| one_reason(reason, family, around))
-        .collect()
+        .map(|reason| one_reason(reason, family, around));
+    let paced = family.deliveries.iter().filter_map(|view| {
+        let projected = around.deliveries.get(&view.key)?.pacing.as_ref()?;
+        let mut shape = json!({"at": moment(around.now?)});
+        add_text(&mut shape, "tracker", &view.link.tracker_name);
+        add_text(&mut shape, "link", &view.link.link_name);
+        add_text(&mut shape, "target", &view.link.target_name);
+        add(&mut shape, "delivery", Some(view.id.as_str()));
+        add(&mut shape, "receiver", around.receiver(view.key));
+        held_pacing(&mut shape, projected);
+        Some(shape)
+    });
+    decided.chain(paced).collect()
+}
+
+/// Says that something waits for its pace. Found when it is read, never written down.
+fn held_pacing(shape: &mut Value, projected: &Projected) {
+    shape["what"] = "held_pacing".into();
+    shape["until"] = moment(projected.at).into();
+    let rate = &projected.rate;
+    shape["detail"] = format!("waits for the pace of {rate}, about until then").into();
 }
 
 fn one_reason(reason: &Reason, family: &Family, around: &Around) -> Value {
@@ -249,6 +308,7 @@ pub fn reason(at: i64, routed: &Routed) -> Value {
     let mut shape = json!({"at": moment(at), "what": routed.what.as_str()});
     add_text(&mut shape, "tracker", &routed.tracker_name);
     add_text(&mut shape, "target", &routed.target_name);
+    add(&mut shape, "until", routed.until.map(moment));
     add_text(&mut shape, "detail", &routed.detail);
     shape
 }
@@ -304,6 +364,15 @@ pub fn delivery(family: &Family, view: &DeliveryView, around: &Around) -> Value 
     add(&mut shape, "settled_at", view.settled_at.map(moment));
     if let Some((what, detail)) = &view.reason {
         shape["reason"] = short_reason(*what, detail);
+    }
+    if let Some(said) = beside.and_then(|beside| beside.breaker.as_deref()) {
+        let own = view.reason.as_ref().map(|(_, detail)| detail.as_str());
+        shape["reason"] = short_reason(What::HeldBreaker, own.unwrap_or(said));
+    } else if let Some(projected) = beside.and_then(|beside| beside.pacing.as_ref()) {
+        shape["due_at"] = moment(projected.at).into();
+        let mut reason = json!({});
+        held_pacing(&mut reason, projected);
+        shape["reason"] = reason;
     }
     shape
 }

@@ -7,7 +7,7 @@ use crate::domain::event::Plan;
 use crate::domain::family::Family;
 use crate::domain::gathering::Gathering;
 use crate::domain::reason::{Routed, What};
-use crate::domain::routing::{Arriving, Router};
+use crate::domain::routing::{Arriving, Router, not_to};
 use crate::domain::spec::EntityKind;
 use crate::domain::state::State;
 
@@ -65,14 +65,14 @@ pub fn why_not(
         return Err(ViewError::not_found(asked.word(), asked.name()));
     }
     let (plan, links) = look.look(|state| {
-        let router = Router {
-            configuration: &state.configuration,
-            health: &state.health,
-            subjects: &state.subjects,
-            now,
-        };
+        let router = Router::of(state, now);
         let mut gathering = Gathering::of(&state.outbox, 1);
         let about = Arriving {
+            not_to: not_to(
+                &state.configuration,
+                family.provider,
+                &family.notice.draft.subject.key,
+            ),
             gathering: &mut gathering,
             planning: state.position + 1,
             notice: family.notice.position,
@@ -115,6 +115,7 @@ pub fn why_not(
             let mut shape = json!({"at": moment(reason.at), "what": reason.what.as_str()});
             super::add_text(&mut shape, "tracker", &reason.tracker);
             super::add_text(&mut shape, "target", &reason.target);
+            super::add(&mut shape, "until", reason.until.map(moment));
             super::add_text(&mut shape, "detail", &reason.detail);
             shape
         }).collect::<Value>(),

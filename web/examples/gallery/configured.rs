@@ -178,6 +178,7 @@ fn target_view() -> targets::TargetView {
         trackers: vec!["everything".into()],
         promise: "At least once: Telegram knows no idempotency key, so a message whose answer was lost is sent again and may stand there twice.".into(),
         waiting: 1_217,
+        snoozes: Vec::new(),
         can_test: true,
         test_receiver: "night".into(),
     }

@@ -376,6 +376,7 @@ fn dashboard_view() -> dashboard::DashboardView {
             unknown: 0,
             next: None,
         },
+        snoozed: 2,
         latest: rows(),
         days: days(),
         providers: vec![

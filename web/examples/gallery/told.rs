@@ -1,7 +1,7 @@
 //! One notice, and the inbox.
 
 use notify_web::message::{Message, PlaceKind};
-use notify_web::pages::{inbox, notice};
+use notify_web::pages::{inbox, notice, snoozes};
 use notify_web::why::{Attempt, Reason};
 use notify_web::{NoticeStatus, Severity, Status};
 
@@ -112,6 +112,18 @@ fn notice_view() -> notice::NoticeView {
             delivery(4, "inbox", "inbox", "default", Status::Sent, vec![message(PlaceKind::Inbox, "Release v2.4.0 of array-tools", "Faster rebuilds; fixes #81 and #84.")], Vec::new()),
         ],
         cut_off: false,
+        standing: notice::Standing {
+            open_since: Some(at(-240)),
+            repeats_at: Some(at(3_600)),
+            mutable: vec![snoozes::Mutable {
+                scope: "collection".into(),
+                name: "acme/array-tools".into(),
+                provider: "forge".into(),
+                words: "its collection".into(),
+                back: "/notices/01K3ZP7Q0W8M4T2V6X9Y000019".into(),
+            }],
+            ..notice::Standing::default()
+        },
         raw: notice::Raw::Kept(notice::RawRequest {
             headers: vec![
                 ("content-type".into(), "application/json".into()),

@@ -1,7 +1,7 @@
 //! Deliveries, parked ones, and the question before something is lost.
 
 use notify_web::Status;
-use notify_web::pages::{ask, deliveries, held, notices, parked};
+use notify_web::pages::{ask, deliveries, held, notices, parked, snoozes};
 
 use super::overview::rows;
 use super::{HOSTILE, Pages, UNBROKEN, at, frame, viewer};
@@ -40,6 +40,11 @@ pub fn pages() -> Pages {
             "ask-move",
             ask::page_with(&frame(), &moving(), held::until_when(&moments())),
         ),
+        ("snoozes", snoozes::page_of(&frame(), &snoozes_view())),
+        (
+            "snoozes-empty",
+            snoozes::page_of(&viewer(), &snoozes::SnoozesView::default()),
+        ),
         ("ask", ask::page_of(&frame(), &question())),
         (
             "ask-nothing",
@@ -65,6 +70,32 @@ pub fn pages() -> Pages {
             ),
         ),
     ]
+}
+
+fn snoozes_view() -> snoozes::SnoozesView {
+    let row = |id: &str, scope: &str, name: &str| snoozes::SnoozeRow {
+        id: id.into(),
+        scope: scope.into(),
+        name: name.into(),
+        provider: String::new(),
+        since: at(-600),
+        until: at(3_600),
+        by: "user gordon".into(),
+    };
+    snoozes::SnoozesView {
+        rows: vec![
+            row("3", "target", "ops"),
+            snoozes::SnoozeRow {
+                provider: "forge".into(),
+                ..row("2", "collection", HOSTILE)
+            },
+            row("1", "subject", UNBROKEN),
+        ],
+        next: None,
+        trackers: vec!["everything".into()],
+        targets: vec!["ops".into()],
+        providers: vec!["forge".into()],
+    }
 }
 
 fn delivery_rows() -> Vec<deliveries::DeliveryRow> {

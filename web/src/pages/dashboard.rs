@@ -19,6 +19,8 @@ pub struct DashboardView {
     pub fine_targets: u64,
     pub last_sent: Option<Moment>,
     pub waiting: Waiting,
+    /// Snoozes that are on.
+    pub snoozed: u64,
     /// Newest first.
     pub latest: Vec<NoticeRow>,
     /// Days, oldest first, all providers together.
@@ -149,6 +151,9 @@ pub fn standing(frame: &Frame, view: &DashboardView) -> Markup {
         section.standing aria-labelledby="waiting" {
             h2.sr #waiting { "Is anything waiting" }
             (waiting(frame, &view.waiting))
+            @if view.snoozed > 0 {
+                p { a href=(frame.href("/snoozes")) { (counted(view.snoozed, "snooze is on", "snoozes are on")) } }
+            }
         }
     }
 }

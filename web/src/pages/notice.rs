@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::snoozes::{self, Mutable, SnoozeRow};
 use crate::address::{is_web, segment};
 use crate::frame::Frame;
 use crate::icon::{Icon, icon};
@@ -44,7 +45,23 @@ pub struct NoticeView {
     pub deliveries: Vec<DeliveryView>,
     /// Whether events were left out because there are too many.
     pub cut_off: bool,
+    /// How what it is about stands now.
+    pub standing: Standing,
     pub raw: Raw,
+}
+
+/// How what a notice is about stands now, and what a person can say about that.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// Since when it has been open; `None` when it is not.
+    pub open_since: Option<Moment>,
+    pub acknowledged: bool,
+    /// When it is told again unless it closes or somebody acknowledges it.
+    pub repeats_at: Option<Moment>,
+    /// What of it is muted.
+    pub snoozes: Vec<SnoozeRow>,
+    /// What of it can be muted from here.
+    pub mutable: Vec<Mutable>,
 }
 
 /// What came of one receiver.
@@ -145,6 +162,7 @@ pub fn page_of(frame: &Frame, view: &NoticeView) -> Markup {
                 aside.split-side aria-labelledby="facts" {
                     h2 #facts { "Facts" }
                     (facts(view))
+                    (standing(frame, view, &path))
                 }
             }
             (raw(&view.raw))
@@ -306,6 +324,34 @@ pub(crate) fn actions(frame: &Frame, delivery: &DeliveryView) -> Markup {
                 @if held { (parts::asking(frame, &path("move"), "small", "Move")) }
                 @if confirm { (parts::asking(frame, &path("confirm"), "small", "It arrived")) }
                 (parts::asking(frame, &path("drop"), "small danger", "Drop"))
+            }
+        }
+    }
+}
+
+/// Whether it is still open, and who wants to hear of it.
+fn standing(frame: &Frame, view: &NoticeView, path: &str) -> Markup {
+    let standing = &view.standing;
+    let says_something = standing.open_since.is_some()
+        || !standing.snoozes.is_empty()
+        || (frame.can_operate && !standing.mutable.is_empty());
+    html! {
+        @if says_something {
+            section aria-labelledby="standing" {
+                h2 #standing { "Now" }
+                @if let Some(since) = &standing.open_since {
+                    p {
+                        "Open since " (since.absolute) " (" (parts::moment(since)) ")"
+                        @if standing.acknowledged { "; somebody has acknowledged it, so it is not told again" }
+                        @else if let Some(at) = &standing.repeats_at { "; told again " (parts::moment_ahead(at)) " unless it closes" }
+                        "."
+                    }
+                    @if !standing.acknowledged && frame.can_operate {
+                        (parts::post_form(frame, &format!("{path}/ack"), "inline", html! { button.small { "Acknowledge" } }))
+                    }
+                }
+                (snoozes::notes(frame, &standing.snoozes, path))
+                @for what in &standing.mutable { (snoozes::buttons(frame, what)) }
             }
         }
     }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::providers::secrets;
+use super::snoozes::{self, Mutable, SnoozeRow};
 use crate::address::segment;
 use crate::frame::{Frame, Tone};
 use crate::icon::Icon;
@@ -130,6 +131,8 @@ pub struct TargetView {
     /// What "at least once" means here.
     pub promise: String,
     pub waiting: u64,
+    /// Whether and until when it is muted.
+    pub snoozes: Vec<SnoozeRow>,
     /// Whether a test message can be sent.
     pub can_test: bool,
     /// A receiver chosen before, kept when the form comes back.
@@ -149,6 +152,7 @@ pub fn one(frame: &Frame, view: &TargetView) -> Markup {
             div.split {
                 div.split-main {
                     (health(frame, view))
+                    (quiet(frame, view))
                     (receivers(view))
                     @if view.can_test && frame.can_operate { (test(frame, view)) }
                 }
@@ -189,6 +193,22 @@ fn health(frame: &Frame, view: &TargetView) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Whether it is muted, and the way to mute it.
+fn quiet(frame: &Frame, view: &TargetView) -> Markup {
+    let back = format!("/targets/{}", segment(&view.name));
+    let what = Mutable {
+        scope: "target".into(),
+        name: view.name.clone(),
+        provider: String::new(),
+        words: "this target".into(),
+        back: back.clone(),
+    };
+    html! {
+        (snoozes::notes(frame, &view.snoozes, &back))
+        @if view.snoozes.is_empty() { (snoozes::buttons(frame, &what)) }
     }
 }
 

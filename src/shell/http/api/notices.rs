@@ -79,7 +79,11 @@ pub async fn one(may: May<Reading>, Name(id): Name) -> Result<Response, Problem>
         let ledger = &may.app.ledger;
         let family = views::find_notice(ledger.reader(), &id)?;
         let around = Around::of(ledger.reader(), ledger, &family)?;
-        Ok(json(views::notice(&family, &around)))
+        let mut shape = views::notice(&family, &around);
+        if let Some(standing) = views::standing(ledger, &family, may.app.clock.now()) {
+            shape["standing"] = standing;
+        }
+        Ok(json(shape))
     })
     .await
 }

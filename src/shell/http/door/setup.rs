@@ -210,7 +210,7 @@ pub async fn create(
     let form: NewAdmin = form_of(request).await?;
     let csrf = session::csrf_of(&pass);
     if !front.door.setup.has_pass(&pass, app.clock.monotonic())
-        || !bool::from(form.csrf.as_bytes().ct_eq(csrf.as_bytes()))
+        || !session::is_same_csrf(&form.csrf, &csrf)
     {
         return Err(refused(
             "the form is too old or of another browser; open the setup link again",

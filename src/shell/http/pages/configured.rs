@@ -334,6 +334,7 @@ pub async fn target(shown: Shown, Path(name): Path<String>) -> Result<Response, 
         trackers,
         promise: kind.map_or_else(String::new, |kind| kind.promise().to_owned()),
         waiting: health["waiting"].as_u64().unwrap_or(0),
+        snoozes: super::snoozes::of_target(&desk, entity.id),
         can_test: entity.spec.enabled,
         test_receiver: String::new(),
     };

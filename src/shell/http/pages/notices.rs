@@ -224,6 +224,7 @@ fn view(desk: &Desk, id: &str) -> Result<NoticeView, Wrong> {
             .map(|shape| delivery(desk, shape, &reasons, &family))
             .collect(),
         cut_off: family.cut_off,
+        standing: super::snoozes::standing(desk, &family),
         raw,
     })
 }

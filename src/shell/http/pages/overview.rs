@@ -90,6 +90,7 @@ fn view(desk: &Desk, base: &str) -> Result<DashboardView, Wrong> {
             Status::Sent | Status::Dropped | Status::Merged => {}
         }
     }
+    view.snoozed = state.snoozes.on(desk.now).count() as u64;
     let configuration = &state.configuration;
     view.trackers = configuration.trackers.len() as u64;
     view.targets = configuration.targets.len() as u64;
