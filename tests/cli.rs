@@ -173,7 +173,7 @@ fn check_lists_all_problems_with_their_places() {
 fn wrong_usage_is_2_and_help_and_version_are_0() {
     let cases: [(&[&str], i32); 10] = [
         (&[], 2),
-        (&["held"], 2),
+        (&["held", "--limit", "0"], 2),
         (&["serve", "--listen", "nowhere"], 2),
         (&["notices", "--url", "http://a", "--data", "b"], 2),
         (&["tail", "--data", "b"], 2),
