@@ -173,7 +173,7 @@ fn check_lists_all_problems_with_their_places() {
 fn wrong_usage_is_2_and_help_and_version_are_0() {
     let cases: [(&[&str], i32); 10] = [
         (&[], 2),
-        (&["held"], 2),
+        (&["held", "--limit", "0"], 2),
         (&["serve", "--listen", "nowhere"], 2),
         (&["notices", "--url", "http://a", "--data", "b"], 2),
         (&["tail", "--data", "b"], 2),
@@ -434,7 +434,7 @@ fn what_is_held_is_listed_moved_and_released() {
     assert!(moved.contains("held until somebody releases it"), "{moved}");
     assert_eq!(expect(&place.on_data("held --reason held_digest"), 0), "");
     expect(&place.on_data("held --reason boredom"), 2);
-    expect(&place.on_data(&format!("move {id} --until 400d")), 1);
+    expect(&place.on_data(&format!("move {id} --until 400d")), 2);
 
     let serving = Serving::start(&place, &[]);
     let on_url = |words: &[&str]| {

@@ -24,8 +24,9 @@ pub fn until(text: &str, now: i64, zone: &TimeZone) -> Result<Option<i64>, NotAM
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(Some(at.as_microsecond()));
     }
-    let begins_with_a_date = text.get(..10).is_some_and(|date| date.contains('-'));
-    if begins_with_a_date && let Ok(civil) = text.parse::<DateTime>() {
+    // A day without a time of day says too little.
+    let is_day_and_time = text.get(..11).is_some_and(|date| date.contains('-'));
+    if is_day_and_time && let Ok(civil) = text.parse::<DateTime>() {
         let at = zone.to_timestamp(civil).map_err(|_| NotAMoment)?;
         return Ok(Some(at.as_microsecond()));
     }
