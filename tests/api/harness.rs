@@ -112,7 +112,8 @@ token = "{TOKEN}"
 api_base = "{place}"
 allow_private = true
 tags = ["loud"]
-receivers = [ {{ name = "team", to = "-1001" }}, {{ name = "second", to = "-1002", enabled = false }} ]
+pace = "off"
+receivers = [ {{ name = "team", to = "-1001", pace = "off" }}, {{ name = "second", to = "-1002", enabled = false }} ]
 
 [[tracker]]
 name = "everything"
