@@ -108,6 +108,7 @@ kind = "inbox"
 [[target]]
 name = "ops"
 kind = "telegram"
+pace = "off"
 token = "{TOKEN}"
 api_base = "{place}"
 allow_private = true
