@@ -36,6 +36,8 @@ mod median;
 mod percentile;
 #[path = "shared/sign.rs"]
 mod sign;
+#[path = "intake/spent.rs"]
+mod spent;
 #[path = "shared/verdict.rs"]
 mod verdict;
 
@@ -43,7 +45,9 @@ use std::time::Duration;
 
 use flood::Run;
 use median::median;
+use notify_bridge::domain::command::Command;
 use percentile::percentile;
+use spent::processor_seconds;
 use verdict::{figure, judge};
 
 const CONNECTIONS: usize = 64;
@@ -96,7 +100,7 @@ fn main() {
         let data = std::path::Path::new(&arguments[0]);
         match role.as_str() {
             "bare" => bare::serve(data),
-            _ => bridge::serve(data, true),
+            _ => bridge::serve(data, vec![Command::Pause { by: "bench".into() }]),
         }
         return;
     }
@@ -112,7 +116,8 @@ fn main() {
         let base = bare.slice(round);
         let our = ours.slice(round);
         if round < WARM_UP_ROUNDS {
-            (bare.slices, ours.slices) = (Vec::new(), Vec::new());
+            bare.forget();
+            ours.forget();
             continue;
         }
         shares.push(our / base * 100.0);
@@ -130,6 +135,8 @@ struct Side {
     server: child::Child,
     runtime: tokio::runtime::Runtime,
     slices: Vec<Run>,
+    /// Seconds of processor time that the server had used before the slices.
+    used_before: f64,
     /// Removed at the end.
     _folder: tempfile::TempDir,
 }
@@ -147,6 +154,7 @@ impl Side {
                 .build()
                 .expect("a runtime starts"),
             slices: Vec::new(),
+            used_before: 0.0,
             _folder: folder,
         }
     }
@@ -163,7 +171,14 @@ impl Side {
         rate
     }
 
+    /// Leaves out what was measured so far.
+    fn forget(&mut self) {
+        self.slices.clear();
+        self.used_before = processor_seconds(&self.server.told("stat"));
+    }
+
     fn report(&self) {
+        let used = processor_seconds(&self.server.told("stat")) - self.used_before;
         let rates: Vec<f64> = self.slices.iter().map(|run| run.per_second).collect();
         let (rate, spread) = median(&rates);
         let mut answered: Vec<Duration> = Vec::new();
@@ -173,10 +188,11 @@ impl Side {
             refused += run.refused;
         }
         println!(
-            "{}: {} requests/s, spread {:.0} %; p50 {} ms, p99 {} ms; {refused} refused; {:.0} MiB resident",
+            "{}: {} requests/s, spread {:.0} %; {:.1} µs of processor time each; p50 {} ms, p99 {} ms; {refused} refused; {:.0} MiB resident",
             self.role,
             figure(rate),
             spread * 100.0,
+            used * 1e6 / answered.len().max(1) as f64,
             figure(percentile(&mut answered, 0.5)),
             figure(percentile(&mut answered, 0.99)),
             self.server.resident_mib(),

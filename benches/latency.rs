@@ -61,7 +61,7 @@ const PACED_P99_MAX: f64 = 15.0;
 
 fn main() {
     if let Some((_, arguments)) = child::role() {
-        bridge::serve(std::path::Path::new(&arguments[0]), false);
+        bridge::serve(std::path::Path::new(&arguments[0]), Vec::new());
         return;
     }
     if !arguments::is_asked_for() {

@@ -52,7 +52,7 @@ const AFTER_MAX: f64 = 100.0;
 
 fn main() {
     if let Some((_, arguments)) = child::role() {
-        bridge::serve(std::path::Path::new(&arguments[0]), false);
+        bridge::serve(std::path::Path::new(&arguments[0]), Vec::new());
         return;
     }
     if !arguments::is_asked_for() {

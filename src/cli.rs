@@ -28,6 +28,7 @@ mod secret;
 mod sentences;
 mod serve;
 mod stopped;
+mod trust;
 mod version;
 
 use crate::domain::event::Action;

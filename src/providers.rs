@@ -33,7 +33,7 @@ pub struct RawRequest<'a> {
     /// What follows `/hooks/{provider}/` in the path, without a leading slash; never decoded.
     pub path_rest: &'a str,
     pub query: &'a str,
-    pub headers: &'a [(String, Vec<u8>)],
+    pub headers: Vec<(&'a str, &'a [u8])>,
     pub body: &'a [u8],
 }
 
@@ -42,8 +42,8 @@ impl RawRequest<'_> {
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers
             .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_slice())
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| *value)
     }
 
     pub fn header_text(&self, name: &str) -> Option<&str> {
@@ -133,7 +133,10 @@ impl Readable {
                 .headers
                 .iter()
                 .filter_map(|(name, value)| {
-                    Some((name.clone(), std::str::from_utf8(value).ok()?.to_owned()))
+                    Some((
+                        (*name).to_owned(),
+                        std::str::from_utf8(value).ok()?.to_owned(),
+                    ))
                 })
                 .collect(),
             query: url::form_urlencoded::parse(request.query.as_bytes())

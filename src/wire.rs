@@ -13,6 +13,7 @@ use crate::domain::state::State;
 mod attention;
 mod configuration;
 mod delivery;
+mod health;
 mod holds;
 mod intake;
 
@@ -50,6 +51,9 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (50, 1, "sending_paused"),
     (51, 1, "sending_resumed"),
     (52, 1, "clock_stepped"),
+    (60, 1, "fallback_awaited"),
+    (61, 1, "handed_on"),
+    (62, 1, "fell_silent"),
     (65, 1, "acknowledged"),
     (66, 1, "snoozed"),
     (67, 1, "snooze_ended"),
@@ -91,6 +95,9 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::SendingPaused { .. } => 50,
         Event::SendingResumed { .. } => 51,
         Event::ClockStepped { .. } => 52,
+        Event::FallbackAwaited { .. } => 60,
+        Event::HandedOn { .. } => 61,
+        Event::FellSilent { .. } => 62,
         Event::Acknowledged { .. } => 65,
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
@@ -152,6 +159,9 @@ impl Payload for Event {
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. } => delivery::encode(self, out),
             Event::HoldChanged { .. } | Event::DeliveryMerged { .. } => holds::encode(self, out),
+            Event::FallbackAwaited { .. } | Event::HandedOn { .. } | Event::FellSilent { .. } => {
+                health::encode(self, out)
+            }
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
@@ -178,6 +188,8 @@ impl Payload for Event {
             | Event::DeliveryOperated { notice, .. }
             | Event::HoldChanged { notice, .. }
             | Event::DeliveryMerged { notice, .. }
+            | Event::FallbackAwaited { notice, .. }
+            | Event::HandedOn { notice, .. }
             | Event::Acknowledged { notice, .. }
             | Event::RepeatPutOff { notice, .. } => Stream::Of(*notice),
             Event::Founded { .. }
@@ -198,6 +210,7 @@ impl Payload for Event {
             | Event::SendingPaused { .. }
             | Event::SendingResumed { .. }
             | Event::ClockStepped { .. }
+            | Event::FellSilent { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. } => Stream::None,
         }
@@ -248,6 +261,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         1..=12 | 50..=52 => configuration::decode(kind, bytes),
         20..=22 => intake::decode(kind, revision, bytes, texts),
         39 | 43 => holds::decode(kind, bytes, texts),
+        60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
         _ => delivery::decode(kind, bytes, texts),
     };
@@ -314,11 +328,14 @@ pub fn weight(event: &Event) -> usize {
             Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
             Event::RepeatPutOff { detail, .. } => detail.len(),
             Event::ReceiverGone { reason, .. } => reason.len(),
+            Event::FallbackAwaited { waits, .. } => waits.len() * 8,
+            Event::HandedOn { detail, .. } => detail.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
             Event::AttemptStarted { .. }
             | Event::ClaimReturned { .. }
             | Event::OutcomeUnknown { .. }
             | Event::DeliveryMerged { .. }
+            | Event::FellSilent { .. }
             | Event::ClockStepped { .. } => 0,
             // Rare, and their specs are written as JSON: written once more to be measured.
             Event::Founded { .. }

@@ -171,12 +171,14 @@ fn check_lists_all_problems_with_their_places() {
 
 #[test]
 fn wrong_usage_is_2_and_help_and_version_are_0() {
-    let cases: [(&[&str], i32); 8] = [
+    let cases: [(&[&str], i32); 10] = [
         (&[], 2),
         (&["held"], 2),
         (&["serve", "--listen", "nowhere"], 2),
         (&["notices", "--url", "http://a", "--data", "b"], 2),
         (&["tail", "--data", "b"], 2),
+        (&["serve", "--ca-file", "nowhere.pem"], 2),
+        (&["healthcheck", "--ca-file", "nowhere.pem"], 2),
         (&["--version"], 0),
         (&["explain", "--help"], 0),
         (&["setup-link"], 1),

@@ -4,6 +4,8 @@
 
 #[path = "pages_door/browser.rs"]
 mod browser;
+#[path = "pages_door/compressed.rs"]
+mod compressed;
 #[path = "pages_door/entry.rs"]
 mod entry;
 #[path = "pages_door/sessions.rs"]

@@ -395,6 +395,22 @@ fn samples() -> Vec<Event> {
         Event::ClockStepped {
             by_micros: -3_600_000_000,
         },
+        Event::FallbackAwaited {
+            notice: 69_000,
+            planning: 69_001,
+            waits: vec![(1, 600), (300, 0)],
+        },
+        Event::HandedOn {
+            delivery: key(),
+            notice: 69_000,
+            planning: 70_001,
+            detail: "to pager".into(),
+        },
+        Event::FellSilent {
+            kind: EntityKind::Tracker,
+            id: 5,
+            since: 1_795_521_500_000_000,
+        },
         Event::Acknowledged {
             notice: 41,
             provider: 3,

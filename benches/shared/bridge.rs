@@ -9,6 +9,7 @@ use notify_bridge::domain::command::Command;
 use notify_bridge::shell::app;
 use notify_bridge::shell::clock::SystemClock;
 use notify_bridge::shell::configure::{OwnSurroundings, apply};
+use notify_bridge::shell::http::{api, door, pages};
 use notify_bridge::shell::ledger::Priority;
 use notify_bridge::shell::options::{HttpOptions, ServeOptions};
 
@@ -17,9 +18,9 @@ use super::child;
 /// redb's page cache, as the program has it.
 pub use notify_store::CACHE_BYTES;
 
-/// Serves a data folder, configured by the file `bench.toml` in it, until the bench ends. With
-/// `paused`, nothing is sent.
-pub fn serve(data: &Path, paused: bool) {
+/// Serves a data folder, configured by the file `bench.toml` in it, until the bench ends. These
+/// commands are done before it is said where.
+pub fn serve(data: &Path, commands: Vec<Command>) {
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::INFO)
         .with_writer(std::io::stderr)
@@ -35,9 +36,11 @@ pub fn serve(data: &Path, paused: bool) {
             http: HttpOptions::default(),
             secret_key_file: None,
             private_networks: None,
+            roots: notify_bridge::shell::client::Roots::default(),
             cache_bytes: CACHE_BYTES,
         };
-        let running = app::start(options, Arc::new(SystemClock::new()), None, |routes| routes)
+        let routes = |routes| door::routes(pages::routes(api::routes(routes)));
+        let running = app::start(options, Arc::new(SystemClock::new()), None, routes)
             .await
             .expect("the program starts");
         let text = std::fs::read_to_string(data.join("bench.toml")).expect("a configuration");
@@ -58,10 +61,9 @@ pub fn serve(data: &Path, paused: bool) {
         )
         .await
         .expect("the configuration is taken");
-        if paused {
-            let pause = Command::Pause { by: "bench".into() };
-            let paused = app.ledger.command(Priority::People, pause).await;
-            paused.expect("sending is paused");
+        for command in commands {
+            let done = app.ledger.command(Priority::People, command).await;
+            done.expect("the command is done");
         }
         child::listening(running.address);
         let end = tokio::task::spawn_blocking(child::wait_for_the_end);

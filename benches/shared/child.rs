@@ -40,11 +40,15 @@ impl Child {
         Ok(Child { process, address })
     }
 
+    /// What the kernel tells of the process in this file.
+    pub fn told(&self, file: &str) -> String {
+        let path = format!("/proc/{}/{file}", self.process.id());
+        std::fs::read_to_string(path).unwrap_or_default()
+    }
+
     /// Resident memory in MiB, as the kernel counts it.
     pub fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        status
-            .unwrap_or_default()
+        self.told("status")
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
             .and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<f64>().ok())

@@ -113,6 +113,14 @@ pub struct Place {
         help_heading = "Where"
     )]
     pub token_file: Option<PathBuf>,
+    /// PEM file of a CA that https is trusted with beside the public ones; may be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        help_heading = "Where"
+    )]
+    pub ca_file: Vec<PathBuf>,
     /// Data folder of a stopped program, instead of --url
     #[arg(long, value_name = "DIR", help_heading = "Where")]
     pub data: Option<PathBuf>,
@@ -150,6 +158,9 @@ pub struct ServeArgs {
     /// Networks that targets and providers with allow_private may reach; not given: all private ones
     #[arg(long, value_name = "CIDR,…", value_delimiter = ',', value_parser = network)]
     pub private_networks: Option<Vec<IpNet>>,
+    /// PEM file of a CA that outgoing calls trust beside the public ones; may be repeated
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub ca_file: Vec<PathBuf>,
     /// Where the key is, when not in the data folder
     #[arg(long, value_name = "FILE")]
     pub secret_key_file: Option<PathBuf>,
@@ -497,6 +508,9 @@ pub struct HealthArgs {
     /// Address of the running program
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8780")]
     pub url: String,
+    /// PEM file of a CA that https is trusted with beside the public ones; may be repeated
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub ca_file: Vec<PathBuf>,
 }
 
 /// The command line, every option of it with its environment variable.

@@ -24,6 +24,7 @@ use crate::config::Source;
 use crate::domain::command::{Command, PutToken, PutUser, UserCondition};
 use crate::domain::event::{Role, TokenScope};
 use crate::shell::app::{self, App, StartError};
+use crate::shell::client::Roots;
 use crate::shell::clock::{Clock, SystemClock};
 use crate::shell::http::auth::new_token;
 use crate::shell::ledger::Priority;
@@ -96,6 +97,7 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
         },
         secret_key_file: None,
         private_networks: None,
+        roots: Roots::default(),
         cache_bytes: CACHE_BYTES,
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -106,7 +108,7 @@ pub async fn run(args: DemoArgs) -> Result<(), Failure> {
             app: &running.app,
             clock: &clock,
             printer: &printer,
-            remote: Remote::open(&format!("http://{address}"))?,
+            remote: Remote::open(&format!("http://{address}"), &[])?,
             secrets,
             pace: args.pace,
         };

@@ -8,7 +8,7 @@ use super::remote::Remote;
 use super::sentences::text;
 
 pub async fn run(args: &HealthArgs) -> Result<(), Failure> {
-    let remote = Remote::open(&args.url)?;
+    let remote = Remote::open(&args.url, &args.ca_file)?;
     let answer = remote.ask(Method::GET, &["ready"], &[], None).await?;
     if answer.status.is_success() && answer.body["ready"].as_bool() == Some(true) {
         return Ok(());

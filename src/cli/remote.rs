@@ -1,18 +1,18 @@
 //! Asking a running program over its API.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, StatusCode};
-use rustls::RootCertStore;
 use serde_json::Value;
 use url::Url;
 
 use super::args::Place;
 use super::failure::Failure;
 use super::printer::escaped;
-use super::secret;
+use super::{secret, trust};
+use crate::shell::client::{SystemResolver, is_of_unknown_issuer};
 
 /// Longest time to connect, in seconds.
 const CONNECT_SECONDS_MAX: u64 = 5;
@@ -55,12 +55,12 @@ impl Remote {
             .transpose()?;
         Ok(Remote {
             token,
-            ..Remote::open(&place.url)?
+            ..Remote::open(&place.url, &place.ca_file)?
         })
     }
 
     /// Without a token.
-    pub fn open(url: &str) -> Result<Remote, Failure> {
+    pub fn open(url: &str, ca_files: &[PathBuf]) -> Result<Remote, Failure> {
         let mut base = Url::parse(url)
             .ok()
             .filter(|base| matches!(base.scheme(), "http" | "https") && base.has_host())
@@ -69,7 +69,7 @@ impl Remote {
         base.set_fragment(None);
         Ok(Remote {
             base,
-            http: client()?,
+            http: client(ca_files)?,
             token: None,
         })
     }
@@ -130,13 +130,15 @@ impl Remote {
 
     async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
         let unreachable = |error: reqwest::Error| {
-            Failure::caused(
+            let base = self.base();
+            let doing = if is_of_unknown_issuer(&error) {
                 format!(
-                    "{} does not answer; is the program running there?",
-                    self.base()
-                ),
-                error.without_url(),
-            )
+                    "{base} shows a certificate of an issuer that is not known here; if the CA is your own, give --ca-file"
+                )
+            } else {
+                format!("{base} does not answer; is the program running there?")
+            };
+            Failure::caused(doing, error.without_url())
         };
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
@@ -283,23 +285,19 @@ fn code(status: StatusCode) -> u8 {
 )]
 /// Connections of the person's own: no proxy of the environment, no redirect that would carry the
 /// token elsewhere.
-fn client() -> Result<reqwest::Client, Failure> {
+fn client(ca_files: &[PathBuf]) -> Result<reqwest::Client, Failure> {
     let cannot = |error: Box<dyn std::error::Error + Send + Sync>| {
         Failure::caused("the HTTP client cannot be set up", error)
     };
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| cannot(error.into()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let tls = trust::roots(ca_files)?
+        .tls()
+        .map_err(|error| cannot(error.into()))?;
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .http1_only()
+        .dns_resolver(SystemResolver::default())
         .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
         .timeout(Duration::from_secs(CALL_SECONDS_MAX))
         .user_agent(crate::targets::USER_AGENT)

@@ -13,7 +13,7 @@ use super::configuration::{Texts, refused};
 use super::failure::Failure;
 use super::printer::{Printer, complain};
 use super::stopped::BY;
-use super::{logging, secret};
+use super::{logging, secret, trust};
 use crate::domain::command::{Command, PutUser, Refusal, UserCondition};
 use crate::domain::event::Role;
 use crate::shell::app::{self, App, Running};
@@ -37,6 +37,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         )),
         (_, None) | (None, _) => None,
     };
+    let roots = trust::roots(&args.ca_file)?;
     let options = ServeOptions {
         data: args.data.clone(),
         listen: args.listen,
@@ -49,6 +50,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         },
         secret_key_file: args.secret_key_file.clone(),
         private_networks: args.private_networks.clone(),
+        roots,
         cache_bytes: CACHE_BYTES,
     };
     let listener = listen(&options).await?;
@@ -58,7 +60,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::caused("the listener has no address", error))?;
     say(&printer, &format!("listening on http://{address}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let starting = app::start(options, Arc::clone(&clock), Some(listener), super::routes);
+    let starting = app::start_closed(options, Arc::clone(&clock), Some(listener), super::routes);
     let running = tokio::select! {
         running = starting => running?,
         // Nothing was written yet that the next start does not find.
@@ -102,6 +104,7 @@ async fn prepare(
             tracing::info!(change = %change, "applied");
         }
     }
+    running.open();
     let (line, has_admin) = {
         let state = app.ledger.state();
         let configuration = &state.configuration;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decide::Say;
 use super::event::{Accepted, Action, Answer, DeliveryKey, IdSeed, RequestKeys, Role, TokenScope};
 use super::notice::NoticeDraft;
 use super::spec::{EntityKind, EntitySpec, Settings};
@@ -57,6 +58,11 @@ pub enum Command {
     Replan {
         after: Option<DeliveryKey>,
     },
+    /// Moments of senders' silence and of late deliveries have come. At most
+    /// [`super::decide::OVERDUE_PER_COMMAND_MAX`] of each are taken.
+    Overdue,
+    /// The bridge says something of itself that was noticed outside.
+    Tell(Box<Say>),
     /// A person holds a delivery; without a moment, until somebody releases it.
     HoldUntil {
         delivery: DeliveryKey,

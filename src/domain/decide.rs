@@ -6,16 +6,23 @@ use super::state::State;
 
 mod access;
 mod attention;
+mod bridge;
+mod catch_up;
 mod configure;
 mod delivery;
+mod follow;
 mod held;
 mod intake;
 
 pub use attention::{REPEATS_PER_COMMAND_MAX, StormBegun, storms_begun};
+pub(in crate::domain) use bridge::silence;
+pub use bridge::{Say, backup_failed, disk, provider_reachable, provider_unreachable, storm};
+pub use catch_up::{CATCH_UP_PEERS_MAX, CATCH_UP_PER_COMMAND_MAX};
 pub use delivery::{
     AGE_MAX, FALLBACKS_MAX, MESSAGE_BYTES_MAX, RETRY_AFTER_MAX, RETRY_BASE, RETRY_MAX, TRIES_MAX,
     parts_hash, retry_at,
 };
+pub use follow::OVERDUE_PER_COMMAND_MAX;
 pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after};
 pub use intake::ONE_OFF;
 
@@ -44,6 +51,13 @@ impl Decided {
 
 /// Decides one command. It is taken whole or refused whole.
 pub fn decide(state: &State, command: Command, context: &Context) -> Result<Decided, Refusal> {
+    let mut decided = decide_alone(state, command, context)?;
+    follow::follow(state, &mut decided.events, context);
+    Ok(decided)
+}
+
+/// Without what follows from it.
+fn decide_alone(state: &State, command: Command, context: &Context) -> Result<Decided, Refusal> {
     match command {
         Command::Found {
             epoch,
@@ -82,6 +96,8 @@ pub fn decide(state: &State, command: Command, context: &Context) -> Result<Deci
         } => delivery::operate(state, delivery, action, by),
         Command::ReleaseDue { due } => Ok(held::release_due(state, due, context)),
         Command::Replan { after } => Ok(held::replan(state, after, context)),
+        Command::Overdue => Ok(follow::overdue(state, context)),
+        Command::Tell(say) => Ok(follow::tell(state, *say, context)),
         Command::HoldUntil {
             delivery,
             until,

@@ -9,7 +9,7 @@
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::hold::{Hold, Stage};
 use super::notice::Severity;
@@ -69,11 +69,8 @@ pub enum Next {
 
 /// Names the link, by which deliveries and slots know it: a tracker may reach a target over several.
 pub fn via(tracker: u32, target: u32, link_name: &str) -> u64 {
-    let mut bytes = Vec::with_capacity(8 + link_name.len());
-    bytes.extend(tracker.to_le_bytes());
-    bytes.extend(target.to_le_bytes());
-    bytes.extend(link_name.as_bytes());
-    xxh3_64(&bytes)
+    let ids = u64::from(tracker) << 32 | u64::from(target);
+    xxh3_64_with_seed(link_name.as_bytes(), ids)
 }
 
 /// Names the opening or closing of a subject over one link to one receiver; 0 for what does neither.
@@ -84,7 +81,7 @@ pub fn thread_key(via: u64, receiver: u32, subject: u64) -> u64 {
 const THREAD: u64 = u64::MAX;
 
 /// Whether a link goes to a target, by itself or through a broadcast.
-fn leads_to(configuration: &Configuration, link: &LinkSpec, target: &str) -> bool {
+pub(super) fn leads_to(configuration: &Configuration, link: &LinkSpec, target: &str) -> bool {
     link.target == target
         || configuration.target(&link.target).is_some_and(|broadcast| {
             let spec = &broadcast.entity.spec;

@@ -398,6 +398,29 @@ pub enum Event {
         host: DeliveryKey,
         until: i64,
     },
+    /// Deliveries whose notice goes to their link's fallback when they have not arrived in time.
+    FallbackAwaited {
+        notice: u64,
+        /// Position of the event that planned them.
+        planning: u64,
+        /// Ordinals, with the seconds after which each is late; 0: it is not waited for any more.
+        waits: Vec<(u16, u32)>,
+    },
+    /// A delivery was given up, or is late: its notice was planned for its link's fallback as well.
+    HandedOn {
+        delivery: DeliveryKey,
+        notice: u64,
+        /// Position of the event that planned it there.
+        planning: u64,
+        detail: String,
+    },
+    /// A provider or tracker of which something is expected has been silent for too long.
+    FellSilent {
+        kind: EntityKind,
+        id: u32,
+        /// Microseconds since 1970: since when.
+        since: i64,
+    },
     ReceiverGone {
         target: u32,
         receiver: u32,

@@ -272,7 +272,10 @@ impl Family {
                 by,
                 ..
             } => {
-                self.say(at, why, by_whom(&by));
+                // That it fell back stands with the delivery that did.
+                if why != What::FellBack {
+                    self.say(at, why, by_whom(&by));
+                }
                 self.plan(position, at, seed, &plan);
             }
             Event::MessageComposed { parts, faults, .. } => {
@@ -400,6 +403,7 @@ impl Family {
                     detail.to_owned(),
                 );
                 self.change(delivery, |view| {
+                    view.retry_at = None;
                     view.end("unknown", Answer::default());
                     view.status = match policy {
                         UnknownPolicy::Retry => Status::Retrying,
@@ -479,6 +483,9 @@ impl Family {
             Event::RepeatPutOff { why, detail, .. } => {
                 self.say(at, why, format!("it was to be told again: {detail}"));
             }
+            Event::HandedOn {
+                delivery, detail, ..
+            } => self.note(at, delivery, What::FellBack, None, detail),
             Event::Founded { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
@@ -495,6 +502,8 @@ impl Family {
             | Event::SessionEnded { .. }
             | Event::Accepted(_)
             | Event::IntakeUnreadable { .. }
+            | Event::FallbackAwaited { .. }
+            | Event::FellSilent { .. }
             | Event::ReceiverGone { .. }
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. }
@@ -519,6 +528,10 @@ impl DeliveryView {
             Some(last) if last.outcome == "sending" => {
                 last.outcome = outcome;
                 last.answer = answer;
+            }
+            // That nobody answered was said with the failure.
+            Some(last) if outcome == "unknown" && last.outcome == "retry" => {
+                last.outcome = outcome;
             }
             Some(_) | None => {}
         }

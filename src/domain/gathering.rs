@@ -197,7 +197,8 @@ impl<'a> Gathering<'a> {
         (!self.is_emptied(key) && self.look(key).is_some_and(takes_back)).then_some(key)
     }
 
-    fn empty(&mut self, key: DeliveryKey) {
+    /// Nothing more goes into this one: nothing is left of it.
+    pub(super) fn empty(&mut self, key: DeliveryKey) {
         if let Some(notice) = self.look(key).map(|seen| seen.notice) {
             self.emptied.insert((key, notice));
         }

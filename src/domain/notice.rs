@@ -302,7 +302,8 @@ fn bound_map(map: &mut BTreeMap<String, String>, bytes_max: usize) {
 /// A name that is longer, or has signs that are not shown, is not shortened or cleaned: it could
 /// become another one's.
 fn is_fit_key(key: &str) -> bool {
-    key.len() <= FIELD_BYTES_MAX && !key.chars().any(|c| c.is_control() || is_bidi_control(c))
+    key.len() <= FIELD_BYTES_MAX
+        && (is_plain_line(key) || !key.chars().any(|c| c.is_control() || is_bidi_control(c)))
 }
 
 fn bound_items(items: &mut Vec<Item>, total: &mut u64) {
@@ -333,7 +334,7 @@ pub fn is_http_url(url: &str) -> bool {
         && url
             .split_once("://")
             .is_some_and(|(_, rest)| !rest.is_empty() && !rest.starts_with('/'))
-        && (is_plain(url, b"") && !url.contains(' ')
+        && (is_plain_line(url) && !url.contains(' ')
             || !url
                 .chars()
                 .any(|c| c.is_whitespace() || c.is_control() || is_bidi_control(c)))
@@ -345,15 +346,21 @@ pub fn is_bidi_control(c: char) -> bool {
 }
 
 /// Whether a text is plain ASCII without control characters, as nearly all are: then nothing in it
-/// needs a look character by character.
-fn is_plain(text: &str, also: &[u8]) -> bool {
+/// needs a look character by character. Without an early end, many bytes are looked at at once.
+fn is_plain_line(text: &str) -> bool {
+    text.bytes()
+        .fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte))
+}
+
+/// The same for a text that may have several lines.
+fn is_plain_text(text: &str) -> bool {
     text.bytes().fold(true, |plain, byte| {
-        plain & ((b' '..=b'~').contains(&byte) | also.contains(&byte))
+        plain & ((b' '..=b'~').contains(&byte) | (byte == b'\n') | (byte == b'\t'))
     })
 }
 
 fn clean_line(text: &mut String, bytes_max: usize) {
-    if !is_plain(text, b"") && text.chars().any(|c| c.is_control() || is_bidi_control(c)) {
+    if !is_plain_line(text) && text.chars().any(|c| c.is_control() || is_bidi_control(c)) {
         *text = text
             .chars()
             .filter(|c| !is_bidi_control(*c))
@@ -368,7 +375,7 @@ fn clean_line(text: &mut String, bytes_max: usize) {
 }
 
 fn clean_text(text: &mut String, bytes_max: usize) {
-    if !is_plain(text, b"\n\t")
+    if !is_plain_text(text)
         && text
             .chars()
             .any(|c| (c.is_control() && c != '\n' && c != '\t') || is_bidi_control(c))

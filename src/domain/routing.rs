@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::deferral::{About, Next, Route, is_wall_clock, thread_key};
-use super::event::{DeliveryKey, Plan, Planned, PlannedLink};
+use super::event::{DeliveryKey, Plan, Planned, PlannedLink, RowFacts};
 use super::gathering::{Arrival, Gathering};
 use super::hold::{Planning as NotDue, Stage, Thread, Way};
 use super::id::ORDINAL_MAX;
@@ -23,11 +23,13 @@ use crate::projections::snoozes::Snoozes;
 use crate::projections::storms::Storms;
 use crate::projections::subjects::Subjects;
 
+mod elsewhere;
 mod muted;
 mod noting;
 mod repeat;
 mod tracker;
 
+pub use elsewhere::not_to;
 use muted::note_snoozed;
 pub use muted::{Muted, snoozed_by};
 use noting::{note, note_until};
@@ -59,6 +61,8 @@ struct Planning<'a, 'b> {
     plan: Plan,
     routed_bytes: usize,
     links_bytes: usize,
+    /// Fallbacks that are told in place of a receiver that is gone, by tracker.
+    instead: BTreeSet<(u32, u32)>,
     about: Arriving<'a, 'b>,
 }
 
@@ -72,6 +76,8 @@ pub struct Arriving<'a, 'b> {
     pub subject: u64,
     /// Sent at once, whatever holds others: a person waits for it.
     pub at_once: bool,
+    /// The target that the notice is about, and to which it does not go.
+    pub not_to: Option<u32>,
 }
 
 /// What routing reads.
@@ -103,6 +109,8 @@ struct Over<'a> {
     group: u64,
     /// The first stage that is asked.
     from: Stage,
+    /// What is known of the notice where that is all that is left of it.
+    facts: Option<RowFacts>,
 }
 
 impl<'a> Router<'a> {
@@ -169,6 +177,7 @@ impl Router<'_> {
                 notice,
                 severity: notice.severity,
                 group: 0,
+                facts: None,
                 from: Stage::Settling,
             };
             let mut wants = |receiver: u32| {
@@ -218,6 +227,7 @@ impl Router<'_> {
             notice: draft,
             severity,
             group: compiled.group(notice),
+            facts: None,
             from: Stage::Settling,
         };
         for link in &spec.links {
@@ -268,6 +278,10 @@ impl Router<'_> {
         if spec.kind == "broadcast" {
             return self.plan_broadcast(over, target, wants, plan);
         }
+        if plan.about.not_to == Some(target.entity.id) {
+            let detail = "it is about this target".to_owned();
+            return note(plan, What::Loop, tracker, name, &spec.name, detail);
+        }
         let taken = PlannedLink {
             tracker,
             tracker_name: name.to_owned(),
@@ -285,13 +299,14 @@ impl Router<'_> {
         // Entries take more than a byte each, so their count fits.
         let index = plan.plan.links.len() as u16;
         let before = plan.plan.planned.len();
-        let mut left_out = 0usize;
+        let (mut left_out, mut gone) = (0usize, false);
         for (position, receiver) in target.receivers.iter().enumerate() {
             let configured = spec.receivers.get(position);
             if configured.is_some_and(|receiver| !receiver.enabled) || !wants(*receiver) {
                 continue;
             }
             if self.health.is_gone(*receiver) {
+                gone = true;
                 let receiver = configured.map_or("default", |receiver| receiver.name.as_str());
                 note(
                     plan,
@@ -355,6 +370,9 @@ impl Router<'_> {
             );
             plan.links_bytes += bytes;
             plan.plan.links.push(taken);
+        }
+        if gone {
+            self.instead(over, plan);
         }
     }
 
@@ -441,13 +459,13 @@ impl Router<'_> {
             note_snoozed(plan, snooze, over, &route.target.entity.spec.name);
             (Way::Dropped { why: What::Snoozed }, snoozed_by(snooze))
         } else {
+            let facts = over
+                .facts
+                .unwrap_or_else(|| super::state::row_facts(over.provider, notice));
             let items = notice.items.added_total + notice.items.removed_total > 0;
             let about = About {
-                kind_hash: super::state::word_hash(&notice.kind),
-                collection_hash: notice
-                    .collection
-                    .as_ref()
-                    .map_or(0, |collection| super::state::word_hash(&collection.name)),
+                kind_hash: facts.kind_hash,
+                collection_hash: facts.collection_hash,
                 items,
                 wall_clock: is_wall_clock(&notice.kind),
                 group,
@@ -474,7 +492,11 @@ impl Router<'_> {
                     (way, detail)
                 }
                 Next::Drop { why, detail } => (Way::Dropped { why }, detail),
-                Next::Hold { hold, detail } => {
+                Next::Hold { mut hold, detail } => {
+                    // It may tell of more than its own notice already.
+                    if over.facts.is_some() {
+                        hold.slot = 0;
+                    }
                     let arrival = Arrival {
                         delivery: key,
                         notice: plan.about.notice,

@@ -8,18 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::deferral::via;
 use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan};
 use super::notice::Items;
-use super::spec::{EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
+use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::groups::Groups;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
 use crate::projections::inhibitors::Inhibitors;
+use crate::projections::listening::{Listening, Voice};
 use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
 use crate::projections::snoozes::Snoozes;
 use crate::projections::storms::Storms;
 use crate::projections::subjects::Subjects;
+use crate::projections::told::{About, Told};
+
+mod health;
 
 mod attention;
 mod hashes;
@@ -48,6 +52,10 @@ pub struct State {
     pub seen: Seen,
     pub health: Health,
     pub subjects: Subjects,
+    /// Who is expected to be heard.
+    pub listening: Listening,
+    /// What the bridge has said of itself.
+    pub told: Told,
     pub groups: Groups,
     pub storms: Storms,
     pub inhibitors: Inhibitors,
@@ -99,6 +107,7 @@ impl State {
                 if spec.kind() == EntityKind::Target {
                     self.forget_observed(*id, secrets, receivers, spec);
                 }
+                self.configured(at, *id, spec);
                 self.configuration.put(
                     at.position,
                     *id,
@@ -115,6 +124,7 @@ impl State {
                 by: _,
             } => {
                 self.forget_entity(*kind, *id);
+                self.forget_told(*kind, *id, name);
                 self.configuration.remove(at.position, *kind, *id, name);
             }
             Event::FileApplied {
@@ -206,11 +216,13 @@ impl State {
                 ..
             } => {
                 self.failed(at, *delivery, reason);
+                let own = self.is_own_fault(*delivery, *scope);
                 // What is not configured any more leaves nothing behind that nobody would clear.
                 if let Some((target, receiver)) = self
                     .place(*delivery)
                     .filter(|(_, receiver)| self.configuration.receivers.contains_key(receiver))
                 {
+                    self.outbox.failed(*delivery, *scope, at.recorded_at);
                     match scope {
                         crate::targets::Scope::Message => {}
                         crate::targets::Scope::Receiver => {
@@ -221,7 +233,7 @@ impl State {
                         }
                     }
                 }
-                self.outbox.retry_at(*delivery, *retry_at, reason);
+                self.outbox.retry_at(*delivery, *retry_at, own, reason);
             }
             Event::FallbackUsed {
                 delivery, composed, ..
@@ -241,8 +253,8 @@ impl State {
                 policy,
             } => match policy {
                 UnknownPolicy::Retry => {
-                    self.outbox
-                        .retry_at(*delivery, at.recorded_at, "not known whether it arrived")
+                    let why = "not known whether it arrived";
+                    self.outbox.retry_at(*delivery, at.recorded_at, true, why);
                 }
                 UnknownPolicy::Park => {
                     let day = self.day_of(*delivery);
@@ -328,6 +340,7 @@ impl State {
                 receiver,
                 by: _,
             } => {
+                self.receiver_is_back(*receiver);
                 if let Some(health) = self.health.receivers.get_mut(receiver) {
                     health.gone = None;
                     if health.moved_to.is_none() {
@@ -344,10 +357,36 @@ impl State {
                 self.groups.put_off(*slot, *again, at.recorded_at);
             }
             Event::SendingPaused { by: _ } => self.outbox.paused = true,
-            Event::SendingResumed { by: _ } => self.outbox.paused = false,
+            Event::SendingResumed { by: _ } => {
+                self.outbox.paused = false;
+                self.outbox.resumed_at = at.recorded_at;
+            }
             Event::ClockStepped { by_micros } => {
                 self.clock_steps += 1;
                 self.outbox.shift_waits(*by_micros);
+                self.listening.shift(*by_micros);
+                self.told.shift(*by_micros);
+            }
+            Event::FallbackAwaited {
+                notice: _,
+                planning,
+                waits,
+            } => {
+                for (ordinal, seconds) in waits {
+                    let key = DeliveryKey {
+                        position: *planning,
+                        ordinal: *ordinal,
+                    };
+                    self.outbox.await_fallback(key, *seconds);
+                }
+            }
+            Event::HandedOn {
+                delivery, planning, ..
+            } => self.outbox.hand_on(*delivery, *planning),
+            Event::FellSilent { kind, id, since: _ } => {
+                if let Some(voice) = health::voice(*kind, *id) {
+                    self.listening.fell_silent(voice, at.recorded_at);
+                }
             }
         }
         self.attend(at, event, grouped);
@@ -379,6 +418,7 @@ impl State {
                 at.recorded_at,
             );
         }
+        self.heard(at, accepted);
         let new = NewNotice {
             position: at.position,
             notice: at.position,
@@ -407,6 +447,11 @@ impl State {
             })
         });
         let deliveries: Vec<NewDelivery> = deliveries.collect();
+        // What is kept here is sent with this event; no other will say so.
+        for delivery in deliveries.iter().filter(|delivery| delivery.local) {
+            let health = self.health.targets.entry(delivery.target).or_default();
+            health.last_sent_at = Some(new.now);
+        }
         let (row, settled) = self.outbox.plan(new, deliveries.into_iter());
         let count = self.counts.of(provider, new.day);
         count.sent += u64::from(settled.sent);
@@ -459,11 +504,9 @@ impl State {
         rows: &mut Rows,
     ) {
         if let Some((provider, day)) = day {
-            let provider = if self.configuration.providers.contains_key(&provider) {
-                provider
-            } else {
-                0
-            };
+            let is_there =
+                provider == BRIDGE_PROVIDER || self.configuration.providers.contains_key(&provider);
+            let provider = if is_there { provider } else { 0 };
             let count = self.counts.of(provider, day);
             count.sent += u64::from(settled.sent);
             count.dropped += u64::from(settled.dropped);
@@ -488,6 +531,7 @@ impl State {
             return;
         };
         self.outbox.lift_pauses(target, receiver, at.recorded_at);
+        self.outbox.close_breaker(target, at.recorded_at);
         if !self.configuration.targets.contains_key(&target) {
             return;
         }
@@ -531,10 +575,15 @@ impl State {
             if credentials_changed || base_changed || !receivers.contains(&receiver) {
                 self.health.receivers.remove(&receiver);
                 self.outbox.forget_pause(receiver);
+                self.receiver_is_back(receiver);
+            }
+            if !receivers.contains(&receiver) {
+                self.told.forget(About::Receiver(receiver));
             }
         }
         if credentials_changed || base_changed {
             self.outbox.pauses.remove(&target);
+            self.outbox.forget_breaker(target);
         }
     }
 
@@ -561,6 +610,7 @@ impl State {
             EntityKind::Target => {
                 self.health.targets.remove(&id);
                 self.outbox.pauses.remove(&id);
+                self.outbox.forget_outages(id);
                 if let Some(target) = self.configuration.targets.get(&id) {
                     for receiver in &target.receivers {
                         self.health.receivers.remove(receiver);

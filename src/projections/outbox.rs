@@ -12,11 +12,16 @@ use crate::domain::hold::{Hold, Planning, UNTIL_RELEASED, Way};
 use crate::domain::notice::Items;
 use crate::domain::spec::UnknownPolicy;
 
+mod breaker;
 mod gather;
 mod held;
 mod lane;
+mod overdue;
 mod row;
 
+pub use breaker::{
+    BREAKER_FAILURES, Breaker, OUTAGE_MICROS_MIN, PROBE_DOUBLINGS_MAX, SAME_DELIVERY_FAILURES,
+};
 pub use gather::{Gathered, ITEMS_GATHERED_MAX, MEMBERS_MAX, Member, item_hash};
 pub use held::Release;
 pub use lane::{Asked, Due, LANE_SCAN_MAX, Lane, TARGET_IN_FLIGHT_MAX, waits_until};
@@ -118,6 +123,8 @@ pub struct Delivery {
     pub attempts: u16,
     /// Attempts of the present part that failed since it was planned or retried by a person.
     pub failures: u16,
+    /// Those of them that were its own fault; an outage uses up none.
+    pub tries: u16,
     /// The next part to send.
     pub part: u16,
     /// Position of its words.
@@ -136,6 +143,10 @@ pub struct Delivery {
     pub hold: Option<Box<Hold>>,
     /// What it gathered while it was held, its own notice included.
     pub gathered: Option<Box<Gathered>>,
+    /// Seconds after which its notice goes to its link's fallback; 0: not for being late.
+    pub fallback_after: u32,
+    /// Whether its notice went there.
+    pub fell_back: bool,
 }
 
 /// A notice with open deliveries, under the position of the event that planned them.
@@ -203,6 +214,14 @@ pub struct Outbox {
     pub slots: BTreeMap<u64, DeliveryKey>,
     /// Where the opening or closing of a subject is held, by thread.
     pub threads: BTreeMap<u64, DeliveryKey>,
+    /// By target, while it fails.
+    pub breakers: BTreeMap<u32, Breaker>,
+    /// When the last outage of a target ended.
+    pub outages: BTreeMap<u32, i64>,
+    /// When sending was last resumed; 0 before.
+    pub resumed_at: i64,
+    /// Deliveries with a fallback by the moment at which they are late.
+    pub overdue: BTreeSet<(i64, DeliveryKey)>,
 }
 
 /// How a delivery leaves the state.
@@ -336,6 +355,7 @@ impl Outbox {
                 not_before: 0,
                 attempts: 0,
                 failures: 0,
+                tries: 0,
                 part: 0,
                 composed: None,
                 fallbacks: 0,
@@ -351,6 +371,8 @@ impl Outbox {
                 }),
                 hold,
                 gathered,
+                fallback_after: 0,
+                fell_back: false,
             };
             if delivery.hold.is_some() {
                 self.keep(key, &delivery);
@@ -480,15 +502,18 @@ impl Outbox {
             delivery.part = part + 1;
             delivery.fallbacks = 0;
             delivery.failures = 0;
+            delivery.tries = 0;
             delivery.not_before = 0;
             delivery.reason = None;
         });
     }
 
-    pub fn retry_at(&mut self, key: DeliveryKey, retry_at: i64, reason: &str) {
+    /// `own`: whether it failed by its own fault, which uses up a try.
+    pub fn retry_at(&mut self, key: DeliveryKey, retry_at: i64, own: bool, reason: &str) {
         self.wait(key, |delivery| {
             delivery.status = Status::Retrying;
             delivery.failures = delivery.failures.saturating_add(1);
+            delivery.tries = delivery.tries.saturating_add(u16::from(own));
             delivery.not_before = retry_at;
             delivery.reason = Some(reason.to_owned());
         });
@@ -518,6 +543,7 @@ impl Outbox {
         self.wait(key, |delivery| {
             delivery.status = Status::Due;
             delivery.failures = 0;
+            delivery.tries = 0;
             delivery.not_before = 0;
             delivery.reason = None;
             delivery.at_once = true;
@@ -545,6 +571,7 @@ impl Outbox {
     ) -> (Option<Row>, Settled) {
         self.stop(key);
         self.let_go(key);
+        self.not_late(key);
         let Some(delivery) = self.deliveries.get_mut(&key) else {
             return (None, Settled::default());
         };
@@ -580,6 +607,7 @@ impl Outbox {
     fn end(&mut self, key: DeliveryKey, ending: Ending, now: i64) -> (Option<Row>, Settled) {
         self.stop(key);
         self.let_go(key);
+        self.not_late(key);
         let Some(delivery) = self.deliveries.get(&key) else {
             return (None, Settled::default());
         };
@@ -701,6 +729,8 @@ impl Outbox {
                 shift(&mut delivery.not_before);
             }
         }
+        self.shift_outages(by_micros);
+        self.shift_overdue();
     }
 
     pub fn count(&self, status: Status) -> usize {

@@ -117,6 +117,12 @@ impl Subjects {
         }
     }
 
+    /// A subject is not any more.
+    pub fn forget(&mut self, provider: u32, subject: u64) {
+        let about = (provider, subject);
+        self.note(about, 0, 0, Severity::Info, Transition::Closes, 0);
+    }
+
     pub fn forget_provider(&mut self, provider: u32) {
         self.providers.remove(&provider);
     }

@@ -17,7 +17,6 @@ pub static NOTICE_KINDS: &[NoticeKind] = &[
     kind("bridge_provider_reachable", Severity::Success),
     kind("bridge_silent", Severity::Warning),
     kind("bridge_heard_again", Severity::Success),
-    kind("bridge_breaker_open", Severity::Warning),
     kind("bridge_storm", Severity::Warning),
     kind("bridge_disk_low", Severity::Critical),
     kind("bridge_backup_failed", Severity::Critical),

@@ -64,7 +64,7 @@ fn usable(keys: &Keys<'_>) -> Result<(), Unverified> {
 
 /// The one value of a header that must come exactly once and not empty.
 fn only_header<'a>(request: &'a RawRequest<'_>, name: &str) -> Result<&'a str, Unverified> {
-    let mut values = request.headers.iter().filter(|(key, _)| key == name);
+    let mut values = request.headers.iter().filter(|(key, _)| *key == name);
     let (_, value) = values
         .next()
         .ok_or_else(|| Unverified::HeaderMissing(name.into()))?;
@@ -235,7 +235,7 @@ pub(super) fn signature_headers(
         let values = request
             .headers
             .iter()
-            .filter(|(key, _)| key == expected.name);
+            .filter(|(key, _)| *key == expected.name);
         for (_, value) in values {
             let name = || expected.name.to_owned();
             let value = value.trim_ascii();

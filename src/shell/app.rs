@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use axum::Router;
-use axum::routing::{any, get};
+use axum::routing::get;
 use notify_store::{DecodeError, Log, OpenError, Options, ReadError, Reader, snapshot};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,10 +20,11 @@ use super::clock::Clock;
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
-use super::http::door;
+use super::http::Entrance;
 use super::http::flash::Flashes;
 use super::http::front::{self, Front, Phase};
-use super::http::hooks::{self, BodyRoom};
+use super::http::hooks::BodyRoom;
+use super::http::{door, encoding};
 use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
@@ -32,6 +33,7 @@ use super::sources::Sources;
 use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::Command;
+use crate::domain::decide;
 use crate::domain::event::Event;
 use crate::domain::state::{At, Rows, State};
 use crate::wire;
@@ -270,8 +272,21 @@ fn read_pages(
     }
 }
 
-/// Starts the program. The listener is up before the store is opened.
+/// Starts the program and lets everyone in.
 pub async fn start(
+    options: ServeOptions,
+    clock: Arc<dyn Clock>,
+    listener: Option<TcpListener>,
+    extend: impl FnOnce(Router<Arc<Front>>) -> Router<Arc<Front>>,
+) -> Result<Running, StartError> {
+    let running = start_closed(options, clock, listener, extend).await?;
+    running.open();
+    Ok(running)
+}
+
+/// Starts the program. The listener is up before the store is opened, and who comes waits, or is told
+/// to come back, until [`Running::open`]: nobody meets a configuration that is about to be replaced.
+pub async fn start_closed(
     options: ServeOptions,
     clock: Arc<dyn Clock>,
     listener: Option<TcpListener>,
@@ -294,8 +309,7 @@ pub async fn start(
     let front = Front::new(options.http.clone());
     let routes = Router::new()
         .route("/api/health", get(front::health))
-        .route("/api/ready", get(front::ready))
-        .route("/hooks/{*rest}", any(hooks::hook));
+        .route("/api/ready", get(front::ready));
     let router = extend(routes)
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&front),
@@ -309,12 +323,15 @@ pub async fn start(
             Arc::clone(&front),
             door::paged,
         ))
-        .layer(axum::middleware::from_fn(front::request_id))
+        .layer(axum::middleware::from_fn(encoding::compressed))
         .with_state(Arc::clone(&front));
     let (stop_listening, stop) = watch::channel(false);
     let listener = tokio::spawn(super::http::serve(
         listener,
-        router,
+        Entrance {
+            front: Arc::clone(&front),
+            router,
+        },
         Arc::clone(&clock),
         stop,
     ));
@@ -363,6 +380,7 @@ pub async fn start(
         Client::new(
             policy,
             Arc::new(SystemLookup::default()),
+            &options.roots,
             Arc::clone(&clock),
         )
         .map_err(StartError::Client)?,
@@ -401,7 +419,6 @@ pub async fn start(
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
     ];
-    front.ready(Arc::clone(&app));
     Ok(Running {
         app,
         address,
@@ -428,6 +445,11 @@ pub fn found() -> Command {
 }
 
 impl Running {
+    /// Lets everyone in.
+    pub fn open(&self) {
+        self.front.ready(Arc::clone(&self.app));
+    }
+
     /// The path of a new setup link while there is no admin. The one before it opens nothing more.
     pub fn setup_link(&self) -> Option<Zeroizing<String>> {
         if self.app.ledger.state().access.has_admin() {
@@ -492,10 +514,13 @@ fn leave_snapshot(data: &Path, state: &State) {
 
 /// Stops intake before writes can fail for want of space.
 async fn watch_disk(app: Arc<App>) {
+    // What the log says may be of a disk that has been made room on since.
+    let mut looked = false;
     loop {
         let free = notify_store::free_bytes(&app.data).unwrap_or(u64::MAX);
         let low = free < INTAKE_FREE_BYTES_MIN;
-        if low != app.ledger.is_disk_low() {
+        let changed = low != app.ledger.is_disk_low();
+        if changed {
             if low {
                 tracing::error!(
                     free_bytes = free,
@@ -505,6 +530,13 @@ async fn watch_disk(app: Arc<App>) {
                 tracing::info!(free_bytes = free, "there is room again; intake goes on");
             }
             app.ledger.set_disk_low(low);
+        }
+        if changed || !looked {
+            let say = Command::Tell(Box::new(decide::disk(low, free)));
+            if let Err(error) = app.ledger.command(Priority::Outcome, say).await {
+                tracing::warn!(%error, "nobody could be told about the disk");
+            }
+            looked = true;
         }
         app.clock.sleep(DISK_LOOK).await;
     }

@@ -9,6 +9,7 @@
 //! **Invariant:** what leaves this module is redacted: bodies, header values and error texts.
 
 mod resolve;
+mod trust;
 
 use std::error::Error as StdError;
 use std::net::IpAddr;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Response};
-use rustls::RootCertStore;
+use rustls::CertificateError;
 use tokio::sync::Semaphore;
 use url::{Host, Url};
 
@@ -28,7 +29,10 @@ use super::address::AddressPolicy;
 use super::clock::Clock;
 use super::redact::Redactor;
 use resolve::PORT;
-pub use resolve::{JudgedResolver, Looking, Lookup, LookupFailed, SystemLookup, Unresolved};
+pub use resolve::{
+    JudgedResolver, Looking, Lookup, LookupFailed, SystemLookup, SystemResolver, Unresolved,
+};
+pub use trust::{FILE_BYTES_MAX, Roots, RootsError};
 
 /// Longest time to resolve, connect and greet, in seconds. Beyond it nothing was sent.
 pub const CONNECT_SECONDS_MAX: u64 = 5;
@@ -124,15 +128,13 @@ impl Client {
     pub fn new(
         policy: AddressPolicy,
         lookup: Arc<dyn Lookup>,
+        roots: &Roots,
         clock: Arc<dyn Clock>,
     ) -> Result<Client, ClientError> {
         let policy = Arc::new(RwLock::new(policy));
         let client = |allow_private| {
-            connections(JudgedResolver::new(
-                lookup.clone(),
-                policy.clone(),
-                allow_private,
-            ))
+            let resolver = JudgedResolver::new(lookup.clone(), policy.clone(), allow_private);
+            connections(resolver, roots)
         };
         Ok(Client {
             public: client(false)?,
@@ -238,22 +240,15 @@ impl Client {
     }
 }
 
-/// Connections with their own pool, roots of trust and resolver.
-fn connections(resolver: JudgedResolver) -> Result<reqwest::Client, ClientError> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+/// Connections with their own pool and resolver.
+fn connections(resolver: JudgedResolver, roots: &Roots) -> Result<reqwest::Client, ClientError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one module that makes an HTTP client"
     )]
     let builder = reqwest::Client::builder();
     Ok(builder
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(roots.tls()?)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
@@ -349,6 +344,10 @@ fn failed(error: &reqwest::Error, place: &str) -> Reply {
     if error.is_connect() {
         let why = if error.is_timeout() {
             format!("no connection to {place} within {CONNECT_SECONDS_MAX} s")
+        } else if is_of_unknown_issuer(error) {
+            format!(
+                "no connection to {place}: its certificate is of an issuer that is not known here; if the CA is your own, start the program with --ca-file"
+            )
         } else {
             format!("no connection to {place}: {}", innermost(error))
         };
@@ -372,6 +371,25 @@ fn causes<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
         (*error).source()
     }
     std::iter::successors(Some(error), next)
+}
+
+/// Whether the other side showed a certificate that no root vouches for.
+pub fn is_of_unknown_issuer(error: &(dyn StdError + 'static)) -> bool {
+    // An I/O error gives its content's cause as its own, so the content itself is looked at here.
+    fn content<'a>(cause: &Cause<'a>) -> Option<Cause<'a>> {
+        let inner = (*cause).downcast_ref::<std::io::Error>()?.get_ref()?;
+        Some(inner)
+    }
+    causes(error)
+        .flat_map(|cause| std::iter::successors(Some(cause), content))
+        .any(|cause| {
+            matches!(
+                cause.downcast_ref::<rustls::Error>(),
+                Some(rustls::Error::InvalidCertificate(
+                    CertificateError::UnknownIssuer
+                ))
+            )
+        })
 }
 
 /// The first cause says most: the layers above it repeat that sending failed.

@@ -1,5 +1,10 @@
 //! Randomness. Nothing else in the program asks for it; it enters everywhere else as bytes.
 
+use std::sync::{Mutex, PoisonError};
+
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
+
 /// A source of random bytes.
 pub trait Entropy: Send {
     fn fill(&mut self, bytes: &mut [u8]);
@@ -22,11 +27,58 @@ impl Entropy for SystemEntropy {
     /// When the operating system has no randomness to give. There is no safe way on: a guessable
     /// key or nonce would be worse than stopping.
     fn fill(&mut self, bytes: &mut [u8]) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one module that asks the system for randomness"
-        )]
-        getrandom::fill(bytes).expect("the operating system gives random bytes");
+        let mut filled = 0;
+        // The kernel is asked, not a file: the program runs where there is none.
+        while filled < bytes.len() {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the one module that asks the system for randomness"
+            )]
+            match getrandom(&mut bytes[filled..], GetRandomFlags::empty()) {
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
+                Err(error) => panic!("the operating system gives no random bytes: {error}"),
+            }
+        }
+    }
+}
+
+/// Bytes asked of the operating system at a time by [`Ids`].
+const POOL_BYTES: usize = 1_024;
+
+/// Random bytes for ids, which are many, short and no secrets: asked of the operating system by the
+/// kilobyte instead of one by one.
+pub struct Ids(Mutex<Pool>);
+
+struct Pool {
+    bytes: [u8; POOL_BYTES],
+    used: usize,
+}
+
+impl Default for Ids {
+    fn default() -> Self {
+        Ids(Mutex::new(Pool {
+            bytes: [0; POOL_BYTES],
+            used: POOL_BYTES,
+        }))
+    }
+}
+
+impl Ids {
+    /// Bytes that were given to nobody before.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        const { assert!(N <= POOL_BYTES) };
+        // Whoever panicked here did so before any byte was taken.
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.used + N > POOL_BYTES {
+            SystemEntropy.fill(&mut pool.bytes);
+            pool.used = 0;
+        }
+        let from = pool.used;
+        pool.used += N;
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(&pool.bytes[from..from + N]);
+        bytes
     }
 }
 
@@ -79,6 +131,17 @@ mod tests {
             SeededEntropy::new(1_234_567).next_u64(),
             6_457_827_717_110_365_317
         );
+    }
+
+    #[test]
+    fn no_id_is_given_twice() {
+        let ids = Ids::default();
+        let given: std::collections::BTreeSet<[u8; 16]> =
+            (0..POOL_BYTES).map(|_| ids.bytes()).collect();
+        assert_eq!(given.len(), POOL_BYTES);
+        let short: std::collections::BTreeSet<[u8; 7]> =
+            (0..POOL_BYTES).map(|_| ids.bytes()).collect();
+        assert_eq!(short.len(), POOL_BYTES);
     }
 
     #[test]

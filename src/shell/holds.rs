@@ -1,4 +1,4 @@
-//! The timer of what is held: says when a moment has come, and when the configuration has changed.
+//! The timer of what is held, late, or not heard: says when a moment has come, and when the configuration has changed.
 //!
 //! **Invariant:** it decides nothing. It reads what the decision needs and gives the command; what is
 //! late because the program was not running is released when it starts.
@@ -46,7 +46,7 @@ impl Holds {
                 self.clock.sleep(FAILED_WAIT).await;
                 continue;
             }
-            let next = self.next();
+            let next = self.next_at();
             let sleep = async {
                 match next {
                     Some(at) => self.clock.sleep_until(at).await,
@@ -59,6 +59,28 @@ impl Holds {
                 _ = stop.changed() => {}
             }
         }
+    }
+
+    /// The next moment at which something is to be looked at.
+    fn next_at(&self) -> Option<i64> {
+        let state = self.ledger.state();
+        let late = state.outbox.overdue.first().map(|(at, _)| *at);
+        let moments = [
+            state.outbox.next_release(),
+            late,
+            state.listening.next_at(),
+            state.groups.next_repeat(),
+        ];
+        moments.into_iter().flatten().min()
+    }
+
+    /// Whether somebody has been silent for too long by now, or a delivery is late.
+    fn is_overdue(&self) -> bool {
+        let now = self.clock.now();
+        let state = self.ledger.state();
+        let late = state.outbox.overdue.first().map(|(at, _)| *at);
+        let moments = [late, state.listening.next_at()];
+        moments.into_iter().flatten().any(|at| at <= now)
     }
 
     /// Releases what is due and plans anew what has to be. Says whether it could.
@@ -75,6 +97,11 @@ impl Holds {
                 return false;
             }
             *planned_by = Some(revision);
+        }
+        while self.is_overdue() {
+            if !self.command(Command::Overdue).await {
+                return false;
+            }
         }
         loop {
             let found = self.found();
@@ -98,13 +125,6 @@ impl Holds {
                 return false;
             }
         }
-    }
-
-    /// The next moment at which something is to be done.
-    fn next(&self) -> Option<i64> {
-        let state = self.ledger.state();
-        let release = state.outbox.next_release().into_iter();
-        release.chain(state.groups.next_repeat()).min()
     }
 
     /// Has groups told again that are due. Says whether it could.

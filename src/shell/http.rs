@@ -1,4 +1,4 @@
-//! The listener: connections within bounds, one router, health before anything else.
+//! The listener: connections within bounds, one entrance, health before anything else.
 //!
 //! **Invariant:** the listener is up before the state is rebuilt. Until then `/api/health` answers,
 //! `/api/ready` says how far it is, and everything else says 503.
@@ -9,17 +9,22 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower_service::Service;
+use tracing::Instrument;
 
 use super::clock::Clock;
+use front::{Front, RequestId};
 
 pub mod address;
 pub mod api;
 pub mod auth;
 pub mod door;
+pub mod encoding;
 pub mod flash;
 pub mod front;
 pub mod hooks;
@@ -47,16 +52,53 @@ pub struct Peer {
     pub listener_is_loopback: bool,
 }
 
+/// Where every request comes in. It gives each its id, each answer the same, and each log line too.
+///
+/// Intake goes its own way from here: it is by far the most that is asked, and needs nothing of what
+/// the router and its layers do for the API and the pages.
+pub struct Entrance {
+    pub front: Arc<Front>,
+    /// Everything but intake.
+    pub router: Router,
+}
+
+impl Entrance {
+    async fn answer(&self, peer: Peer, mut request: hyper::Request<Incoming>) -> Response {
+        let id = RequestId::of(request.headers(), &self.front.ids);
+        let header = id.header();
+        let span =
+            tracing::debug_span!("request", request.id = id.0, http.method = %request.method());
+        let mut response = if hooks::is_hook(request.uri().path()) {
+            hooks::hook(&self.front, peer, &id, request)
+                .instrument(span)
+                .await
+        } else {
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(id);
+            let request: Request = request.map(axum::body::Body::new);
+            let answered = self.router.clone().call(request).instrument(span).await;
+            answered.unwrap_or_else(|never| match never {})
+        };
+        if let Some(header) = header {
+            response
+                .headers_mut()
+                .insert(front::REQUEST_ID.clone(), header);
+        }
+        response
+    }
+}
+
 /// Serves until `stop` says so, then lets open requests finish.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    entrance: Entrance,
     clock: Arc<dyn Clock>,
     mut stop: watch::Receiver<bool>,
 ) {
     let listener_is_loopback = listener
         .local_addr()
         .is_ok_and(|address| address.ip().is_loopback());
+    let entrance = Arc::new(entrance);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -82,9 +124,9 @@ pub async fn serve(
             address,
             listener_is_loopback,
         };
-        let (router, stop) = (router.clone(), stop.clone());
+        let (entrance, stop) = (Arc::clone(&entrance), stop.clone());
         connections.spawn(async move {
-            connection(stream, peer, router, stop).await;
+            connection(stream, peer, &entrance, stop).await;
             drop(place);
         });
         while connections.try_join_next().is_some() {}
@@ -96,18 +138,14 @@ pub async fn serve(
 async fn connection(
     stream: TcpStream,
     peer: Peer,
-    router: Router,
+    entrance: &Entrance,
     mut stop: watch::Receiver<bool>,
 ) {
     // Answers are small and waited for.
     let _unsupported = stream.set_nodelay(true);
-    let service =
-        hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let mut router = router.clone();
-            let mut request: Request = request.map(axum::body::Body::new);
-            request.extensions_mut().insert(peer);
-            async move { router.call(request).await }
-        });
+    let service = hyper::service::service_fn(|request| async move {
+        Ok::<_, std::convert::Infallible>(entrance.answer(peer, request).await)
+    });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT_MAX)

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use notify_store::{
     BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, Log, PAYLOAD_BYTES_MAX, Reader, Recorded,
@@ -117,6 +118,8 @@ struct Queues {
     intake_bytes: usize,
     maintenance: VecDeque<Waiting>,
     stopping: bool,
+    /// The writer waits to be woken. Waking it costs a call of the system, also when it is awake.
+    idle: bool,
 }
 
 impl Queues {
@@ -183,6 +186,34 @@ struct Shared {
     committed: watch::Sender<u64>,
     followers: broadcast::Sender<CommittedEvents>,
     disk_low: std::sync::atomic::AtomicBool,
+    /// Revision of the configuration in `state`, to be seen without its lock.
+    configured: std::sync::atomic::AtomicU64,
+}
+
+impl Shared {
+    /// Lets go of the queues until the writer is woken, or so long; says whether the time was up.
+    fn wait<'q>(
+        &self,
+        mut queues: MutexGuard<'q, Queues>,
+        most: Option<Duration>,
+    ) -> (MutexGuard<'q, Queues>, bool) {
+        queues.idle = true;
+        let (mut queues, is_late) = match most {
+            None => {
+                let woken = self.wake.wait(queues);
+                (woken.unwrap_or_else(PoisonError::into_inner), false)
+            }
+            Some(most) => {
+                let (queues, timeout) = self
+                    .wake
+                    .wait_timeout(queues, most)
+                    .unwrap_or_else(PoisonError::into_inner);
+                (queues, timeout.timed_out())
+            }
+        };
+        queues.idle = false;
+        (queues, is_late)
+    }
 }
 
 /// How everyone else gives commands and reads the state. Cheap to clone.
@@ -218,6 +249,7 @@ impl Ledger {
             wake: Condvar::new(),
             state: RwLock::new(state.clone()),
             committed: watch::Sender::new(state.position),
+            configured: state.configuration.revision.into(),
             followers: broadcast::Sender::new(FOLLOWERS_BEHIND_MAX),
             disk_low: std::sync::atomic::AtomicBool::new(false),
         });
@@ -275,7 +307,7 @@ impl Ledger {
             correlation,
             reply,
         };
-        {
+        let wake = {
             let mut queues = lock(&self.shared.queues);
             if queues.stopping && priority != Priority::Outcome {
                 return Err(LedgerError::Stopping);
@@ -302,8 +334,11 @@ impl Ledger {
                     queues.intake_bytes += bytes;
                 }
             }
+            std::mem::take(&mut queues.idle)
+        };
+        if wake {
+            self.shared.wake.notify_one();
         }
-        self.shared.wake.notify_one();
         Ok(answer)
     }
 
@@ -313,6 +348,13 @@ impl Ledger {
             .state
             .read()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Revision of the configuration in [`Ledger::state`], without waiting for it.
+    pub fn configuration_revision(&self) -> u64 {
+        self.shared
+            .configured
+            .load(std::sync::atomic::Ordering::Acquire)
     }
 
     pub fn reader(&self) -> &Reader<Event> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use super::client::Roots;
+
 /// What the listener is told.
 #[derive(Debug, Clone, Default)]
 pub struct HttpOptions {
@@ -40,6 +42,8 @@ pub struct ServeOptions {
     pub secret_key_file: Option<PathBuf>,
     /// Networks that targets with `allow_private` may reach; `None`: all private ones.
     pub private_networks: Option<Vec<IpNet>>,
+    /// Whom outgoing calls trust.
+    pub roots: Roots,
     /// Bytes of redb's page cache.
     pub cache_bytes: usize,
 }

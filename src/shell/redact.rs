@@ -19,7 +19,7 @@ mod view;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind, packed};
 use serde_json::Value;
 
 pub use names::{HEADER_VALUE_BYTES_MAX, HEADERS_KEPT_MAX, is_token_name};
@@ -50,6 +50,9 @@ const ESCAPE_BYTES_MAX: usize = 6;
 pub struct Redactor {
     /// Every match counts, so the search is the plain overlapping one.
     search: Option<AhoCorasick>,
+    /// Says quickly whether any pattern is there at all, as nearly always none is; `None` where
+    /// this machine, or so many patterns, have no quicker way than the search itself.
+    glance: Option<packed::Searcher>,
     patterns: Vec<Pattern>,
     /// Length of the shortest pattern, in bytes.
     shortest: usize,
@@ -111,6 +114,7 @@ impl Redactor {
                 .build(patterns.iter().map(|pattern| &pattern.bytes))
                 .expect("the patterns of some secrets are fewer than two billion")
         });
+        let glance = packed::Searcher::new(patterns.iter().map(|pattern| &pattern.bytes));
         let shortest = patterns
             .iter()
             .map(|pattern| pattern.bytes.len())
@@ -118,6 +122,7 @@ impl Redactor {
             .unwrap_or(0);
         Redactor {
             search,
+            glance,
             patterns,
             shortest,
             short,
@@ -338,6 +343,10 @@ impl Redactor {
         layers: &[View],
         found: &mut Vec<Range<usize>>,
     ) {
+        let nothing = self.glance.as_ref().map(|glance| glance.find(bytes));
+        if matches!(nothing, Some(None)) {
+            return;
+        }
         for hit in search.find_overlapping_iter(bytes) {
             let pattern = &self.patterns[hit.pattern().as_usize()];
             let mut range = hit.range();

@@ -119,11 +119,29 @@ pub enum NoSource {
     Secrets(#[from] VaultError),
 }
 
+struct OpenSource {
+    source: Arc<Source>,
+    /// Revision of the whole configuration in which this was last seen to be how the provider is
+    /// configured. While that is the current one, nobody has to ask the state, which waits for
+    /// what is being applied to it.
+    current_at: u64,
+}
+
+impl OpenSource {
+    fn enabled(&self) -> Result<Arc<Source>, NoSource> {
+        if self.source.spec.enabled {
+            Ok(Arc::clone(&self.source))
+        } else {
+            Err(NoSource::Disabled)
+        }
+    }
+}
+
 pub struct Sources {
     ledger: Ledger,
     vault: Arc<Vault>,
     /// By name; at most one entry a provider.
-    open: Mutex<HashMap<String, Arc<Source>>>,
+    open: Mutex<HashMap<String, OpenSource>>,
     addresses: Mutex<HashMap<IpAddr, Bucket>>,
 }
 
@@ -139,21 +157,24 @@ impl Sources {
 
     /// The provider of a path, as it is configured now.
     pub fn find(&self, name: &str) -> Result<Arc<Source>, NoSource> {
+        let current = self.ledger.configuration_revision();
+        if let Some(open) = lock(&self.open).get(name)
+            && open.current_at == current
+        {
+            return open.enabled();
+        }
         let (id, revision, spec, marks) = {
             let state = self.ledger.state();
             let provider = state
                 .configuration
                 .provider(name)
                 .ok_or(NoSource::Unknown)?;
-            if let Some(source) = lock(&self.open).get(name)
-                && source.id == provider.id
-                && source.revision == provider.revision
+            if let Some(open) = lock(&self.open).get_mut(name)
+                && open.source.id == provider.id
+                && open.source.revision == provider.revision
             {
-                return if source.spec.enabled {
-                    Ok(Arc::clone(source))
-                } else {
-                    Err(NoSource::Disabled)
-                };
+                open.current_at = state.configuration.revision;
+                return open.enabled();
             }
             (
                 provider.id,
@@ -166,7 +187,6 @@ impl Sources {
         let opened = self
             .vault
             .open(EntityKind::Provider, id, revision, &marks)?;
-        let enabled = spec.enabled;
         let prepared = kind
             .webhook()
             .map_or_else(|| Ok(Prepared::default()), |webhook| webhook.prepare(&spec));
@@ -176,8 +196,8 @@ impl Sources {
         let mut open = lock(&self.open);
         let live = open
             .get(name)
-            .filter(|source| source.id == id)
-            .map(|source| Arc::clone(&source.live));
+            .filter(|open| open.source.id == id)
+            .map(|open| Arc::clone(&open.source.live));
         let live = live.unwrap_or_default();
         let source = Arc::new(Source {
             id,
@@ -188,25 +208,27 @@ impl Sources {
             prepared,
             live,
         });
-        open.retain(|name, source| {
+        open.retain(|name, open| {
             state
                 .configuration
                 .provider(name)
-                .is_some_and(|p| p.id == source.id)
+                .is_some_and(|p| p.id == open.source.id)
         });
-        open.insert(name.to_owned(), Arc::clone(&source));
-        if enabled {
-            Ok(source)
-        } else {
-            Err(NoSource::Disabled)
-        }
+        let opened = OpenSource {
+            source,
+            // It may have changed while the secrets were opened: then the next one looks again.
+            current_at: 0,
+        };
+        let found = opened.enabled();
+        open.insert(name.to_owned(), opened);
+        found
     }
 
     /// What was heard of a provider since the start.
     pub fn heard(&self, name: &str) -> Heard {
         lock(&self.open)
             .get(name)
-            .map(|source| source.heard())
+            .map(|open| open.source.heard())
             .unwrap_or_default()
     }
 

@@ -31,7 +31,7 @@ use crate::domain::state::State;
 pub use crate::templates::moment;
 pub use cursor::{Cursor, NotACursor};
 pub use deliveries::{
-    DeliveryFilter, deliveries, deliveries_of, delivery_key, delivery_status, find_delivery,
+    DeliveryFilter, deliveries, deliveries_of, delivery_key, delivery_status, find_delivery, inbox,
     open_keys, parked_reasons,
 };
 pub use entities::{entity, entity_ids, provider_health, target_health};

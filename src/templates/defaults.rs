@@ -192,7 +192,8 @@ fn entries(phrases: &Phrases) -> BTreeMap<String, WordsSpec> {
     entries
 }
 
-/// Groups with what there is in each; what is not listed is counted.
+/// Groups with what there is in each, of few notices also how their texts begin; what is not listed
+/// is counted.
 fn digest(phrases: &Phrases) -> WordsSpec {
     let (before, after) = phrases.more;
     let (one, many) = phrases.notices;
@@ -207,7 +208,8 @@ fn digest(phrases: &Phrases) -> WordsSpec {
              **{{{{ group.kind|replace('_', ' ')|capitalize }}}}\
              {{% if group.collection %}} · {{{{ group.collection }}}}{{% endif %}}**\n\n\
              {{% for entry in group.notices %}}- {{% if entry.url %}}[{{{{ entry.title or entry.kind }}}}]({{{{ entry.url }}}})\
-             {{% else %}}{{{{ entry.title or entry.kind }}}}{{% endif %}}\n{{% endfor %}}\n\
+             {{% else %}}{{{{ entry.title or entry.kind }}}}{{% endif %}}\
+             {{% if entry.text and count <= 20 %}}: {{{{ entry.text|excerpt(120, 1) }}}}{{% endif %}}\n{{% endfor %}}\n\
              {{% endfor %}}\
              {{% if more %}}{before}{{{{ more|number }}}}{after}{{% endif %}}"
         )),

@@ -22,16 +22,17 @@ pub enum UnpackError {
 
 /// Packs bytes, at most 4 GiB; bytes that do not shrink are stored as they are.
 pub fn pack(bytes: &[u8]) -> Vec<u8> {
-    let packed = lz4_flex::block::compress(bytes);
-    let (method, content) = if packed.len() < bytes.len() {
-        (LZ4, packed.as_slice())
-    } else {
-        (STORED, bytes)
-    };
-    let mut out = Vec::with_capacity(HEAD_BYTES + content.len());
-    out.push(method);
-    out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-    out.extend_from_slice(content);
+    let mut out = vec![0; HEAD_BYTES + lz4_flex::block::get_maximum_output_size(bytes.len())];
+    out[0] = LZ4;
+    out[1..HEAD_BYTES].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+    match lz4_flex::block::compress_into(bytes, &mut out[HEAD_BYTES..]) {
+        Ok(packed) if packed < bytes.len() => out.truncate(HEAD_BYTES + packed),
+        Ok(_) | Err(_) => {
+            out[0] = STORED;
+            out.truncate(HEAD_BYTES);
+            out.extend_from_slice(bytes);
+        }
+    }
     out
 }
 

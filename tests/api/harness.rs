@@ -73,6 +73,7 @@ impl Api {
             http: HttpOptions::default(),
             secret_key_file: None,
             private_networks: None,
+            roots: notify_bridge::shell::client::Roots::default(),
             cache_bytes: 4 * 1024 * 1024,
         };
         let shared = Arc::clone(&clock) as Arc<dyn Clock>;

@@ -67,6 +67,7 @@ impl TestBridge {
             http: HttpOptions::default(),
             secret_key_file: None,
             private_networks: None,
+            roots: notify_bridge::shell::client::Roots::default(),
             cache_bytes: 4 * 1024 * 1024,
         };
         let running = app::start(

@@ -9,6 +9,8 @@
 mod delivery;
 mod feedback;
 mod harness;
+mod health;
+mod holds;
 mod intake;
 mod pages;
 mod quiet;

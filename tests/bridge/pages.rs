@@ -271,3 +271,27 @@ async fn the_log_and_raw_requests_are_not_for_everyone() {
     assert!(!bridge.page(&viewer, &one).await.1.contains("compare_url"));
     assert!(bridge.page(&owner, &one).await.1.contains("compare_url"));
 }
+
+#[tokio::test]
+async fn the_inbox_holds_what_was_sent_to_it_and_no_more() {
+    let place = Place::telegram().await;
+    let file = format!(
+        "{}\n[[target]]\nname = \"desk\"\nkind = \"inbox\"\n\n[[tracker]]\nname = \"kept\"\nprovider = \"forge\"\n\
+         where = \"'keep' in notice.text\"\nlinks = [ {{ target = \"desk\" }} ]\n",
+        forge_to_telegram(&place)
+    );
+    let bridge = TestBridge::start(&file).await;
+    let owner = visit(&bridge, Role::Owner).await;
+    let (_, before) = bridge.page(&owner, "/inbox").await;
+    assert!(before.contains("The inbox is empty"), "{before}");
+    bridge.push("1", "keep this one").await;
+    bridge.push("2", "pass this one on").await;
+    bridge.settled().await;
+    for path in ["/inbox", "/inbox?fragment=rows&after=1"] {
+        let (_, inbox) = bridge.page(&owner, path).await;
+        assert!(inbox.contains("keep this one"), "{path}: {inbox}");
+        assert!(!inbox.contains("pass this one on"), "{path}: {inbox}");
+    }
+    let (_, target) = bridge.page(&owner, "/targets/desk").await;
+    assert!(target.contains("Last sent"), "{target}");
+}

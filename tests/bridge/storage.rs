@@ -15,6 +15,7 @@ fn options(data: std::path::PathBuf) -> ServeOptions {
         http: HttpOptions::default(),
         secret_key_file: None,
         private_networks: None,
+        roots: notify_bridge::shell::client::Roots::default(),
         cache_bytes: 4 * 1024 * 1024,
     }
 }

@@ -395,6 +395,35 @@ fn more_than_the_storm_rate_becomes_one_summary() {
 }
 
 #[test]
+fn the_bridge_says_once_that_there_is_a_storm_and_not_to_whom_it_is_about() {
+    let mut core = with(json!({"storm": "3/1m"}), json!({}));
+    let other = json!({"entity": "target", "name": "other", "kind": "telegram", "receivers": [{"name": "o", "to": "2"}]});
+    let watch = json!({"entity": "tracker", "name": "self", "provider": "bridge", "links": [{"target": "t"}, {"target": "other"}]});
+    core.configure(vec![entity(other), entity(watch)]).unwrap();
+    for n in 0..10 {
+        say(
+            &mut core,
+            "note",
+            &n.to_string(),
+            Severity::Info,
+            Transition::None,
+        );
+    }
+    let said: Vec<usize> = core
+        .log
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::Accepted(accepted) if accepted.notice.kind == "bridge_storm" => {
+                Some(accepted.plan.planned.len())
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(said, [1], "to the other target only");
+    same_when_folded(&core);
+}
+
+#[test]
 fn a_storm_within_one_request_and_after_a_night_is_one_too() {
     let mut core = with(json!({"storm": "2/5m"}), json!({}));
     let provider = core.provider("p");

@@ -21,8 +21,9 @@ const DONE_WITHIN_MICROS: i64 = 24 * 3_600 * 1_000_000 + 2 * WAIT_MAX_MICROS;
 /// Sends with these outcomes, over and over, until nothing is due now or later.
 fn pump(core: &mut Core, outcomes: &[u8]) {
     let mut outcomes = outcomes.iter().cycle();
-    // 16 tries of 2 parts, fallbacks and moves: far fewer than this per delivery.
-    let most = 400 * (core.state.outbox.deliveries.len() + 1);
+    // 16 tries of 2 parts, fallbacks and moves, or a day of probes with minutes between them: fewer than
+    // this per delivery.
+    let most = 2_000 * (core.state.outbox.deliveries.len() + 1);
     for _ in 0..most {
         let due = core.due_with_depth(64);
         let mut progress = false;

@@ -23,6 +23,7 @@ mod bounds;
 mod bridge;
 mod driver;
 mod flow;
+mod health;
 mod holds;
 mod sessions;
 

@@ -1,7 +1,10 @@
 //! Outgoing calls against small servers of this test, on loopback. Nothing leaves the machine and
 //! nothing waits by a real clock: a server says when it was reached, and the test moves the time.
 
+mod authority;
+mod request;
 mod servers;
+mod trust;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,7 +16,7 @@ use std::time::Duration;
 use notify_bridge::shell::address::AddressPolicy;
 use notify_bridge::shell::client::{
     ANSWER_BYTES_MAX, CALL_SECONDS_MAX, CALLS_MAX, Client, JudgedResolver, Looking, Lookup,
-    LookupFailed, SystemLookup, Unresolved,
+    LookupFailed, Roots, SystemLookup, Unresolved,
 };
 use notify_bridge::shell::clock::ManualClock;
 use notify_bridge::shell::redact::Redactor;
@@ -79,11 +82,16 @@ struct Bench {
 }
 
 fn bench(names: &[(&str, &[&[&str]])]) -> Bench {
+    bench_trusting(names, &Roots::default())
+}
+
+fn bench_trusting(names: &[(&str, &[&[&str]])], roots: &Roots) -> Bench {
     let clock = ManualClock::new(1_700_000_000_000_000);
     let names = Names::of(names);
     let client = Client::new(
         AddressPolicy::default(),
         names.clone(),
+        roots,
         Arc::new(clock.clone()),
     )
     .expect("a client");

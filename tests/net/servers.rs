@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
+
+pub use super::request::request;
 
 /// A server that hands every connection to a function of the test.
 pub async fn serve<F, R>(each: F) -> SocketAddr
@@ -22,29 +24,6 @@ where
         }
     });
     address
-}
-
-/// Reads one request: head and as much body as it announces.
-pub async fn request(stream: &mut TcpStream) -> String {
-    let mut text = Vec::new();
-    let mut buffer = [0; 4_096];
-    loop {
-        let whole = String::from_utf8_lossy(&text).into_owned();
-        if let Some((head, body)) = whole.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "))
-                .and_then(|length| length.parse().ok())
-                .unwrap_or(0);
-            if body.len() >= length {
-                return whole;
-            }
-        }
-        match stream.read(&mut buffer).await {
-            Ok(0) | Err(_) => return whole,
-            Ok(count) => text.extend_from_slice(&buffer[..count]),
-        }
-    }
 }
 
 /// A server that always says this and closes.

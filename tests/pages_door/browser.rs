@@ -320,6 +320,7 @@ fn options(folder: &Path, http: HttpOptions) -> ServeOptions {
         http,
         secret_key_file: None,
         private_networks: None,
+        roots: notify_bridge::shell::client::Roots::default(),
         cache_bytes: 4 * 1024 * 1024,
     }
 }

@@ -36,7 +36,11 @@ impl Case {
             method: "POST",
             path_rest: path.strip_prefix("/hooks/forge/").unwrap_or(""),
             query,
-            headers: &self.headers,
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_slice()))
+                .collect(),
             body: &self.body,
         }
     }

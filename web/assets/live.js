@@ -8,7 +8,7 @@ const get = async (address, pairs = {}) => {
   const url = new URL(address, location);
   for (const name in pairs) url.searchParams.set(name, pairs[name]);
   const answer = await fetch(url);
-  // A session that has ended answers with the login page.
+  // An ended session answers with the login page.
   if (!answer.ok || answer.redirected) throw answer.status;
   const template = document.createElement("template");
   template.innerHTML = await answer.text();
@@ -85,9 +85,11 @@ const list = (body) => {
 };
 // Replaced whole, but not while somebody is in it.
 const part = (node) => {
+  const used = () => node.matches(":hover, :focus-within");
   const again = soon(async () => {
-    if (node.matches(":hover, :focus-within")) return setTimeout(again, 3000);
-    node.replaceChildren(await get(node.dataset.src, { fragment: node.dataset.part }));
+    const fresh = used() || (await get(node.dataset.src, { fragment: node.dataset.part }));
+    if (used()) return setTimeout(again, 3000);
+    node.replaceChildren(fresh);
     refresh(node);
   }, 900);
   return Object.fromEntries(`${node.dataset.refresh} open reset`.split(" ").map((name) => [name, again]));
@@ -101,13 +103,13 @@ const tell = (name) => {
   if ($(`[data-reload-on~="${name}"]`)) location.reload();
 };
 if ($("[data-live], [data-refresh], [data-reload-on]")) {
-  // It resumes with Last-Event-ID by itself; what came before it was open is asked for.
+  // It resumes by itself; what came before it was open is asked for.
   const stream = new EventSource("/api/v1/stream");
   for (const name of ["notice", "delivery", "counts", "open", "reset"]) stream.addEventListener(name, () => tell(name));
   addEventListener("pagehide", () => stream.close());
 }
 
-// Filters: the same GET, without leaving the page.
+// Filters: the same GET, in place.
 for (const form of $$("form[data-filter]")) {
   form.addEventListener("input", soon(async () => {
     const pairs = [...new FormData(form)].filter(([, value]) => value);

@@ -152,6 +152,22 @@ pub fn copyable(label: &str, value: &str) -> Markup {
     }
 }
 
+/// A sentence in which words between backticks are code.
+pub fn sentence(words: &str) -> Markup {
+    let mut pieces = Vec::new();
+    let mut left = words;
+    while let Some((before, rest)) = left.split_once('`')
+        && let Some((code, after)) = rest.split_once('`')
+    {
+        pieces.push((before, code));
+        left = after;
+    }
+    html! {
+        @for (before, code) in pieces { (before) code { (code) } }
+        (left)
+    }
+}
+
 /// An option of a `select`.
 pub fn choice(value: &str, words: &str, chosen: &str) -> Markup {
     html! { option value=(value) selected[value == chosen] { (words) } }
@@ -166,6 +182,28 @@ pub fn filter_select(name: &str, label: &str, chosen: &str, choices: Markup) -> 
                 option value="" { (label) ": any" }
                 (choices)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn words_between_backticks_are_code() {
+        for (words, expected) in [
+            ("", ""),
+            ("none", "none"),
+            ("`a`", "<code>a</code>"),
+            (
+                "set `a` or `<b>`.",
+                "set <code>a</code> or <code>&lt;b&gt;</code>.",
+            ),
+            ("one ` alone", "one ` alone"),
+            ("`a` and `", "<code>a</code> and `"),
+        ] {
+            assert_eq!(sentence(words).into_string(), expected, "{words}");
         }
     }
 }

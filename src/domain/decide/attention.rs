@@ -189,6 +189,8 @@ pub fn repeat(state: &State, due: Vec<Repeat>, context: &Context) -> Decided {
             notice: position,
             subject,
             at_once: false,
+            // It went there before.
+            not_to: None,
         };
         let notice = notice_of(position, context.now, &[0; 16], &accepted);
         match router.repeat(slot, &group.of, &notice, about) {

@@ -12,7 +12,7 @@ use super::super::spec::UnknownPolicy;
 use super::super::state::State;
 use super::Decided;
 use crate::projections::outbox::{
-    Delivery, Status, TARGET_IN_FLIGHT_MAX, WAIT_MAX_MICROS, waits_until,
+    Delivery, PROBE_DOUBLINGS_MAX, Status, WAIT_MAX_MICROS, waits_until,
 };
 use crate::targets::{Scope, Verdict};
 
@@ -119,7 +119,7 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
             "its target or receiver asked to wait",
         ));
     }
-    if outbox.under_way(delivery.target) >= TARGET_IN_FLIGHT_MAX {
+    if outbox.under_way(delivery.target) >= outbox.in_flight_max(delivery.target) {
         return Err(Refusal::NotClaimable("its target has enough under way"));
     }
     if state.health.is_gone(delivery.receiver) {
@@ -141,6 +141,12 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
                 "another delivery about its subject is under way",
             ));
         }
+    }
+    if let Some(events) = super::catch_up::caught_up(state, key, delivery, context.now) {
+        return Ok(Decided {
+            events,
+            told: Told::Done,
+        });
     }
     if let Some(held) = super::held::kept_quiet(state, key, delivery, context.now) {
         return Ok(Decided::done(held));
@@ -227,12 +233,22 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
     Ok(match report.result {
         Attempted::Unsendable(reason) => attempt.parked(What::Unsendable, reason),
         Attempted::Unknown(reason) => match delivery.unknown {
-            UnknownPolicy::Retry => attempt.retry(None, Scope::Message, reason),
-            UnknownPolicy::Park => Decided::done(Event::OutcomeUnknown {
-                delivery: key,
-                notice: delivery.notice,
-                policy: UnknownPolicy::Park,
-            }),
+            // Who does not answer this message answers no other.
+            UnknownPolicy::Retry => attempt.retry(None, Scope::Target, reason),
+            UnknownPolicy::Park => {
+                let unknown = Event::OutcomeUnknown {
+                    delivery: key,
+                    notice: delivery.notice,
+                    policy: UnknownPolicy::Park,
+                };
+                let mut decided = attempt.retry(None, Scope::Target, reason);
+                // However old it is, it is not known.
+                decided
+                    .events
+                    .retain(|event| matches!(event, Event::AttemptFailed { .. }));
+                decided.events.push(unknown);
+                decided
+            }
         },
         Attempted::Judged(verdict) => match verdict {
             Verdict::Sent { ids } => attempt.sent(ids, report.parts),
@@ -295,8 +311,31 @@ impl Attempt<'_> {
     }
 
     fn retry(self, told: Option<Duration>, scope: Scope, reason: String) -> Decided {
-        let tries = self.delivery.failures.saturating_add(1);
-        if tries >= TRIES_MAX {
+        let outbox = &self.state.outbox;
+        let target = self.delivery.target;
+        let open = outbox.breaker_is_open(target);
+        let rounds = outbox.rounds(target).min(PROBE_DOUBLINGS_MAX);
+        let scope = match scope {
+            Scope::Message => Scope::Message,
+            Scope::Receiver | Scope::Target if told.is_none() && self.others_get_through() => {
+                Scope::Message
+            }
+            // Nothing gets through anywhere: the next receiver waits as well.
+            Scope::Receiver if told.is_none() && open => Scope::Target,
+            Scope::Receiver => Scope::Receiver,
+            Scope::Target => Scope::Target,
+        };
+        // Probes come after waits that grow, also where a service always says the same.
+        let told = match scope {
+            Scope::Message => told,
+            Scope::Receiver | Scope::Target if open => {
+                told.map(|told| told.max(RETRY_BASE.saturating_mul(1 << rounds)))
+            }
+            Scope::Receiver | Scope::Target => told,
+        };
+        let own = scope == Scope::Message && !open;
+        let tries = self.delivery.tries.saturating_add(u16::from(own));
+        if own && tries >= TRIES_MAX {
             return self.parked(
                 What::TriesUsedUp,
                 format!("{tries} tries failed; the last said: {reason}"),
@@ -308,7 +347,11 @@ impl Attempt<'_> {
             .map_or([0; 32], |founding| founding.salt);
         let retry_at = retry_at(
             self.context.now,
-            self.delivery.failures,
+            match scope {
+                Scope::Message => self.delivery.failures,
+                // Whoever is the next probe, the waits before it grow.
+                Scope::Receiver | Scope::Target => rounds,
+            },
             told,
             &salt,
             self.key,
@@ -320,11 +363,6 @@ impl Attempt<'_> {
                 format!("it would be over 24 h old at the next try; the last said: {reason}"),
             );
         }
-        let scope = if told.is_none() && self.others_get_through() {
-            Scope::Message
-        } else {
-            scope
-        };
         Decided::done(Event::AttemptFailed {
             delivery: self.key,
             notice: self.delivery.notice,
@@ -427,7 +465,7 @@ fn message_bytes(parts: &[crate::targets::Part]) -> usize {
 /// Bytes that the length of a stored text takes at most.
 const LENGTH_BYTES_MAX: usize = 4;
 
-fn shortened(mut text: String) -> String {
+pub(super) fn shortened(mut text: String) -> String {
     cut(&mut text, DETAIL_BYTES_MAX);
     text
 }

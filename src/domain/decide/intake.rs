@@ -5,7 +5,7 @@ use super::super::event::{Accepted, Answer, DeliveryKey, Event, Outcome, Request
 use super::super::gathering::Gathering;
 use super::super::notice::{Notice, NoticeDraft, cut};
 use super::super::reason::{Routed, What};
-use super::super::routing::{Arriving, Router};
+use super::super::routing::{Arriving, Router, not_to};
 use super::super::state::{State, row_facts, subject_hash};
 use super::{Decided, day, seed};
 use crate::projections::configuration::Target;
@@ -62,6 +62,7 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
             notice: position,
             subject: subject(accept.provider, &notice.draft),
             at_once: false,
+            not_to: None,
             gathering: &mut gathering,
         };
         let mut plan = router.route(accept.provider, &notice, about);
@@ -195,6 +196,7 @@ pub fn notify(state: &State, notify: Notify, context: &Context) -> Result<Decide
         notice: context.first_position,
         subject: subject(0, &notice),
         at_once: notify.at_once,
+        not_to: None,
         gathering: &mut gathering,
     };
     let plan = router(state, context).address(targets.into_iter(), &notice, only, about);
@@ -264,6 +266,11 @@ pub fn resend(
         notice: position,
         subject: subject(accepted.provider, &accepted.notice),
         at_once: true,
+        not_to: not_to(
+            &state.configuration,
+            accepted.provider,
+            &accepted.notice.subject.key,
+        ),
         gathering: &mut gathering,
     };
     let router = router(state, context);
@@ -295,12 +302,12 @@ pub fn resend(
     })
 }
 
-fn router<'a>(state: &'a State, context: &Context) -> Router<'a> {
+pub(super) fn router<'a>(state: &'a State, context: &Context) -> Router<'a> {
     Router::of(state, context.now)
 }
 
 /// By what a notice's subject is known; 0 when it has none.
-fn subject(provider: u32, notice: &NoticeDraft) -> u64 {
+pub(super) fn subject(provider: u32, notice: &NoticeDraft) -> u64 {
     match notice.subject.key.as_str() {
         "" => 0,
         key => subject_hash(provider, key, 0),

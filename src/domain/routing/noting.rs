@@ -1,5 +1,7 @@
 //! Writing into a plan, within its bounds.
 
+use std::collections::BTreeSet;
+
 use super::{
     Arriving, DETAIL_BYTES_MAX, ENTRY_BYTES_MAX, Muted, NotDue, Planning, ROUTED_BYTES_MAX,
     ROUTED_MAX, WAYS_DETAILED_MAX,
@@ -15,6 +17,7 @@ impl<'a, 'b> Planning<'a, 'b> {
             plan: Plan::default(),
             routed_bytes: 0,
             links_bytes: 0,
+            instead: BTreeSet::new(),
             about,
         }
     }

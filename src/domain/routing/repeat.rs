@@ -76,6 +76,7 @@ impl Router<'_> {
             severity,
             group,
             from: Stage::Digest,
+            facts: None,
         };
         self.defer(over, &route, &mut plan);
         plan.plan.planned.push(Planned {

@@ -109,6 +109,7 @@ impl Outbox {
             .deliveries
             .get(&key)
             .is_some_and(|delivery| delivery.status.needs_a_person());
+        self.not_late(key);
         self.wait(key, |delivery| {
             delivery.silent = release.silent;
             delivery.pierced = release.pierced;
@@ -138,17 +139,18 @@ impl Outbox {
         let mut settled = Settled::default();
         if was_parked {
             // Its tries start over.
-            (delivery.failures, delivery.not_before) = (0, 0);
+            (delivery.failures, delivery.tries, delivery.not_before) = (0, 0, 0);
             settled.parked = -1;
             if let Some(notice) = self.notices.get_mut(&key.position) {
                 notice.parked = notice.parked.saturating_sub(1);
             }
         }
         self.deliveries.insert(key, delivery);
+        self.may_be_late(key);
         (self.refresh_row(key.position, None), settled)
     }
 
-    /// A held delivery is told by another one from here on.
+    /// A delivery is told by another one from here on, which is held or waits for its turn.
     pub fn merge_into(
         &mut self,
         key: DeliveryKey,
@@ -168,12 +170,15 @@ impl Outbox {
         let Some(gathered) = taken else {
             return (None, Settled::default());
         };
-        self.change_held(host, |delivery| {
-            if let Some(hold) = delivery.hold.as_deref_mut() {
-                hold.until = until;
-            }
-            delivery.gathered.get_or_insert_default().absorb(*gathered);
-        });
+        match self.deliveries.get_mut(&host) {
+            Some(waiting) if waiting.hold.is_none() => gather_waiting(waiting, *gathered),
+            Some(_) | None => self.change_held(host, |delivery| {
+                if let Some(hold) = delivery.hold.as_deref_mut() {
+                    hold.until = until;
+                }
+                delivery.gathered.get_or_insert_default().absorb(*gathered);
+            }),
+        }
         self.end(key, Ending::Merged, now)
     }
 
@@ -221,4 +226,18 @@ impl Outbox {
             .map(|(until, _)| *until)
             .filter(|until| *until != UNTIL_RELEASED)
     }
+}
+
+/// A delivery that waits for its turn tells of others too: its words are made anew.
+fn gather_waiting(delivery: &mut Delivery, gathered: super::Gathered) {
+    let notice = delivery.notice;
+    let own = delivery.gathered.get_or_insert_with(|| {
+        let mut alone = super::Gathered::default();
+        let thread = Thread::default();
+        alone.add(Member { notice, thread }, &Items::default());
+        Box::new(alone)
+    });
+    own.absorb(gathered);
+    delivery.composed = None;
+    delivery.revision += 1;
 }

@@ -106,6 +106,11 @@ impl Lane {
         self.waiting.len()
     }
 
+    /// What waits, in the order in which it is sent.
+    pub fn keys(&self) -> impl Iterator<Item = DeliveryKey> {
+        self.waiting.iter().map(|rank| rank.key)
+    }
+
     pub fn is_sending(&self, subject: u64) -> bool {
         self.sending.contains_key(&subject)
     }
@@ -139,6 +144,8 @@ impl Outbox {
         }
         let mut started: BTreeMap<u32, u16> = BTreeMap::new();
         let mut subjects: BTreeSet<u64> = BTreeSet::new();
+        // Whose turn it is, of those targets at which everyone gets one.
+        let mut turns: BTreeMap<u32, (bool, DeliveryKey)> = BTreeMap::new();
         let look_again = |due: &mut Due, at: i64| {
             due.next_at = Some(due.next_at.map_or(at, |next| next.min(at)))
         };
@@ -173,7 +180,8 @@ impl Outbox {
             let busy = self.under_way(target) + started.get(&target).copied().unwrap_or(0);
             let mut free = depth
                 .saturating_sub(lane.under_way())
-                .min(usize::from(TARGET_IN_FLIGHT_MAX.saturating_sub(busy)));
+                .min(usize::from(self.in_flight_max(target).saturating_sub(busy)));
+            let turn_after = self.turn_after(target);
             subjects.clear();
             for rank in lane.waiting.iter().take(LANE_SCAN_MAX) {
                 if free == 0 || due.ready.len() >= most {
@@ -192,6 +200,12 @@ impl Outbox {
                     look_again(&mut due, delivery.not_before);
                     continue;
                 }
+                if let Some(last) = turn_after {
+                    let turn = (rank.key <= last, rank.key);
+                    let next = turns.entry(target).or_insert(turn);
+                    *next = turn.min(*next);
+                    continue;
+                }
                 if !(asked.taken)(&rank.key) {
                     due.ready.push(rank.key);
                 }
@@ -199,6 +213,10 @@ impl Outbox {
                 free -= 1;
             }
         }
+        let turns = turns.into_values().map(|(_, key)| key);
+        let room = most.saturating_sub(due.ready.len());
+        due.ready
+            .extend(turns.filter(|key| !(asked.taken)(key)).take(room));
         due
     }
 }

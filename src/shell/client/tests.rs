@@ -15,6 +15,7 @@ fn client() -> Client {
     Client::new(
         AddressPolicy::default(),
         Arc::new(NoLookup),
+        &Roots::default(),
         Arc::new(ManualClock::new(0)),
     )
     .expect("a client")

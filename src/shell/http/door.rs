@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 
 use super::Peer;
 use super::address;
+use super::encoding;
 use super::front::{Front, Phase, RequestId};
 use super::problem::Problem;
 use super::session;
@@ -57,15 +58,15 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .fallback(unknown)
 }
 
-async fn asset(Path(file): Path<String>) -> Result<Response, Problem> {
+async fn asset(headers: HeaderMap, Path(file): Path<String>) -> Result<Response, Problem> {
     let asset = assets::find(&file)
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "there is no such file"))?;
-    let headers = [
+    let kept = [
         (header::CONTENT_TYPE, asset.content_type),
         (header::CACHE_CONTROL, assets::CACHE_CONTROL),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    Ok((headers, asset.body).into_response())
+    Ok((kept, encoding::asset(&headers, asset)).into_response())
 }
 
 async fn unknown(method: Method, uri: Uri) -> Problem {

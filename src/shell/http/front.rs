@@ -5,21 +5,19 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, Request, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
-use tokio::sync::watch;
-use tracing::Instrument;
-
 use super::door::Door;
 use super::problem::Problem;
 use super::{Peer, address};
 use crate::shell::app::App;
-use crate::shell::entropy::{Entropy, SystemEntropy};
+use crate::shell::entropy::Ids;
 use crate::shell::options::HttpOptions;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tokio::sync::watch;
 
 /// Longest request id that is taken over.
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -58,6 +56,7 @@ impl Phase {
 pub struct Front {
     pub options: HttpOptions,
     pub door: Door,
+    pub ids: Ids,
     app: OnceLock<Arc<App>>,
     /// Says so when the app is there.
     opened: watch::Sender<bool>,
@@ -71,6 +70,7 @@ impl Front {
         Arc::new(Front {
             options,
             door: Door::default(),
+            ids: Ids::default(),
             app: OnceLock::new(),
             opened: watch::Sender::new(false),
             phase: AtomicU64::new(0),
@@ -99,13 +99,16 @@ impl Front {
     }
 
     /// As [`Front::app`], for who would rather wait a moment while the state is rebuilt.
-    pub async fn app_soon(&self, most: Duration) -> Result<Arc<App>, Problem> {
+    pub async fn app_soon(&self, most: Duration) -> Result<&Arc<App>, Problem> {
+        if let Ok(app) = self.app() {
+            return Ok(app);
+        }
         let mut opened = self.opened.subscribe();
         if self.phase() != Phase::Stopping {
             // Too late or in time, what there is to say is said below.
             let _late = tokio::time::timeout(most, opened.wait_for(|open| *open)).await;
         }
-        self.app().map(Arc::clone)
+        self.app()
     }
 
     pub fn phase(&self) -> Phase {
@@ -164,30 +167,27 @@ impl<S: Send + Sync> FromRequestParts<S> for Peer {
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives every request its id, every answer the same, and every log line of it too.
-pub async fn request_id(mut request: Request, next: Next) -> Response {
-    let taken = request
-        .headers()
-        .get(&REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(|id| {
-            (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
-                && id
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
-        })
-        .map(str::to_owned);
-    let id = taken.unwrap_or_else(|| format!("{:016x}", SystemEntropy.next_u64()));
-    let header = HeaderValue::from_str(&id).ok();
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let span = tracing::debug_span!("request", request.id = id, http.method = %request.method());
-    let mut response = next.run(request).instrument(span).await;
-    if let Some(header) = header {
-        response.headers_mut().insert(REQUEST_ID.clone(), header);
+impl RequestId {
+    /// What the sender calls it, if that can be taken over, or a new one.
+    pub fn of(headers: &HeaderMap, ids: &Ids) -> RequestId {
+        let taken = headers
+            .get(&REQUEST_ID)
+            .and_then(|value| value.to_str().ok())
+            .filter(|id| {
+                (1..=REQUEST_ID_CHARS_MAX).contains(&id.len())
+                    && id.bytes().all(|byte| {
+                        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
+                    })
+            });
+        RequestId(taken.map_or_else(|| hex::encode(ids.bytes::<8>()), str::to_owned))
     }
-    response
+
+    /// As an answer carries it.
+    pub fn header(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.0).ok()
+    }
 }
 
 /// Refuses a host that is not ours, so that a name an attacker points at us opens nothing.

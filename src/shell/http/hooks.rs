@@ -6,13 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use serde::Serialize;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -26,7 +24,6 @@ use crate::domain::notice::NoticeDraft;
 use crate::domain::spec::Verify;
 use crate::providers::{self, RawRequest, Readable, Unreadable, Verified, Webhook};
 use crate::shell::app::App;
-use crate::shell::entropy::{Entropy, SystemEntropy};
 use crate::shell::ledger::{Beside, Priority};
 use crate::shell::redact::{Redactor, is_token_name};
 use crate::shell::sources::{NoSource, Source};
@@ -60,15 +57,31 @@ impl BodyRoom {
     }
 }
 
-/// `/hooks/{provider}[/…]`, every method.
-pub async fn hook(State(front): State<Arc<Front>>, peer: Peer, request: Request) -> Response {
-    match take(&front, peer, request).await {
+/// Whether a path is an intake's: `/hooks/{provider}[/…]`.
+pub fn is_hook(path: &str) -> bool {
+    path.strip_prefix("/hooks/")
+        .is_some_and(|rest| !rest.is_empty())
+}
+
+/// Answers a request of any method to such a path.
+pub async fn hook(
+    front: &Front,
+    peer: Peer,
+    id: &RequestId,
+    request: hyper::Request<Incoming>,
+) -> Response {
+    match take(front, peer, id, request).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn take(front: &Front, peer: Peer, request: Request) -> Result<Response, Problem> {
+async fn take(
+    front: &Front,
+    peer: Peer,
+    id: &RequestId,
+    request: hyper::Request<Incoming>,
+) -> Result<Response, Problem> {
     let app = front.app_soon(START_WAIT_MAX).await?;
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
@@ -139,28 +152,25 @@ async fn take(front: &Front, peer: Peer, request: Request) -> Result<Response, P
         .unwrap_or(BODY_BYTES_DEFAULT)
         .min(BODY_BYTES_MAX);
     let (bytes, _room) = read_body(&app.bodies, &parts.headers, body, most as usize).await?;
-    let headers: Vec<(String, Vec<u8>)> = parts
+    let headers = parts
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
     let raw = RawRequest {
         method: parts.method.as_str(),
         path_rest,
         query: parts.uri.query().unwrap_or(""),
-        headers: &headers,
+        headers,
         body: &bytes,
     };
-    let request_id = parts
-        .extensions
-        .get::<RequestId>()
-        .map_or("", |id| id.0.as_str());
     Intake {
-        app: &app,
+        app,
         source: &source,
         webhook,
         client,
-        request_id,
+        request_id: &id.0,
+        dispatch: front.ids.bytes(),
     }
     .take(&raw)
     .await
@@ -169,7 +179,7 @@ async fn take(front: &Front, peer: Peer, request: Request) -> Result<Response, P
 async fn read_body(
     room: &BodyRoom,
     headers: &axum::http::HeaderMap,
-    body: Body,
+    body: Incoming,
     most: usize,
 ) -> Result<(Vec<u8>, OwnedSemaphorePermit), Problem> {
     let too_large = || {
@@ -246,12 +256,39 @@ fn too_many(detail: &str, wait: Duration) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(wait.as_secs().max(1))
 }
 
+/// What a sender is told of what it sent.
+#[derive(Serialize)]
+struct Taken {
+    /// Public ids.
+    notices: Vec<String>,
+    /// It came before, and nothing was done.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    duplicate: bool,
+}
+
+impl Taken {
+    fn new(notices: Vec<String>) -> Self {
+        Taken {
+            notices,
+            duplicate: false,
+        }
+    }
+}
+
+impl IntoResponse for Taken {
+    fn into_response(self) -> Response {
+        axum::Json(self).into_response()
+    }
+}
+
 struct Intake<'a> {
     app: &'a App,
     source: &'a Source,
     webhook: &'a dyn Webhook,
     client: std::net::IpAddr,
     request_id: &'a str,
+    /// The dispatch id, in bytes.
+    dispatch: [u8; 16],
 }
 
 impl Intake<'_> {
@@ -303,9 +340,7 @@ impl Intake<'_> {
         };
         let command = match read {
             Ok(notices) if notices.is_empty() => {
-                return Ok(
-                    (StatusCode::ACCEPTED, axum::Json(json!({"notices": []}))).into_response()
-                );
+                return Ok((StatusCode::ACCEPTED, Taken::new(Vec::new())).into_response());
             }
             Ok(notices) => {
                 let hops = hops(raw);
@@ -354,7 +389,7 @@ impl Intake<'_> {
         let given: Vec<(&str, &str)> = raw
             .headers
             .iter()
-            .filter_map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value).ok()?)))
+            .filter_map(|(name, value)| Some((*name, std::str::from_utf8(value).ok()?)))
             .collect();
         let kept_headers = redactor.headers_kept(&given);
         let document = match self.webhook.document(verified) {
@@ -403,8 +438,6 @@ impl Intake<'_> {
     }
 
     async fn commit(&self, command: Command, kept: Vec<u8>) -> Result<Response, Problem> {
-        let mut correlation = [0u8; 16];
-        SystemEntropy.fill(&mut correlation);
         let readable = matches!(command, Command::Accept(_));
         let beside = Beside {
             body: Some(kept),
@@ -413,9 +446,8 @@ impl Intake<'_> {
         let committed = self
             .app
             .ledger
-            .submit(Priority::Intake, command, beside, correlation)
+            .submit(Priority::Intake, command, beside, self.dispatch)
             .await?;
-        let dispatch = dispatch_id(&correlation);
         match committed.told {
             Told::Accepted {
                 count: 0, first, ..
@@ -423,7 +455,7 @@ impl Intake<'_> {
                 debug_assert!(!readable);
                 tracing::warn!(
                     provider.name = self.source.spec.name,
-                    dispatch.id = dispatch,
+                    dispatch.id = dispatch_id(&self.dispatch),
                     request.id = self.request_id,
                     position = first,
                     "a verified request could not be read; its body is kept"
@@ -438,12 +470,12 @@ impl Intake<'_> {
                     .collect();
                 tracing::debug!(
                     provider.name = self.source.spec.name,
-                    dispatch.id = dispatch,
+                    dispatch.id = dispatch_id(&self.dispatch),
                     request.id = self.request_id,
                     notice.id = ids[0],
                     "accepted"
                 );
-                Ok((StatusCode::ACCEPTED, axum::Json(json!({"notices": ids}))).into_response())
+                Ok((StatusCode::ACCEPTED, Taken::new(ids)).into_response())
             }
             Told::Duplicate { first, count } => {
                 self.source.note(|heard| heard.duplicates += 1);
@@ -453,7 +485,11 @@ impl Intake<'_> {
                     return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
                 }
                 let ids = earlier_ids(self.app, first, count)?;
-                Ok(axum::Json(json!({"notices": ids, "duplicate": true})).into_response())
+                let again = Taken {
+                    duplicate: true,
+                    ..Taken::new(ids)
+                };
+                Ok(again.into_response())
             }
             Told::Done | Told::Claimed { .. } | Told::Changed { .. } | Told::Snoozed { .. } => {
                 Err(Problem::new(
@@ -511,6 +547,9 @@ struct KeptHead<'a> {
     query: &'a str,
 }
 
+/// Room for that line, so that the bytes of most requests are not moved to get more.
+const HEAD_BYTES_USUAL: usize = 1_024;
+
 /// What is kept of a request: a line of JSON about it, then the redacted body.
 fn keep(raw: &RawRequest<'_>, headers: &[(String, String)], query: &str, body: &[u8]) -> Vec<u8> {
     let head = KeptHead {
@@ -518,8 +557,9 @@ fn keep(raw: &RawRequest<'_>, headers: &[(String, String)], query: &str, body: &
         method: raw.method,
         query,
     };
-    // Texts only, which always become JSON.
-    let mut bytes = serde_json::to_vec(&head).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(body.len() + HEAD_BYTES_USUAL);
+    // Texts only, which always become JSON, in memory, which takes everything.
+    let _never = serde_json::to_writer(&mut bytes, &head);
     bytes.push(b'\n');
     bytes.extend_from_slice(body);
     notify_store::body::pack(&bytes)

@@ -1,5 +1,8 @@
 //! Who looks at a page: the session of a cookie, and the token that its forms carry.
 //!
+//! **Invariant:** the token of a form is written differently in every answer, so that its bytes cannot
+//! be guessed one by one from how well a page compresses.
+//!
 //! **Invariant:** a page that changes something takes a [`Posted`] form, which is made only when the
 //! request came from one of our own pages and carries the session's token.
 
@@ -28,6 +31,8 @@ use crate::shell::ledger::{LedgerError, Priority};
 
 /// Random bytes of a session's secret.
 const SECRET_BYTES: usize = 32;
+/// Bytes of the token of its forms: a hash.
+const CSRF_BYTES: usize = 32;
 /// Largest form.
 pub const FORM_BYTES_MAX: usize = 256 * 1024;
 
@@ -94,12 +99,40 @@ pub fn is_secret(text: &str) -> bool {
         .is_ok_and(|bytes| bytes.len() == SECRET_BYTES)
 }
 
-/// The token of a session's forms: it can be made only with the session's secret.
+/// The token of a session's forms: it can be made only with the session's secret. It is a random mask
+/// and the masked token, so no two are written alike; [`is_same_csrf`] tells which are the same.
 pub fn csrf_of(secret: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(b"csrf\0");
     hash.update(secret.as_bytes());
-    URL_SAFE_NO_PAD.encode(hash.finalize())
+    let token: [u8; CSRF_BYTES] = hash.finalize().into();
+    let mut written = [0u8; 2 * CSRF_BYTES];
+    SystemEntropy.fill(&mut written[..CSRF_BYTES]);
+    let (mask, masked) = written.split_at_mut(CSRF_BYTES);
+    for ((masked, mask), token) in masked.iter_mut().zip(mask).zip(token) {
+        *masked = *mask ^ token;
+    }
+    URL_SAFE_NO_PAD.encode(written)
+}
+
+/// Whether both are the token of one session.
+pub fn is_same_csrf(given: &str, own: &str) -> bool {
+    let unmasked = |written: &str| {
+        let mut written = URL_SAFE_NO_PAD.decode(written).ok()?;
+        if written.len() != 2 * CSRF_BYTES {
+            return None;
+        }
+        let masked = written.split_off(CSRF_BYTES);
+        let token = masked
+            .iter()
+            .zip(&written)
+            .map(|(masked, mask)| masked ^ mask);
+        Some(token.collect::<Vec<u8>>())
+    };
+    match (unmasked(given), unmasked(own)) {
+        (Some(given), Some(own)) => given.ct_eq(&own).into(),
+        (_, None) | (None, _) => false,
+    }
 }
 
 /// The value of a cookie.
@@ -265,7 +298,8 @@ pub fn is_same_origin(headers: &HeaderMap) -> bool {
 pub fn has_csrf_header(headers: &HeaderMap, visitor: &Visitor) -> bool {
     headers
         .get("x-csrf-token")
-        .is_some_and(|given| bool::from(given.as_bytes().ct_eq(visitor.csrf.as_bytes())))
+        .and_then(|given| given.to_str().ok())
+        .is_some_and(|given| is_same_csrf(given, &visitor.csrf))
 }
 
 /// A form of a logged-in person that may be acted on.
@@ -305,7 +339,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Front>> for Posted<T> {
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned);
         let given = field.or(header).unwrap_or_default();
-        if !bool::from(given.as_bytes().ct_eq(shown.visitor.csrf.as_bytes())) {
+        if !is_same_csrf(&given, &shown.visitor.csrf) {
             return Err(refused(
                 StatusCode::FORBIDDEN,
                 "the form is of another session; open the page again",
@@ -402,8 +436,19 @@ mod tests {
     fn the_token_of_forms_is_of_one_session() {
         let ((one, hash), (other, _)) = (new_secret(), new_secret());
         assert_eq!(secret_hash(&one), hash);
-        assert_eq!(csrf_of(&one), csrf_of(&one));
-        assert_ne!(csrf_of(&one), csrf_of(&other));
-        assert!(!csrf_of(&one).contains(one.as_str()));
+        let token = csrf_of(&one);
+        assert!(!token.contains(one.as_str()));
+        for (given, expected) in [
+            (csrf_of(&one), true),
+            (csrf_of(&other), false),
+            (String::new(), false),
+            (token[1..].to_owned(), false),
+            (token.replace(&token[4..8], "AAAA"), false),
+            (format!("{token}AAAA"), false),
+        ] {
+            assert_ne!(given, token, "it is written anew");
+            assert_eq!(is_same_csrf(&given, &token), expected, "{given}");
+        }
+        assert!(!is_same_csrf("", ""), "nothing is no token");
     }
 }

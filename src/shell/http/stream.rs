@@ -3,10 +3,13 @@
 //! **Invariant:** between `Last-Event-ID` and the newest event nothing is left out: it is read from
 //! the log, or the follower is told `reset` and asks for everything anew.
 //!
+//! **Invariant:** what was committed is put into words once, for all who listen: five hundred of them
+//! cost no more threads than one.
+//!
 //! **Invariant:** before anything is said, the one who listens is asked for again: a session that
 //! ended or a token that was revoked hears nothing more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,8 +20,9 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use notify_store::Recorded;
 use serde_json::json;
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OnceCell, Semaphore, broadcast};
+use tokio::task::JoinError;
 
 use super::auth::{self, Caller, May, Reading, Right as _};
 use super::front::Front;
@@ -36,15 +40,36 @@ pub const STREAMS_MAX: usize = 500;
 pub const RESUME_EVENTS_MAX: u64 = 10_000;
 /// Events read at a time while catching up.
 const PAGE_EVENTS: usize = 256;
+/// Streams for which the log is read at a time; each takes a thread meanwhile.
+const READING_MAX: usize = 4;
+/// Commits whose words are kept for those who have not said them yet.
+const WORDS_KEPT: usize = 16;
 /// Silence after which a comment is sent, so that a dead connection is noticed.
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 static ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// How many streams are open, by whom.
-#[derive(Default)]
-pub struct Streams(Mutex<BTreeMap<String, usize>>);
+/// What the streams share.
+pub struct Streams {
+    /// How many are open, by whom.
+    open: Mutex<BTreeMap<String, usize>>,
+    /// The newest commits by their last position, each in the words that everyone is told.
+    words: Mutex<VecDeque<(u64, Words)>>,
+    reading: Semaphore,
+}
+
+type Words = Arc<OnceCell<Bytes>>;
+
+impl Default for Streams {
+    fn default() -> Self {
+        Streams {
+            open: Mutex::default(),
+            words: Mutex::default(),
+            reading: Semaphore::new(READING_MAX),
+        }
+    }
+}
 
 /// A place among the streams. Dropping it gives it back.
 struct Place {
@@ -54,7 +79,7 @@ struct Place {
 
 impl Streams {
     fn enter(self: &Arc<Self>, who: String) -> Result<Place, Problem> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.values().sum::<usize>() >= STREAMS_MAX {
             let detail = format!("there are {STREAMS_MAX} streams already; close one");
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(60));
@@ -71,13 +96,37 @@ impl Streams {
             who,
         })
     }
+
+    /// Reads the log on a thread that may wait for the disk, when it is this one's turn.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        // The semaphore is never closed, so a permit always comes.
+        let _permit = self.reading.acquire().await;
+        tokio::task::spawn_blocking(read).await
+    }
+
+    /// Where the words of a commit are, or are put by who needs them first.
+    fn words(&self, newest: u64) -> Words {
+        let mut kept = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, words)) = kept.iter().find(|(position, _)| *position == newest) {
+            return Arc::clone(words);
+        }
+        let words = Words::default();
+        if kept.len() == WORDS_KEPT {
+            kept.pop_front();
+        }
+        kept.push_back((newest, Arc::clone(&words)));
+        words
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self
             .streams
-            .0
+            .open
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.who) {
@@ -123,7 +172,7 @@ pub async fn stream(
             Some(after) if after > end || end - after > RESUME_EVENTS_MAX => Stage::Lost,
             Some(_) => Stage::Beginning,
         },
-        _place: place,
+        place,
     };
     let body = futures_util::stream::unfold(follower, |mut follower| async move {
         let said = follower.next().await?;
@@ -156,7 +205,7 @@ struct Follower {
     /// Position up to which everything was said.
     last: u64,
     stage: Stage,
-    _place: Place,
+    place: Place,
 }
 
 impl Follower {
@@ -186,7 +235,8 @@ impl Follower {
                             last.map(|last| (last, told(&app, &page, from))),
                         )
                     };
-                    match tokio::task::spawn_blocking(read).await {
+                    let read = self.place.streams.read(read);
+                    match read.await {
                         Ok(Ok(Some((last, text)))) => {
                             self.last = last;
                             if !text.is_empty() {
@@ -213,12 +263,10 @@ impl Follower {
                             let Some(newest) = events.last().map(|event| event.position) else {
                                 continue;
                             };
-                            let (app, from) = (Arc::clone(&self.app), self.last + 1);
-                            let tell = move || told(&app, &events, from);
-                            let text = tokio::task::spawn_blocking(tell).await.ok()?;
+                            let text = self.told(events, newest).await.ok()?;
                             self.last = self.last.max(newest);
                             if !text.is_empty() {
-                                return self.allowed().then(|| text.into());
+                                return self.allowed().then_some(text);
                             }
                         }
                         Err(RecvError::Lagged(_)) => self.stage = Stage::Behind,
@@ -226,6 +274,20 @@ impl Follower {
                     }
                 }
             }
+        }
+    }
+
+    /// The words of a commit: those of all, unless part of it was said while catching up.
+    async fn told(&self, events: CommittedEvents, newest: u64) -> Result<Bytes, JoinError> {
+        let (app, from) = (Arc::clone(&self.app), self.last + 1);
+        let is_whole = events.first().is_some_and(|event| event.position >= from);
+        let streams = &self.place.streams;
+        let tell = || streams.read(move || Bytes::from(told(&app, &events, from)));
+        if is_whole {
+            let words = streams.words(newest);
+            words.get_or_try_init(tell).await.cloned()
+        } else {
+            tell().await
         }
     }
 
@@ -283,7 +345,8 @@ fn meaning(event: &Event) -> Meaning {
         | Event::OutcomeUnknown { delivery, .. }
         | Event::DeliveryOperated { delivery, .. }
         | Event::HoldChanged { delivery, .. }
-        | Event::DeliveryMerged { delivery, .. } => Meaning::Delivery(*delivery),
+        | Event::DeliveryMerged { delivery, .. }
+        | Event::HandedOn { delivery, .. } => Meaning::Delivery(*delivery),
         Event::Resent { seed, .. } => Meaning::Again(*seed),
         Event::SettingsChanged { .. }
         | Event::EntityPut { .. }
@@ -293,6 +356,7 @@ fn meaning(event: &Event) -> Meaning {
         | Event::ReceiverRestored { .. }
         | Event::SendingPaused { .. }
         | Event::SendingResumed { .. }
+        | Event::FellSilent { .. }
         | Event::Snoozed(_)
         | Event::SnoozeEnded { .. } => Meaning::Counts,
         Event::Acknowledged { .. } | Event::RepeatPutOff { .. } => Meaning::Story,
@@ -306,6 +370,7 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SessionSeen { .. }
         | Event::SessionEnded { .. }
         | Event::MessageComposed { .. }
+        | Event::FallbackAwaited { .. }
         | Event::ClockStepped { .. } => Meaning::Nothing,
     }
 }
@@ -380,6 +445,20 @@ mod tests {
         let refused = enter("token more").err().expect("no room at all");
         assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
         places.clear();
-        assert!(streams.0.lock().unwrap().is_empty());
+        assert!(streams.open.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn words_are_shared_by_who_comes_in_time() {
+        let streams = Streams::default();
+        let first = streams.words(1);
+        assert!(Arc::ptr_eq(&first, &streams.words(1)));
+        for newest in 2..=WORDS_KEPT as u64 {
+            assert!(!Arc::ptr_eq(&first, &streams.words(newest)));
+        }
+        assert!(Arc::ptr_eq(&first, &streams.words(1)));
+        streams.words(WORDS_KEPT as u64 + 1);
+        assert!(!Arc::ptr_eq(&first, &streams.words(1)));
+        assert_eq!(streams.words.lock().unwrap().len(), WORDS_KEPT);
     }
 }

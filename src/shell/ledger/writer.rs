@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLockReadGuard};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     BATCH_BYTES_CLOSE, BATCH_EVENTS_CLOSE, Beside, COMMAND_BYTES_MAX, COMMAND_EVENTS_MAX, Causes,
-    Committed, LedgerError, Shared, Waiting, lock,
+    Committed, CommittedEvents, LedgerError, Shared, Waiting, lock,
 };
 use crate::domain::command::{Command, Context, Refusal};
 use crate::domain::decide::{Decided, decide};
@@ -75,22 +76,11 @@ impl Writer {
             if queues.stopping {
                 return None;
             }
-            if self.log.is_settled() {
-                queues = self
-                    .shared
-                    .wake
-                    .wait(queues)
-                    .unwrap_or_else(PoisonError::into_inner);
-            } else {
-                let (next, timeout) = self
-                    .shared
-                    .wake
-                    .wait_timeout(queues, SETTLE_AFTER)
-                    .unwrap_or_else(PoisonError::into_inner);
-                queues = next;
-                if timeout.timed_out() && queues.is_empty() {
-                    return Some(VecDeque::new());
-                }
+            let most = (!self.log.is_settled()).then_some(SETTLE_AFTER);
+            let (next, is_late) = self.shared.wait(queues, most);
+            queues = next;
+            if is_late && queues.is_empty() {
+                return Some(VecDeque::new());
             }
         }
     }
@@ -103,6 +93,9 @@ impl Writer {
 
     fn take(&mut self, commands: VecDeque<Waiting>) {
         let mut batch = Batch::default();
+        // Most commands lead to one event.
+        batch.events.reserve(commands.len());
+        batch.bodies.reserve(commands.len());
         let mut pending = Vec::with_capacity(commands.len());
         // A fault in folding must not end the writer: everyone in the batch is told that it failed,
         // nothing is written, and the writer starts again from what is durable.
@@ -121,11 +114,13 @@ impl Writer {
         }
         match self.log.append(&batch) {
             Ok(()) => {
-                self.publish(batch.events);
+                let published = self.publish(batch.events);
                 for Pending { reply, result } in pending {
                     // Whoever asked may have gone away; the command happened all the same.
                     let _gone = reply.send(result);
                 }
+                // Giving back the memory of so many texts takes a moment; nobody waits for it.
+                drop(published);
             }
             Err(error) => {
                 let told = match error {
@@ -239,17 +234,19 @@ impl Writer {
         Ok((decided, all))
     }
 
-    /// Makes durable events visible.
-    fn publish(&mut self, events: Vec<Recorded<Event>>) {
+    /// Makes durable events visible, and gives them back to be let go of in good time.
+    fn publish(&mut self, events: Vec<Recorded<Event>>) -> CommittedEvents {
+        let events = Arc::new(events);
         if events.is_empty() {
-            return;
+            return events;
         }
         self.apply(&events);
         self.tally(&events);
         let last = events.last().map_or(0, |event| event.position);
         // No follower is not a fault.
-        let _nobody = self.shared.followers.send(Arc::new(events));
+        let _nobody = self.shared.followers.send(Arc::clone(&events));
         self.shared.committed.send_replace(last);
+        events
     }
 
     fn tally(&self, events: &[Recorded<Event>]) {
@@ -278,6 +275,10 @@ impl Writer {
                 };
                 shared.evolve(at, &event.payload, &mut ignored);
             }
+            self.shared
+                .configured
+                .store(shared.configuration.revision, Ordering::Release);
+            drop(shared);
             ignored.clear();
         }
     }
@@ -350,7 +351,7 @@ impl Writer {
             if queues.stopping {
                 return;
             }
-            drop(self.shared.wake.wait_timeout(queues, wait));
+            drop(self.shared.wait(queues, Some(wait)));
             self.refuse_waiting();
             wait = (wait * 2).min(REOPEN_WAIT_MAX);
         }
@@ -379,7 +380,7 @@ impl Writer {
             let from = self.shared_state().position + 1;
             match self.log.reader().page(from, notify_store::PAGE_FRAMES_MAX) {
                 Ok(events) if events.is_empty() => break,
-                Ok(events) => self.publish(events),
+                Ok(events) => drop(self.publish(events)),
                 Err(error) => {
                     tracing::error!(error = %Causes(&error), "the log cannot be read after it was opened again");
                     return false;

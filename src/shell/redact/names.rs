@@ -17,7 +17,8 @@ pub const HEADER_VALUE_BYTES_MAX: usize = 1_024;
 /// Longest path segment below `/hooks/{provider}/` that is kept, in bytes.
 const HOOK_SEGMENT_BYTES_MAX: usize = 16;
 
-/// Headers that say what a request is, never who sent it. `*` stands for any rest.
+/// Headers that say what a request is, never who sent it. `*` stands for any rest that is not the
+/// name of a credential.
 const HEADERS_KEPT: &[&str] = &[
     "ce-*",
     "content-length",
@@ -78,13 +79,16 @@ pub fn is_token_name(name: &str) -> bool {
 }
 
 fn is_kept(name: &str) -> bool {
-    let listed = HEADERS_KEPT
+    HEADERS_KEPT
         .iter()
         .any(|known| match known.strip_suffix('*') {
-            Some(prefix) => name.starts_with(prefix),
-            None => name == *known,
-        });
-    listed && !is_token_name(name)
+            Some(prefix) => {
+                name.get(..prefix.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+                    && !is_token_name(name)
+            }
+            None => name.eq_ignore_ascii_case(known),
+        })
 }
 
 impl Redactor {
@@ -97,22 +101,33 @@ impl Redactor {
     {
         headers
             .iter()
-            .map(|(name, value)| (name.as_ref().to_ascii_lowercase(), value.as_ref()))
-            .filter(|(name, _)| is_kept(name))
+            .filter(|(name, _)| is_kept(name.as_ref()))
             .take(HEADERS_KEPT_MAX)
-            .map(|(name, value)| (self.redact_text(&name).into_owned(), self.line(value)))
+            .map(|(name, value)| {
+                let name = name.as_ref().to_ascii_lowercase();
+                let redacted = match self.redact_text(&name) {
+                    Cow::Borrowed(_) => None,
+                    Cow::Owned(redacted) => Some(redacted),
+                };
+                (redacted.unwrap_or(name), self.line(value.as_ref()))
+            })
             .collect()
     }
 
     /// A header value as text, without secrets, at most [`HEADER_VALUE_BYTES_MAX`] bytes.
     pub(crate) fn line(&self, value: &[u8]) -> String {
-        let mut text = String::from_utf8_lossy(&self.redact_bytes(value)).into_owned();
+        let redacted = self.redact_bytes(value).into_owned();
+        let mut text = String::from_utf8(redacted)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         cut(&mut text, HEADER_VALUE_BYTES_MAX);
         text
     }
 
     /// A query without the values of token-like names and without known secrets.
     pub fn redact_query<'a>(&self, query: &'a str) -> Cow<'a, str> {
+        if query.is_empty() {
+            return Cow::Borrowed(query);
+        }
         let mut changed = false;
         let fields: Vec<Cow<'_, str>> = query
             .split('&')
@@ -196,4 +211,17 @@ fn is_plain_word(segment: &str) -> bool {
             && segment
                 .bytes()
                 .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_header_that_is_kept_by_its_whole_name_is_a_credential() {
+        let whole = HEADERS_KEPT.iter().filter(|name| !name.ends_with('*'));
+        for name in whole {
+            assert!(!is_token_name(name), "{name}");
+        }
+    }
 }

@@ -38,6 +38,8 @@ struct Wanted<'a> {
     filter: &'a DeliveryFilter,
     target: Option<u32>,
     tracker: Option<u32>,
+    /// Only what the program itself keeps to be read: the inbox.
+    is_inbox: bool,
 }
 
 impl<'a> Wanted<'a> {
@@ -52,6 +54,7 @@ impl<'a> Wanted<'a> {
             filter,
             target: target.transpose()?,
             tracker: tracker_id(state, filter.tracker.as_deref())?,
+            is_inbox: false,
         })
     }
 
@@ -69,6 +72,7 @@ impl<'a> Wanted<'a> {
         self.status(view.status)
             && self.target.is_none_or(|id| id == view.link.target)
             && self.tracker.is_none_or(|id| id == view.link.tracker)
+            && (view.link.local || !self.is_inbox)
     }
 
     /// Whether a notice may have such a delivery. One that was sent again has a row of its latest
@@ -106,6 +110,22 @@ pub fn deliveries(
     } else {
         walked_page(reader, look, &wanted, cursor, limit)
     }
+}
+
+/// A page of what the inboxes hold, newest first.
+pub fn inbox(
+    reader: &Reader<Event>,
+    look: &impl Look,
+    cursor: Option<Cursor>,
+    limit: usize,
+) -> Result<Page, ViewError> {
+    let wanted = Wanted {
+        filter: &DeliveryFilter::default(),
+        target: None,
+        tracker: None,
+        is_inbox: true,
+    };
+    walked_page(reader, look, &wanted, cursor, limit)
 }
 
 /// Keys of open deliveries that match, newest first, with their notices.

@@ -15,6 +15,7 @@ use crate::domain::spec::{
 };
 use crate::domain::state::State;
 use crate::projections::configuration::Entity;
+use crate::projections::listening::Voice;
 use crate::projections::outbox::Lane;
 use crate::providers;
 use crate::shell::sources::Heard;
@@ -197,6 +198,9 @@ pub fn provider_health(
         "trackers": state.configuration.by_provider.get(&entity.id).map_or(0, Vec::len),
         "traps": traps,
     });
+    if state.listening.is_silent(Voice::Provider(entity.id)) {
+        shape["silent"] = true.into();
+    }
     let last_notice = state.health.last_notice_at.get(&entity.id).copied();
     add(&mut shape, "last_notice_at", last_notice.map(moment));
     add(
@@ -243,6 +247,8 @@ pub fn target_health(state: &State, id: u32) -> Value {
         "sending": outbox.sending.get(&id).copied().unwrap_or(0),
         "receivers": receivers_health(state, id, receivers),
     });
+    let open = outbox.breaker_is_open(id);
+    shape["breaker"] = if open { "open" } else { "closed" }.into();
     add(
         &mut shape,
         "failing_since",

@@ -303,6 +303,32 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "merged_into": key(*host),
             "held_until": held_until(*until),
         }),
+        Event::FallbackAwaited {
+            notice,
+            planning,
+            waits,
+        } => json!({
+            "notice": notice,
+            "planning": planning,
+            "waits": waits
+                .iter()
+                .map(|(ordinal, seconds)| json!({"ordinal": ordinal, "seconds": seconds}))
+                .collect::<Vec<_>>(),
+        }),
+        Event::HandedOn {
+            delivery,
+            notice,
+            planning,
+            detail,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "planning": planning,
+            "detail": detail,
+        }),
+        Event::FellSilent { kind, id, since } => {
+            json!({"entity": kind.as_str(), "id": id, "since": moment(*since)})
+        }
         Event::ReceiverGone {
             target,
             receiver,

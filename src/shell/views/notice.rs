@@ -33,6 +33,8 @@ struct Beside {
     receiver: Option<String>,
     target_kind: Option<String>,
     due_at: Option<i64>,
+    /// What its target says while its breaker is open.
+    breaker: Option<String>,
     telling: Option<usize>,
 }
 
@@ -117,6 +119,13 @@ impl Around {
                 .map(str::to_owned),
             target_kind: target.map(|target| target.entity.spec.kind.clone()),
             due_at: open.map(|open| open.due_at.max(open.not_before)),
+            breaker: open
+                .filter(|open| open.status.waits() && state.outbox.breaker_is_open(open.target))
+                .map(|open| {
+                    let health = state.health.targets.get(&open.target);
+                    let last = health.and_then(|health| health.last_error.clone());
+                    last.unwrap_or_default()
+                }),
             telling,
         };
         self.deliveries.insert(view.key, beside);
@@ -266,6 +275,10 @@ pub fn delivery(family: &Family, view: &DeliveryView, around: &Around) -> Value 
     add(&mut shape, "settled_at", view.settled_at.map(moment));
     if let Some((what, detail)) = &view.reason {
         shape["reason"] = short_reason(*what, detail);
+    }
+    if let Some(said) = beside.and_then(|beside| beside.breaker.as_deref()) {
+        let own = view.reason.as_ref().map(|(_, detail)| detail.as_str());
+        shape["reason"] = short_reason(What::HeldBreaker, own.unwrap_or(said));
     }
     shape
 }

@@ -11,7 +11,7 @@ use crate::domain::event::{Accepted, Event};
 use crate::domain::family::{Family, notice_of};
 use crate::domain::id::PublicId;
 use crate::domain::notice::{NoticeDraft, Severity};
-use crate::domain::spec::EntityKind;
+use crate::domain::spec::{BRIDGE, BRIDGE_PROVIDER, EntityKind};
 use crate::domain::state::{State, severity_code, word_hash};
 use crate::projections::outbox::{NoticeStatus, ROW_TRACKERS_MAX, Row};
 use crate::shell::families;
@@ -56,6 +56,7 @@ impl<'a> Wanted<'a> {
             None => None,
             // One-off messages.
             Some(ONE_OFF) => Some(0),
+            Some(BRIDGE) => Some(BRIDGE_PROVIDER),
             Some(name) => Some(
                 configuration
                     .id(EntityKind::Provider, name)

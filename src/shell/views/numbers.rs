@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{COPIED_ROWS_MAX, Look};
+use crate::domain::spec::{BRIDGE, BRIDGE_PROVIDER};
 use crate::projections::counts::Count;
 
 /// What the deliveries of removed providers and one-off messages are counted under.
@@ -43,7 +44,9 @@ pub fn counts(look: &impl Look, since: Day) -> Value {
                 .map(|(key, count)| (*key, *count))
                 .collect();
             for ((provider, _), _) in &rows {
-                if !names.contains_key(provider)
+                if *provider == BRIDGE_PROVIDER {
+                    names.insert(*provider, BRIDGE.to_owned());
+                } else if !names.contains_key(provider)
                     && let Some(entity) = state.configuration.providers.get(provider)
                 {
                     names.insert(*provider, entity.spec.name.clone());

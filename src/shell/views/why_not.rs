@@ -7,7 +7,7 @@ use crate::domain::event::Plan;
 use crate::domain::family::Family;
 use crate::domain::gathering::Gathering;
 use crate::domain::reason::{Routed, What};
-use crate::domain::routing::{Arriving, Router};
+use crate::domain::routing::{Arriving, Router, not_to};
 use crate::domain::spec::EntityKind;
 use crate::domain::state::State;
 
@@ -68,6 +68,11 @@ pub fn why_not(
         let router = Router::of(state, now);
         let mut gathering = Gathering::of(&state.outbox, 1);
         let about = Arriving {
+            not_to: not_to(
+                &state.configuration,
+                family.provider,
+                &family.notice.draft.subject.key,
+            ),
             gathering: &mut gathering,
             planning: state.position + 1,
             notice: family.notice.position,

@@ -40,7 +40,11 @@ fn the_built_in_words_compile_for_every_kind() {
 #[test]
 fn every_kind_says_its_title_without_a_fault() {
     let (_, entries) = defaults::languages().next().unwrap();
-    for kind in entries.keys() {
+    // A digest tells others' titles; `tests/bridge/holds.rs` reads it.
+    let kinds = entries
+        .keys()
+        .filter(|kind| *kind != super::super::DIGEST_KIND);
+    for kind in kinds {
         for bare in [false, true] {
             let notice = with(|draft| {
                 draft.kind = kind.clone();

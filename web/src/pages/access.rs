@@ -24,15 +24,17 @@ pub fn setup(frame: &Frame, view: &SetupView) -> Markup {
         "At least {} characters. A few words in a row are good.",
         view.password_min
     );
+    // A password is not shown again: one that has to be changed is written anew, both times.
+    let is_named = view.name_error.is_none() && !view.name.is_empty();
     page(
         frame,
         &Sheet::new("Set up notify-bridge", Spot::Nowhere),
         html! {
             p.lead { "Create the first account. It owns this installation; further ones are made with it." }
             (parts::post_form(frame, "/setup", "card", html! {
-                (Field { value: &view.name, error: view.name_error.as_deref(), autocomplete: "username", focus: true, ..Field::new("name", "Name") }.markup())
+                (Field { value: &view.name, error: view.name_error.as_deref(), autocomplete: "username", focus: !is_named, ..Field::new("name", "Name") }.markup())
                 (Field { kind: "password", help: &help, error: view.password_error.as_deref(), autocomplete: "new-password",
-                    min_length: Some(view.password_min), ..Field::new("password", "Password") }.markup())
+                    min_length: Some(view.password_min), focus: is_named, ..Field::new("password", "Password") }.markup())
                 (Field { kind: "password", error: view.again_error.as_deref(), autocomplete: "new-password",
                     ..Field::new("password_again", "Password, once more") }.markup())
                 button.primary { "Create the account" }

@@ -73,7 +73,7 @@ pub fn page_of(frame: &Frame, view: &DeliveriesView) -> Markup {
                     select name="status" .set[!filter.status.is_empty()] {
                         option value="" { "Status: open" }
                         @for status in Status::ALL { (parts::choice(status.as_str(), status.word(), &filter.status)) }
-                        (parts::choice("any", "Any", &filter.status))
+                        (parts::choice("any", "Status: any", &filter.status))
                     }
                 }
                 (parts::filter_select("target", "Target", &filter.target, html! {

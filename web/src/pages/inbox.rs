@@ -79,9 +79,18 @@ pub fn rows(frame: &Frame, messages: &[InboxMessage]) -> Markup {
                         span.dim { bdi { (message.provider) } " · " bdi { (message.target) } " · " (parts::moment(&message.received)) }
                     }
                     @if matches!(message.severity, Severity::Warning | Severity::Critical) { (parts::severity(message.severity)) }
-                    @if !message.text.is_empty() { div.notice-text dir="auto" { (message.text) } }
+                    @let text = below_title(message);
+                    @if !text.is_empty() { div.notice-text dir="auto" { (text) } }
                 }
             }
         }
+    }
+}
+
+/// The text without the line above it: most templates begin with the title.
+fn below_title(message: &InboxMessage) -> &str {
+    match message.text.strip_prefix(&message.title) {
+        Some(rest) if rest.is_empty() || rest.starts_with('\n') => rest.trim_start_matches('\n'),
+        Some(_) | None => &message.text,
     }
 }

@@ -230,10 +230,10 @@ fn setup(view: &ProviderView) -> Markup {
                 p.dim { "Paste this address, exactly as it stands:" }
                 (parts::copyable("address", &view.address))
             }
-            @if !view.steps.is_empty() { ol.steps { @for step in &view.steps { li { (step) } } } }
+            @if !view.steps.is_empty() { ol.steps { @for step in &view.steps { li { (parts::sentence(step)) } } } }
             @if !view.traps.is_empty() {
                 h3 { "Where it goes wrong" }
-                ul.traps { @for trap in &view.traps { li { (trap) } } }
+                ul.traps { @for trap in &view.traps { li { (parts::sentence(trap)) } } }
             }
         }
     }

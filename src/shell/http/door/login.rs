@@ -11,7 +11,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use notify_web::pages::access::{self, LoginTrouble, LoginView};
 use serde::Deserialize;
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::{CameFromUs, begin, door_frame, form_of, small_cookie, with_cookie};
@@ -92,7 +91,7 @@ pub async fn log_in(
     let form: Login = form_of(request).await?;
     let secret = session::cookie(&headers, &small_cookie(FORM, is_https)).unwrap_or_default();
     let csrf = session::csrf_of(secret);
-    if !session::is_secret(secret) || !bool::from(form.csrf.as_bytes().ct_eq(csrf.as_bytes())) {
+    if !session::is_secret(secret) || !session::is_same_csrf(&form.csrf, &csrf) {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "the form is too old or of another browser; open /login again",

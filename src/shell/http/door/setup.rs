@@ -210,7 +210,7 @@ pub async fn create(
     let form: NewAdmin = form_of(request).await?;
     let csrf = session::csrf_of(&pass);
     if !front.door.setup.has_pass(&pass, app.clock.monotonic())
-        || !bool::from(form.csrf.as_bytes().ct_eq(csrf.as_bytes()))
+        || !session::is_same_csrf(&form.csrf, &csrf)
     {
         return Err(refused(
             "the form is too old or of another browser; open the setup link again",
@@ -222,7 +222,8 @@ pub async fn create(
     };
     let again = |view: &SetupView| Ok(page(&pass, view, StatusCode::UNPROCESSABLE_ENTITY));
     if form.password.as_bytes() != form.password_again.as_bytes() {
-        view.again_error = Some("is not the same as the password above".into());
+        view.again_error =
+            Some("This is not the same as the password above. Write both again.".into());
         return again(&view);
     }
     let password_hash = match app.passwords.hash(form.password).await {

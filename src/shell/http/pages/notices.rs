@@ -399,45 +399,28 @@ pub async fn resend(Path(id): Path<String>, posted: Posted<Nothing>) -> Result<R
 pub async fn inbox(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, Wrong> {
     let desk = Desk::showing(shown);
     let ledger = &desk.app.ledger;
-    let boxes: Vec<String> = {
+    let has_target = {
         let state = ledger.state();
-        let targets = state
-            .configuration
-            .targets
-            .values()
-            .map(|target| &target.entity.spec);
-        targets
-            .filter(|spec| spec.kind == "inbox")
-            .map(|spec| spec.name.clone())
-            .collect()
+        let mut targets = state.configuration.targets.values();
+        targets.any(|target| target.entity.spec.kind == "inbox")
     };
     let start: Option<Cursor> = cursor(asked.cursor.as_ref())?;
-    let found = views::notices(
-        ledger.reader(),
-        ledger,
-        &NoticeFilter::default(),
-        start,
-        ROWS,
-    )?;
+    let found = views::inbox(ledger.reader(), ledger, start, ROWS)?;
     let mut messages = Vec::new();
-    for item in &found.items {
-        for shape in item["deliveries"].as_array().into_iter().flatten() {
-            let target = text(&shape["target"]);
-            if boxes.contains(&target) {
-                messages.push(InboxMessage {
-                    id: text(&shape["id"]),
-                    position: item["position"].as_u64().unwrap_or(0),
-                    notice_id: text(&item["id"]),
-                    title: text(&item["title"]),
-                    text: text(&shape["text"]),
-                    severity: Severity::parse(item["severity"].as_str().unwrap_or(""))
-                        .unwrap_or(Severity::Info),
-                    target,
-                    provider: text(&item["provider"]),
-                    received: desk.moment(&item["received_at"]).unwrap_or_default(),
-                });
-            }
-        }
+    for shape in &found.items {
+        let notice_id = text(&shape["notice_ids"][0]);
+        let (position, accepted) = views::founding(ledger.reader(), &notice_id)?;
+        messages.push(InboxMessage {
+            id: text(&shape["id"]),
+            position,
+            notice_id,
+            title: accepted.notice.title.clone(),
+            text: text(&shape["text"]),
+            severity: Severity::parse(accepted.notice.severity.as_str()).unwrap_or(Severity::Info),
+            target: text(&shape["target"]),
+            provider: accepted.provider_name.clone(),
+            received: desk.moment(&shape["created_at"]).unwrap_or_default(),
+        });
     }
     if let Some(after) = asked.after {
         messages.retain(|message| message.position > after);
@@ -445,7 +428,7 @@ pub async fn inbox(shown: Shown, Query(asked): Query<Asked>) -> Result<Response,
     let view = InboxView {
         messages,
         next: found.next.map(|next| next.to_string()),
-        has_target: !boxes.is_empty(),
+        has_target,
         at_newest: asked.cursor.is_none(),
     };
     let frame = desk.frame();

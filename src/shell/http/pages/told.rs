@@ -154,13 +154,15 @@ fn line_of(desk: &Desk, tested: &str, delivery: &Value, is_paused: bool) -> (Sta
     (standing, line)
 }
 
-/// Why it failed, and the answer as it was kept.
+/// Why it failed, and the answer as it was kept unless that says so already.
 fn with_answer(why: &str, attempt: Option<&Value>) -> String {
     let answer = attempt.and_then(|attempt| attempt["answer"].as_str());
     let code = attempt.and_then(|attempt| attempt["http_status"].as_u64());
+    let answer = answer.map(|answer| answer.trim_end_matches('.'));
     let answered = match (answer.filter(|answer| !answer.is_empty()), code) {
-        (Some(answer), Some(code)) => format!("It answered {code}: {answer}"),
-        (Some(answer), None) => format!("It answered: {answer}"),
+        (Some(answer), _) if why.contains(answer) => String::new(),
+        (Some(answer), Some(code)) => format!("It answered {code}: {answer}."),
+        (Some(answer), None) => format!("It answered: {answer}."),
         (None, Some(code)) => format!("It answered {code}."),
         (None, None) => String::new(),
     };
