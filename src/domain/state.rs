@@ -26,6 +26,7 @@ use crate::projections::told::{About, Told};
 mod health;
 
 mod attention;
+mod forgetting;
 mod hashes;
 
 pub use hashes::{row_facts, severity_code, subject_hash, word_hash};
@@ -552,74 +553,6 @@ impl State {
         health.failures_in_a_row = health.failures_in_a_row.saturating_add(1);
         health.failing_since.get_or_insert(at.recorded_at);
         health.last_error = Some(short(reason));
-    }
-
-    /// A changed credential or address makes what was observed of the old one untrue.
-    fn forget_observed(
-        &mut self,
-        target: u32,
-        secrets: &SecretMarks,
-        receivers: &[u32],
-        spec: &EntitySpec,
-    ) {
-        let Some(old) = self.configuration.targets.get(&target) else {
-            return;
-        };
-        let credentials_changed = old.entity.secrets != *secrets;
-        let base_changed = match spec {
-            EntitySpec::Target(new) => new.api_base != old.entity.spec.api_base,
-            EntitySpec::Provider(_) | EntitySpec::Tracker(_) | EntitySpec::Template(_) => false,
-        };
-        let old_receivers = old.receivers.clone();
-        for receiver in old_receivers {
-            if credentials_changed || base_changed || !receivers.contains(&receiver) {
-                self.health.receivers.remove(&receiver);
-                self.outbox.forget_pause(receiver);
-                self.receiver_is_back(receiver);
-            }
-            if !receivers.contains(&receiver) {
-                self.told.forget(About::Receiver(receiver));
-            }
-        }
-        if credentials_changed || base_changed {
-            self.outbox.pauses.remove(&target);
-            self.outbox.forget_breaker(target);
-        }
-    }
-
-    fn forget_entity(&mut self, kind: EntityKind, id: u32) {
-        self.forget_attention(kind, id);
-        match kind {
-            EntityKind::Provider => {
-                self.seen.forget_provider(id);
-                self.health.last_notice_at.remove(&id);
-                self.counts.unreadable.remove(&id);
-                self.subjects.forget_provider(id);
-                // Totals never change: what a provider counted goes to "removed providers" (0).
-                let days: Vec<_> = self
-                    .counts
-                    .days
-                    .range((id, i32::MIN)..=(id, i32::MAX))
-                    .map(|(k, v)| (*k, *v))
-                    .collect();
-                for ((provider, day), count) in days {
-                    self.counts.days.remove(&(provider, day));
-                    self.counts.of(0, day).add(&count);
-                }
-            }
-            EntityKind::Target => {
-                self.health.targets.remove(&id);
-                self.outbox.pauses.remove(&id);
-                self.outbox.forget_outages(id);
-                if let Some(target) = self.configuration.targets.get(&id) {
-                    for receiver in &target.receivers {
-                        self.health.receivers.remove(receiver);
-                        self.outbox.forget_pause(*receiver);
-                    }
-                }
-            }
-            EntityKind::Tracker | EntityKind::Template => {}
-        }
     }
 }
 
