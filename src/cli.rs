@@ -103,13 +103,18 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Send(args) => operate::send(&args).await,
         Verb::Notices(args) => read::notices(&args).await,
         Verb::Deliveries(args) => read::deliveries(&args).await,
+        Verb::Held(args) => read::held(&args).await,
         Verb::Parked(args) => read::parked(&args).await,
         Verb::Log(args) => read::log(&args).await,
         Verb::Tail(args) => read::tail(&args).await,
         Verb::Explain(args) => explain::run(&args).await,
-        Verb::Retry(args) => operate::deliveries(&args, Action::Retry).await,
-        Verb::Drop(args) => operate::deliveries(&args, Action::Drop).await,
-        Verb::Confirm(args) => operate::deliveries(&args, Action::Confirm).await,
+        Verb::Retry(args) => operate::deliveries(&args, operate::Wish::Act(Action::Retry)).await,
+        Verb::Drop(args) => operate::deliveries(&args, operate::Wish::Act(Action::Drop)).await,
+        Verb::Confirm(args) => {
+            operate::deliveries(&args, operate::Wish::Act(Action::Confirm)).await
+        }
+        Verb::Release(args) => operate::deliveries(&args, operate::Wish::Release).await,
+        Verb::Move(args) => operate::put_off(args).await,
         Verb::Resend(args) => operate::resend(&args).await,
         Verb::Ack(args) => quiet::acknowledge(&args).await,
         Verb::Snooze(args) => quiet::snooze(&args).await,
@@ -163,11 +168,15 @@ impl Verb {
             Verb::Send(args) => Some(&mut args.place),
             Verb::Notices(args) => Some(&mut args.place),
             Verb::Deliveries(args) => Some(&mut args.place),
+            Verb::Held(args) => Some(&mut args.place),
             Verb::Parked(args) => Some(&mut args.place),
             Verb::Log(args) => Some(&mut args.place),
             Verb::Tail(args) => Some(&mut args.place),
             Verb::Explain(args) => Some(&mut args.place),
-            Verb::Retry(args) | Verb::Drop(args) | Verb::Confirm(args) => Some(&mut args.place),
+            Verb::Retry(args) | Verb::Drop(args) | Verb::Confirm(args) | Verb::Release(args) => {
+                Some(&mut args.place)
+            }
+            Verb::Move(args) => Some(&mut args.place),
             Verb::Resend(args) => Some(&mut args.place),
             Verb::Ack(args) => Some(&mut args.place),
             Verb::Snooze(args) => Some(&mut args.place),

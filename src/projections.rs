@@ -10,6 +10,7 @@ pub mod groups;
 pub mod health;
 pub mod inhibitors;
 pub mod listening;
+pub mod messages;
 pub mod outbox;
 pub mod seen;
 pub mod snoozes;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::notice::Severity;
-use crate::domain::spec::{ReceiverSpec, TargetSpec};
+use crate::domain::spec::{Rate, ReceiverSpec, TargetSpec};
 use crate::templates::markup::Markup;
 
 mod answer;
@@ -106,6 +106,14 @@ pub struct CallContext<'a> {
     pub earlier_ids: &'a [String],
     /// Seconds since 1970, of this attempt.
     pub now_seconds: i64,
+    /// The message about the same subject that this one answers to, where the service has answers.
+    pub reply_to: Option<MessageRef<'a>>,
+}
+
+/// A message that the service has, as it calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageRef<'a> {
+    pub id: &'a str,
 }
 
 /// A described HTTP call. `url` and header values may hold secrets, so it has no `Debug` of them.
@@ -166,6 +174,8 @@ pub enum Scope {
 pub enum Verdict {
     Sent {
         ids: Vec<String>,
+        /// How long the service wants to be left alone by this target.
+        pause: Option<Duration>,
     },
     /// Try again, not before `after` where the service said so.
     Retry {
@@ -174,22 +184,34 @@ pub enum Verdict {
         reason: String,
     },
     /// Replace this part by others (plain text instead of markup), once.
-    Fallback {
-        parts: Vec<Part>,
-        reason: String,
-    },
+    Fallback { parts: Vec<Part>, reason: String },
     /// Will never work: parked with the answer.
-    Rejected {
-        reason: String,
-    },
+    Rejected { reason: String },
     /// The receiver is gone: it is disabled and a person is told.
-    Gone {
-        reason: String,
-    },
+    Gone { reason: String },
     /// The receiver has another address from now on; the part is tried again there.
-    Moved {
-        to: String,
-    },
+    Moved { to: String },
+}
+
+/// What the reply to an edit means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edited {
+    /// As of a message that is sent.
+    Judged(Verdict),
+    /// That message cannot be edited: it is gone, too old, or never could be. The part is sent anew.
+    Refused { reason: String },
+}
+
+/// Rates that may hold for one receiver at the same time.
+pub const RECEIVER_RATES_MAX: usize = 2;
+
+/// How often a service lets itself be called, as far as it says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pace {
+    /// For everything under the same credentials.
+    pub account: Option<Rate>,
+    /// For one receiver; all of them hold.
+    pub receiver: [Option<Rate>; RECEIVER_RATES_MAX],
 }
 
 /// A secret of a target kind.
@@ -221,6 +243,11 @@ pub trait Target: Send + Sync {
     fn receiver_fields(&self) -> &'static [&'static str];
     /// How many deliveries of one receiver may be under way: 1 without an idempotency key, up to 64 with.
     fn lane_depth(&self) -> u16;
+    /// How often it may be called, unless configured otherwise; by default as often as there is
+    /// something to say.
+    fn pace(&self, _to: &ReceiverSpec) -> Pace {
+        Pace::default()
+    }
     /// Which template format it reads: `telegram`, `discord`, `plain`, `email`.
     fn format(&self) -> &'static str;
     /// What at least once means here, one sentence for README and pages.
@@ -234,6 +261,20 @@ pub trait Target: Send + Sync {
     /// The call of a part. An error here is a configuration fault found late (an address that does not parse).
     fn call(&self, part: &Part, context: &CallContext<'_>) -> Result<Call, Unsendable>;
     fn judge(&self, part: &Part, reply: &Reply) -> Verdict;
+    /// The call that puts a part in the place of a message that was sent before; `None` where the service
+    /// knows no such thing. Whoever has a message of several parts has no part edited.
+    fn edit(
+        &self,
+        _part: &Part,
+        _context: &CallContext<'_>,
+        _earlier: MessageRef<'_>,
+    ) -> Option<Result<Call, Unsendable>> {
+        None
+    }
+    /// What the reply to [`Target::edit`] means.
+    fn judge_edit(&self, part: &Part, reply: &Reply) -> Edited {
+        Edited::Judged(self.judge(part, reply))
+    }
     /// A call that shows whether the target can be reached, without a message where the service allows.
     fn probe(&self, context: &CallContext<'_>) -> Option<Result<Call, Unsendable>>;
 }

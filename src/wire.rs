@@ -13,6 +13,7 @@ use crate::domain::state::State;
 mod attention;
 mod configuration;
 mod delivery;
+mod edits;
 mod health;
 mod holds;
 mod intake;
@@ -36,11 +37,11 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (22, 2, "notice_resent"),
     (30, 1, "message_composed"),
     (31, 1, "attempt_started"),
-    (32, 1, "part_sent"),
+    (32, 2, "part_sent"),
     (33, 1, "attempt_failed"),
     (34, 1, "fallback_used"),
     (35, 1, "claim_returned"),
-    (36, 1, "delivery_settled"),
+    (36, 2, "delivery_settled"),
     (37, 1, "outcome_unknown"),
     (38, 1, "delivery_operated"),
     (39, 1, "hold_changed"),
@@ -58,6 +59,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (66, 1, "snoozed"),
     (67, 1, "snooze_ended"),
     (68, 1, "repeat_put_off"),
+    (70, 1, "edit_refused"),
 ];
 
 /// Number of an event's kind.
@@ -98,6 +100,7 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::FallbackAwaited { .. } => 60,
         Event::HandedOn { .. } => 61,
         Event::FellSilent { .. } => 62,
+        Event::EditRefused { .. } => 70,
         Event::Acknowledged { .. } => 65,
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
@@ -162,6 +165,7 @@ impl Payload for Event {
             Event::FallbackAwaited { .. } | Event::HandedOn { .. } | Event::FellSilent { .. } => {
                 health::encode(self, out)
             }
+            Event::EditRefused { .. } => edits::encode(self, out),
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
@@ -183,6 +187,7 @@ impl Payload for Event {
             | Event::AttemptFailed { notice, .. }
             | Event::FallbackUsed { notice, .. }
             | Event::ClaimReturned { notice, .. }
+            | Event::EditRefused { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
@@ -263,7 +268,8 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         39 | 43 => holds::decode(kind, bytes, texts),
         60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
-        _ => delivery::decode(kind, bytes, texts),
+        70 => edits::decode(kind, bytes, texts),
+        _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
         kind,
@@ -310,7 +316,8 @@ pub fn weight(event: &Event) -> usize {
             }
             Event::PartSent { ids, answer, .. } => texts(ids) + answer.text.len(),
             Event::AttemptFailed { reason, answer, .. }
-            | Event::FallbackUsed { reason, answer, .. } => reason.len() + answer.text.len(),
+            | Event::FallbackUsed { reason, answer, .. }
+            | Event::EditRefused { reason, answer, .. } => reason.len() + answer.text.len(),
             Event::DeliverySettled {
                 detail,
                 ids,

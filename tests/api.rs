@@ -5,6 +5,8 @@
 mod access;
 #[path = "api/harness.rs"]
 mod harness;
+#[path = "api/held.rs"]
+mod held;
 #[path = "api/operating.rs"]
 mod operating;
 #[path = "api/quiet.rs"]

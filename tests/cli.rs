@@ -173,7 +173,7 @@ fn check_lists_all_problems_with_their_places() {
 fn wrong_usage_is_2_and_help_and_version_are_0() {
     let cases: [(&[&str], i32); 10] = [
         (&[], 2),
-        (&["held"], 2),
+        (&["held", "--limit", "0"], 2),
         (&["serve", "--listen", "nowhere"], 2),
         (&["notices", "--url", "http://a", "--data", "b"], 2),
         (&["tail", "--data", "b"], 2),
@@ -402,6 +402,60 @@ fn a_running_program_is_asked_and_told_over_its_address() {
     assert!(expect(&place.on_data("log --json"), 0).contains("\"kind\""));
     let rendered = place.on_data("render --all --since 7d");
     assert!(expect(&rendered, 0).contains("0 with a fault"));
+}
+
+#[test]
+fn what_is_held_is_listed_moved_and_released() {
+    let place = Place::new();
+    let file = place.path("quiet.toml");
+    // Always quiet, so that the time of day does not matter; nothing listens there.
+    let text = "[settings]\nquiet = [ { from = \"00:00\", to = \"00:00\" } ]\n\n\
+        [[target]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n\
+        allow_private = true\n";
+    std::fs::write(&file, text).unwrap();
+    let token = expect(&place.on_data("token create all --scope admin"), 0);
+    expect(&place.on_data(&format!("apply {file}")), 0);
+    let sent = expect(&place.on_data("send hook Tea --json"), 0);
+    let sent: serde_json::Value = serde_json::from_str(&sent).unwrap();
+    let notice = sent["notice"].as_str().unwrap();
+    let id = sent["deliveries"][0].as_str().unwrap();
+
+    let listed = expect(&place.on_data("held"), 0);
+    assert!(
+        listed.contains(id) && listed.contains("held_quiet_hours") && listed.contains("1 notice"),
+        "{listed}"
+    );
+    let card = expect(&place.on_data(&format!("explain {notice}")), 0);
+    assert!(
+        card.contains("because of quiet hours") && card.contains("will be sent at"),
+        "{card}"
+    );
+    let moved = expect(&place.on_data(&format!("move {id} --until released")), 0);
+    assert!(moved.contains("held until somebody releases it"), "{moved}");
+    assert_eq!(expect(&place.on_data("held --reason held_digest"), 0), "");
+    expect(&place.on_data("held --reason boredom"), 2);
+    expect(&place.on_data(&format!("move {id} --until 400d")), 2);
+
+    let serving = Serving::start(&place, &[]);
+    let on_url = |words: &[&str]| {
+        program(words)
+            .env("NOTIFY_BRIDGE_URL", &serving.url)
+            .env("NOTIFY_BRIDGE_TOKEN", token.trim())
+            .output()
+            .unwrap()
+    };
+    let held = expect(&on_url(&["held", "--json"]), 0);
+    let held: serde_json::Value = serde_json::from_str(&held).unwrap();
+    assert_eq!(held["id"], id);
+    assert!(held["held_until"].is_null());
+    let moved = expect(&on_url(&["move", id, "--until", "2h"]), 0);
+    assert!(moved.contains("held until 20"), "{moved}");
+    let card = expect(&on_url(&["explain", notice]), 0);
+    assert!(card.contains("because a person moved it"), "{card}");
+    let released = expect(&on_url(&["release", id]), 0);
+    assert!(released.contains(id), "{released}");
+    assert_eq!(expect(&on_url(&["held"]), 0), "");
+    expect(&on_url(&["release", id]), 1);
 }
 
 #[test]

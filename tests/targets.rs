@@ -41,6 +41,7 @@ fn composed(kind: &dyn Target, case: &Value) -> Value {
             part: n as u16,
             earlier_ids: &earlier[..n.min(earlier.len())],
             now_seconds: case["now"].as_i64().unwrap_or(1_760_000_000),
+            reply_to: None,
         };
         let call = match kind.call(part, &context) {
             Ok(call) => shown_call(&call, &secrets),
@@ -181,6 +182,7 @@ fn a_probe_tells_nobody_anything() {
                 part: 0,
                 earlier_ids: &[],
                 now_seconds: 0,
+                reply_to: None,
             };
             match kind.probe(&context) {
                 None => Value::Null,
@@ -238,6 +240,7 @@ fn signatures_match_the_published_vectors() {
             now_seconds: word(&wanted["webhook-timestamp"])
                 .parse()
                 .expect("a number"),
+            reply_to: None,
         };
         let webhook = targets::kind("webhook").expect("the kind exists");
         let call = webhook.call(&part, &context).expect("a call");

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use notify_bridge::domain::event::{
     Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, Planned, PlannedLink,
-    RequestKeys, Role, RowFacts, Session, Token, TokenScope, User,
+    Remember, RequestKeys, Role, RowFacts, Session, Token, TokenScope, User,
 };
 use notify_bridge::domain::hold::{Hold, Planning, Thread, Way};
 use notify_bridge::domain::notice::{
@@ -309,6 +309,7 @@ fn samples() -> Vec<Event> {
             part: 1,
             ids: vec!["4711".into()],
             answer: answer(),
+            pause_until: Some(1_795_521_602_000_000),
         },
         Event::AttemptFailed {
             delivery: key(),
@@ -339,6 +340,8 @@ fn samples() -> Vec<Event> {
             detail: "16 tries".into(),
             ids: vec![],
             answer: answer(),
+            pause_until: Some(1_795_521_602_000_000),
+            remember: Remember::Keep,
         },
         Event::OutcomeUnknown {
             delivery: key(),
@@ -434,6 +437,13 @@ fn samples() -> Vec<Event> {
             why: What::Snoozed,
             detail: "tracker alerts is snoozed by user wren".into(),
         },
+        Event::EditRefused {
+            delivery: key(),
+            notice: 69_000,
+            part: 0,
+            reason: "the message is not there any more".into(),
+            answer: answer(),
+        },
     ]
 }
 
@@ -471,7 +481,8 @@ fn every_kind_and_revision_reads_and_writes_its_golden() {
     }
 }
 
-/// Events as they were written before deliveries could be held.
+/// Events as they were written before deliveries could be held, and before a service could take a
+/// message and ask for a rest.
 #[test]
 fn earlier_revisions_read_as_what_they_meant() {
     for (event, (kind, revision, name)) in samples().into_iter().zip(KINDS) {
@@ -507,6 +518,44 @@ fn earlier_revisions_read_as_what_they_meant() {
                     by,
                 }
             }
+            Event::PartSent {
+                delivery,
+                notice,
+                part,
+                ids,
+                answer,
+                pause_until: _,
+            } => Event::PartSent {
+                delivery,
+                notice,
+                part,
+                ids,
+                answer,
+                pause_until: None,
+            },
+            Event::DeliverySettled {
+                delivery,
+                notice,
+                part,
+                outcome,
+                why,
+                detail,
+                ids,
+                answer,
+                pause_until: _,
+                remember: _,
+            } => Event::DeliverySettled {
+                delivery,
+                notice,
+                part,
+                outcome,
+                why,
+                detail,
+                ids,
+                answer,
+                pause_until: None,
+                remember: Remember::No,
+            },
             other => other,
         };
         for earlier in 1..*revision {

@@ -1,6 +1,6 @@
 //! Sends what is planned, without a network: claimed, and reported as sent.
 
-use notify_bridge::domain::command::{Attempted, Claim, Command, Composed, Report};
+use notify_bridge::domain::command::{Attempted, Claim, Command, Composed, Report, Saying};
 use notify_bridge::domain::decide::parts_hash;
 use notify_bridge::domain::event::{Answer, DeliveryKey, Event};
 use notify_bridge::targets::{Part, Verdict};
@@ -46,11 +46,15 @@ pub fn sent(delivery: DeliveryKey) -> Command {
         attempt: 1,
         part: 0,
         parts: 1,
-        result: Attempted::Judged(Verdict::Sent { ids: Vec::new() }),
+        result: Attempted::Judged(Verdict::Sent {
+            ids: Vec::new(),
+            pause: None,
+        }),
         answer: Answer {
             http_status: Some(200),
             text: r#"{"ok":true}"#.into(),
             duration_ms: 3,
         },
+        saying: Saying::default(),
     }))
 }

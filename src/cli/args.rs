@@ -15,7 +15,7 @@ use ipnet::IpNet;
 
 use crate::domain::event::{Role, TokenScope};
 use crate::domain::notice::Severity;
-use values::{duration, module_level, network, role, scope, severity, since, web_address};
+use values::{duration, module_level, network, role, scope, severity, since, until, web_address};
 
 pub use quiet::{AckArgs, SnoozeArgs, SnoozesArgs};
 pub use values::Since;
@@ -55,6 +55,8 @@ pub enum Verb {
     Notices(NoticesArgs),
     /// List deliveries, newest first
     Deliveries(DeliveriesArgs),
+    /// List held deliveries, with why and until when
+    Held(HeldArgs),
     /// List deliveries that were given up for now
     Parked(ParkedArgs),
     /// Print events of the log
@@ -69,6 +71,10 @@ pub enum Verb {
     Drop(OperateArgs),
     /// Settle deliveries as sent, whose outcome is unknown or that are parked
     Confirm(OperateArgs),
+    /// Send held deliveries now, whatever holds them
+    Release(OperateArgs),
+    /// Hold deliveries until another moment
+    Move(MoveArgs),
     /// Route a notice anew and send it again
     Resend(ResendArgs),
     /// Say that somebody knows of what a notice is about: it is not told again
@@ -370,7 +376,7 @@ pub struct NoticesArgs {
     pub tracker: Option<String>,
     #[arg(long, value_parser = severity)]
     pub severity: Option<Severity>,
-    /// unrouted, open, sent, partly, parked or dropped
+    /// unrouted, open, sent, partly, parked, dropped or merged
     #[arg(long)]
     pub status: Option<String>,
     /// Not older: a duration (7d) or a moment (2026-01-31T08:00:00Z)
@@ -384,13 +390,28 @@ pub struct NoticesArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct DeliveriesArgs {
-    /// due, sending, retrying, sent, parked, dropped or unknown
+    /// due, held, sending, retrying, sent, parked, dropped, merged or unknown
     #[arg(long)]
     pub status: Option<String>,
     #[arg(long)]
     pub target: Option<String>,
     #[arg(long)]
     pub tracker: Option<String>,
+    #[command(flatten)]
+    pub page: PageArgs,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct HeldArgs {
+    #[arg(long)]
+    pub target: Option<String>,
+    #[arg(long)]
+    pub tracker: Option<String>,
+    /// What holds it, for instance held_quiet_hours or held_digest
+    #[arg(long, value_name = "WHY")]
+    pub reason: Option<String>,
     #[command(flatten)]
     pub page: PageArgs,
     #[command(flatten)]
@@ -454,6 +475,19 @@ pub struct OperateArgs {
     /// Ids of deliveries
     #[arg(required = true, value_name = "DELIVERY")]
     pub deliveries: Vec<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct MoveArgs {
+    /// Ids of deliveries
+    #[arg(required = true, value_name = "DELIVERY")]
+    pub deliveries: Vec<String>,
+    /// A span from now (2h), a moment (2026-01-31T08:00:00Z), or `released`: until somebody releases
+    /// them
+    #[arg(long, value_name = "T", value_parser = until)]
+    pub until: String,
     #[command(flatten)]
     pub place: Place,
 }
@@ -574,7 +608,11 @@ mod tests {
             "explain x --target a --tracker b",
             "render short --notice A --file b",
             "render --all",
-            "held",
+            "held --limit 0",
+            "release",
+            "move 01M86B7TW7RWPG000000000R00",
+            "move --until 2h",
+            "move 01M86B7TW7RWPG000000000R00 --until tomorrow",
             "snooze",
             "snooze --for 2h",
             "snooze --tracker a",

@@ -226,10 +226,12 @@ impl Demo<'_> {
     }
 
     fn notice(&self, id: &str) -> Result<Value, Failure> {
-        let cannot = |error| Failure::caused("the demo's own notice cannot be read", error);
-        let family = views::find_notice(self.app.ledger.reader(), id)
-            .map_err(|error: views::ViewError| cannot(error))?;
-        let around = views::Around::of(&self.app.ledger, &family);
+        let cannot = |error: views::ViewError| {
+            Failure::caused("the demo's own notice cannot be read", error)
+        };
+        let family = views::find_notice(self.app.ledger.reader(), id).map_err(cannot)?;
+        let ledger = &self.app.ledger;
+        let around = views::Around::of(ledger.reader(), ledger, &family).map_err(cannot)?;
         Ok(views::notice(&family, &around))
     }
 

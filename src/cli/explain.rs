@@ -54,7 +54,8 @@ fn stopped(
         let family = views::find_notice(reader, &args.what).map_err(unseen)?;
         return match asked {
             None => {
-                let mut shape = views::notice(&family, &Around::of(state, &family));
+                let around = Around::of(reader, state, &family).map_err(unseen)?;
+                let mut shape = views::notice(&family, &around);
                 let now = SystemClock::new().now();
                 if let Some(standing) = views::standing(state, &family, now) {
                     shape["standing"] = standing;
@@ -165,7 +166,7 @@ fn branch(printer: &Printer, notice: &Value, delivery: &Value) -> Result<(), Fai
     let look = match status {
         "sent" => Look::Good,
         "parked" | "unknown" => Look::Bad,
-        "dropped" => Look::Faint,
+        "dropped" | "merged" => Look::Faint,
         _ => Look::Waiting,
     };
     let place = format!(

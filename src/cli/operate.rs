@@ -1,4 +1,5 @@
-//! What changes something: `send`, `retry`, `drop`, `confirm`, `resend`, `pause`, `resume`, `test`.
+//! What changes something: `send`, `retry`, `drop`, `confirm`, `release`, `move`, `resend`, `pause`,
+//! `resume`, `test`.
 
 use std::io::{self, Read as _};
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::args::{OperateArgs, Place, ResendArgs, SendArgs, TestArgs};
+use super::args::{MoveArgs, OperateArgs, Place, ResendArgs, SendArgs, TestArgs};
 use super::failure::Failure;
 use super::printer::{Look, Printer, complain, escaped};
 use super::read::unseen;
@@ -17,7 +18,7 @@ use crate::domain::command::Notify;
 use crate::domain::event::Action;
 use crate::domain::notice::{NoticeDraft, TEXT_BYTES_MAX};
 use crate::shell::clock::{Clock as _, SystemClock};
-use crate::shell::operate::{self, OperateError, TEST_WAIT_MAX};
+use crate::shell::operate::{self, Deed, OperateError, TEST_WAIT_MAX};
 use crate::shell::views;
 
 /// How often it looks.
@@ -128,19 +129,67 @@ pub async fn resend(args: &ResendArgs) -> Result<(), Failure> {
     planned(&printer, &shape)
 }
 
-/// Does all of them, and says of each that could not be done why.
-pub async fn deliveries(args: &OperateArgs, action: Action) -> Result<(), Failure> {
-    let printer = Printer::new(args.place.json);
-    let word = match action {
-        Action::Retry => "retry",
-        Action::Drop => "drop",
-        Action::Confirm => "confirm",
+/// What is wanted of deliveries. A span from now is counted where the clock is.
+pub enum Wish {
+    Act(Action),
+    Release,
+    Until(String),
+}
+
+impl Wish {
+    /// As it stands in a path, and what goes with it.
+    fn call(&self) -> (&'static str, Option<Value>) {
+        match self {
+            Wish::Act(Action::Retry) => ("retry", None),
+            Wish::Act(Action::Drop) => ("drop", None),
+            Wish::Act(Action::Confirm) => ("confirm", None),
+            Wish::Release => ("release", None),
+            Wish::Until(until) => ("move", Some(json!({"until": until}))),
+        }
+    }
+
+    fn deed(&self, store: &Writable) -> Result<Deed, Failure> {
+        match self {
+            Wish::Act(action) => Ok((*action).into()),
+            Wish::Release => Ok(Deed::Release),
+            Wish::Until(text) => {
+                let zone = store.ledger.state().configuration.zone().clone();
+                let until = operate::until(text, SystemClock::new().now(), &zone);
+                let until = until.map_err(|why| Failure::Input(format!("--until {why}")))?;
+                Ok(Deed::Move { until })
+            }
+        }
+    }
+}
+
+/// `move`.
+pub async fn put_off(args: MoveArgs) -> Result<(), Failure> {
+    let MoveArgs {
+        deliveries: ids,
+        until,
+        place,
+    } = args;
+    let args = OperateArgs {
+        deliveries: ids,
+        place,
     };
+    deliveries(&args, Wish::Until(until)).await
+}
+
+/// Does all of them, and says of each that could not be done why.
+pub async fn deliveries(args: &OperateArgs, wish: Wish) -> Result<(), Failure> {
+    let printer = Printer::new(args.place.json);
+    let (word, body) = wish.call();
     let mut code = 0;
     let mut note = |id: &str, done: Result<Value, Failure>| match done {
         Ok(delivery) => {
             let status = escaped(text(&delivery, "status"));
-            printer.either(&delivery, &format!("{}  {status}", escaped(id)))
+            let until = match (status.as_str(), text(&delivery, "held_until")) {
+                ("held", "") => " until somebody releases it".to_owned(),
+                ("held", until) => format!(" until {}", sentences::day_and_time(until)),
+                _ => String::new(),
+            };
+            printer.either(&delivery, &format!("{}  {status}{until}", escaped(id)))
         }
         Err(failure) => {
             if let Some(line) = failure.line() {
@@ -155,14 +204,18 @@ pub async fn deliveries(args: &OperateArgs, action: Action) -> Result<(), Failur
             let remote = Remote::new(&args.place)?;
             for id in &args.deliveries {
                 let path = ["deliveries", id.as_str(), word];
-                note(id, remote.call(Method::POST, &path, &[], None).await)?;
+                note(
+                    id,
+                    remote.call(Method::POST, &path, &[], body.as_ref()).await,
+                )?;
             }
         }
         Some(data) => {
             let key_file = args.place.secret_key_file.as_deref();
             let store = Writable::open(data, key_file, Missing::Refuse).await?;
+            let deed = wish.deed(&store)?;
             for id in &args.deliveries {
-                note(id, operate_in(&store, id, action).await)?;
+                note(id, operate_in(&store, id, deed).await)?;
             }
             store.close();
         }
@@ -174,14 +227,20 @@ pub async fn deliveries(args: &OperateArgs, action: Action) -> Result<(), Failur
     }
 }
 
-async fn operate_in(store: &Writable, id: &str, action: Action) -> Result<Value, Failure> {
+async fn operate_in(store: &Writable, id: &str, deed: Deed) -> Result<Value, Failure> {
     let reader = store.ledger.reader();
-    operate::delivery(&store.ledger, id, action, BY)
+    operate::delivery(&store.ledger, id, deed, BY)
         .await
         .map_err(undone)?;
     let (family, key) = views::find_delivery(reader, id).map_err(unseen)?;
-    let status = family.delivery(key).map_or("", |view| view.status.as_str());
-    Ok(json!({"id": id, "status": status}))
+    let view = family.delivery(key);
+    let status = view.map_or("", |view| view.status.as_str());
+    let mut shape = json!({"id": id, "status": status});
+    if status == "held" {
+        let until = view.and_then(|view| view.held_until);
+        shape["held_until"] = until.map(views::moment).into();
+    }
+    Ok(shape)
 }
 
 /// `pause` and `resume`.

@@ -1,10 +1,12 @@
-//! `notices`, `deliveries`, `parked`, `log` and `tail`.
+//! `notices`, `deliveries`, `held`, `parked`, `log` and `tail`.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::args::{DeliveriesArgs, LogArgs, NoticesArgs, PageArgs, ParkedArgs, Place, TailArgs};
+use super::args::{
+    DeliveriesArgs, HeldArgs, LogArgs, NoticesArgs, PageArgs, ParkedArgs, Place, TailArgs,
+};
 use super::failure::Failure;
 use super::printer::{Look, Printer, escaped};
 use super::remote::Remote;
@@ -172,6 +174,7 @@ pub async fn deliveries(args: &DeliveriesArgs) -> Result<(), Failure> {
         statuses,
         target: args.target.clone(),
         tracker: args.tracker.clone(),
+        reason: None,
     };
     let query = query_of(&[
         ("status", args.status.clone()),
@@ -181,11 +184,55 @@ pub async fn deliveries(args: &DeliveriesArgs) -> Result<(), Failure> {
     list_deliveries(&args.place, &args.page, "deliveries", &query, &filter).await
 }
 
+pub async fn held(args: &HeldArgs) -> Result<(), Failure> {
+    let filter = DeliveryFilter {
+        statuses: vec![Status::Held],
+        target: args.target.clone(),
+        tracker: args.tracker.clone(),
+        reason: args.reason.clone(),
+    };
+    let query = query_of(&[
+        ("target", args.target.clone()),
+        ("tracker", args.tracker.clone()),
+        ("reason", args.reason.clone()),
+    ]);
+    let printer = Printer::new(args.place.json);
+    let see = |store: &Readable, cursor, limit| {
+        views::deliveries(&store.reader, &store.state, &filter, cursor, limit)
+    };
+    Lists::of(&args.place)?
+        .each("held", &query, args.page.limit, see, |items| {
+            show(&printer, &items, |delivery| {
+                let until = match text(delivery, "held_until") {
+                    "" => "until released".to_owned(),
+                    until => day_and_time(until),
+                };
+                let notices = delivery["notices_total"].as_u64().unwrap_or(1);
+                vec![
+                    text(delivery, "id").to_owned(),
+                    until,
+                    text(&delivery["reason"], "what").to_owned(),
+                    format!(
+                        "{}/{}",
+                        text(delivery, "target"),
+                        text(delivery, "receiver")
+                    ),
+                    match notices {
+                        1 => "1 notice".to_owned(),
+                        notices => format!("{notices} notices"),
+                    },
+                    text(&delivery["reason"], "detail").to_owned(),
+                ]
+            })
+        })
+        .await
+}
+
 pub async fn parked(args: &ParkedArgs) -> Result<(), Failure> {
     let filter = DeliveryFilter {
         statuses: vec![Status::Parked, Status::Unknown],
         target: args.target.clone(),
-        tracker: None,
+        ..DeliveryFilter::default()
     };
     let query = query_of(&[("target", args.target.clone())]);
     list_deliveries(&args.place, &args.page, "parked", &query, &filter).await

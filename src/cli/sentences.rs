@@ -80,7 +80,15 @@ pub fn reason(reason: &Value) -> (Look, String) {
             ),
         ),
         "attempt_failed" | "retry_at" => (Look::Waiting, format!("Did not get through{because}")),
-        "fallback_used" => (Look::Waiting, format!("Sent in plainer words{because}")),
+        "edited" => (
+            Look::Good,
+            format!("The earlier message at {target} was edited{because}"),
+        ),
+        "held_pacing" => (
+            Look::Waiting,
+            format!("Waits for its turn{because}; about {}", day_and_time(until)),
+        ),
+        "fallback_used" => (Look::Waiting, format!("Sent in another way{because}")),
         "receiver_gone" => (
             Look::Bad,
             format!("The receiver at {target} is gone{because}"),
@@ -129,6 +137,44 @@ pub fn reason(reason: &Value) -> (Look, String) {
             Look::Bad,
             format!("Target {target} has too many receivers{because}"),
         ),
+        held @ ("held_quiet_hours" | "held_digest" | "held_settling" | "held_grouping"
+        | "held_breaker" | "held_backoff" | "held_operator" | "held_restored") => (
+            Look::Waiting,
+            format!(
+                "Held {} because {}{because}",
+                until_when(until),
+                because_of(held)
+            ),
+        ),
+        "moved" => (
+            Look::Waiting,
+            format!("Moved: held {}{because}", until_when(until)),
+        ),
+        "storm_summarised" => (
+            Look::Waiting,
+            format!("Too many at once: it goes into a summary{because}"),
+        ),
+        "released" => (Look::Plain, format!("Released{because}")),
+        "pierced" => (
+            Look::Plain,
+            format!("Severe enough to pass everything that would hold it{because}"),
+        ),
+        "silent_quiet_hours" => (
+            Look::Plain,
+            format!("Sent without sound: quiet hours{because}"),
+        ),
+        "dropped_quiet_hours" => (
+            Look::Faint,
+            format!("Not sent: quiet hours drop it{because}"),
+        ),
+        "merged_into" => (
+            Look::Faint,
+            format!("Told together with another notice{because}"),
+        ),
+        "cancelled_out" => (
+            Look::Faint,
+            format!("Taken back before it was told: neither is sent{because}"),
+        ),
         other => {
             let what = escaped(other).replace('_', " ");
             let place = match (tracker.as_str(), target.as_str()) {
@@ -141,6 +187,30 @@ pub fn reason(reason: &Value) -> (Look, String) {
         }
     };
     (look, sentence)
+}
+
+/// "until 2026-02-03 07:00:00 UTC", or until a person does something about it.
+fn until_when(until: &str) -> String {
+    match until {
+        "" => "until somebody releases it".to_owned(),
+        until => format!("until {}", day_and_time(until)),
+    }
+}
+
+/// What holds it.
+fn because_of(what: &str) -> &'static str {
+    match what {
+        "held_quiet_hours" => "of quiet hours",
+        "held_digest" => "it goes into a digest",
+        "held_settling" => "it waits until things are quiet",
+        "held_grouping" => "others of its group may join it",
+        "held_breaker" => "the target keeps failing",
+        "held_backoff" => "the target asked to wait",
+        "held_operator" => "a person moved it",
+        "held_restored" => "the store was restored",
+        "storm_summarised" => "too many came at once",
+        _ => "something holds it",
+    }
 }
 
 /// How what a notice is about stands now, in sentences; none where there is nothing to say.
@@ -215,9 +285,38 @@ pub fn future(delivery: &Value) -> Option<String> {
         "due" if due.is_empty() => Some("will be sent when its turn comes".to_owned()),
         "due" | "retrying" => Some(format!("will be sent at {}", day_and_time(due))),
         "sending" => Some("is being sent".to_owned()),
+        "held" => {
+            let reason = &delivery["reason"];
+            let why = because_of(text(reason, "what"));
+            let when = match text(delivery, "held_until") {
+                "" => "will be sent when somebody releases it".to_owned(),
+                until => format!("will be sent at {}", day_and_time(until)),
+            };
+            Some(format!("{when}; held because {why}{}", together(delivery)))
+        }
+        "merged" => {
+            let notice = escaped(text(delivery, "merged_into_notice"));
+            let host = escaped(text(delivery, "merged_into"));
+            (!host.is_empty()).then(|| format!("told by delivery {host} of notice {notice}"))
+        }
         "parked" => Some("waits for a person: retry, drop or confirm it".to_owned()),
         "unknown" => Some("nobody knows whether it arrived: retry, drop or confirm it".to_owned()),
         _ => None,
+    }
+}
+
+/// How many notices a delivery tells, where it is more than its own.
+fn together(delivery: &Value) -> String {
+    let items = match &delivery["items"] {
+        Value::Null => String::new(),
+        items => format!(
+            ", {} items added and {} removed",
+            items["added"], items["removed"]
+        ),
+    };
+    match delivery["notices_total"].as_u64() {
+        Some(total) if total > 1 => format!("; it tells {total} notices{items}"),
+        Some(_) | None => String::new(),
     }
 }
 
@@ -249,6 +348,14 @@ mod tests {
             (
                 json!({"what": "filter_said_no", "tracker": "a", "detail": "x == '\u{202e}'"}),
                 "Tracker a said no: x == '\\u{202e}'",
+            ),
+            (
+                json!({"what": "held_quiet_hours", "target": "b", "until": "2026-02-03T07:00:00Z", "detail": "22:00–07:00 of the target (hold)"}),
+                "Held until 2026-02-03 07:00:00 UTC because of quiet hours: 22:00–07:00 of the target (hold)",
+            ),
+            (
+                json!({"what": "held_operator", "detail": "by user wren"}),
+                "Held until somebody releases it because a person moved it: by user wren",
             ),
             (
                 json!({"what": "inhibited", "tracker": "a", "detail": "on_battery of ups since 2026-02-03T04:05:06Z"}),
@@ -290,6 +397,18 @@ mod tests {
         assert_eq!(
             future(&retrying).as_deref(),
             Some("will be tried again at 2026-02-03 04:05:06 UTC")
+        );
+        let held = json!({"status": "held", "held_until": "2026-02-03T07:00:00Z", "notices_total": 12, "reason": {"what": "held_digest"}});
+        assert_eq!(
+            future(&held).as_deref(),
+            Some(
+                "will be sent at 2026-02-03 07:00:00 UTC; held because it goes into a digest; it tells 12 notices"
+            )
+        );
+        let merged = json!({"status": "merged", "merged_into": "D", "merged_into_notice": "N"});
+        assert_eq!(
+            future(&merged).as_deref(),
+            Some("told by delivery D of notice N")
         );
         assert_eq!(future(&json!({"status": "sent"})), None);
     }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Say;
-use super::event::{Accepted, Action, Answer, DeliveryKey, IdSeed, RequestKeys, Role, TokenScope};
+use super::event::{
+    Accepted, Action, Answer, DeliveryKey, IdSeed, Remember, RequestKeys, Role, TokenScope,
+};
 use super::notice::NoticeDraft;
 use super::spec::{EntityKind, EntitySpec, Settings};
 use crate::projections::snoozes::Scope;
@@ -238,11 +240,22 @@ pub struct Report {
     pub parts: u16,
     pub result: Attempted,
     pub answer: Answer,
+    pub saying: Saying,
+}
+
+/// What a delivery means to others about its subject.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Saying {
+    pub remember: Remember,
+    /// The message that was edited instead of sending another.
+    pub edited: Option<String>,
 }
 
 #[derive(Debug, Clone)]
 pub enum Attempted {
     Judged(Verdict),
+    /// The earlier message cannot be edited.
+    EditRefused(String),
     /// It could not be composed or described; nothing was sent.
     Unsendable(String),
     /// Nobody answered and the request may have arrived; whether that is a retry is the link's policy.

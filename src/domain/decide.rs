@@ -13,6 +13,8 @@ mod delivery;
 mod follow;
 mod held;
 mod intake;
+mod recover;
+mod sent;
 
 pub use attention::{REPEATS_PER_COMMAND_MAX, StormBegun, storms_begun};
 pub(in crate::domain) use bridge::silence;
@@ -132,7 +134,7 @@ fn decide_alone(state: &State, command: Command, context: &Context) -> Result<De
         } else {
             Decided::nothing()
         }),
-        Command::Recover => Ok(delivery::recover(state)),
+        Command::Recover => Ok(recover::recover(state)),
         Command::ClockStepped { by_micros } => Ok(Decided::done(Event::ClockStepped { by_micros })),
         Command::PutUser(put) => access::put_user(state, *put),
         Command::RemoveUser { name, by } => access::remove_user(state, &name, by),

@@ -201,6 +201,19 @@ pub enum Outcome {
     Dropped,
 }
 
+/// What a message means to later notices about its subject, over a link that updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remember {
+    /// Nothing: the link does not update, or there is no subject.
+    #[default]
+    No,
+    /// The next one edits it.
+    Keep,
+    /// The end of the subject is told: nothing follows.
+    Forget,
+}
+
 /// What an attempt's answer was, for people. Redacted before it gets here.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Answer {
@@ -330,6 +343,8 @@ pub enum Event {
         part: u16,
         ids: Vec<String>,
         answer: Answer,
+        /// Until when the service wants nothing more for this target, microseconds since 1970.
+        pause_until: Option<i64>,
     },
     AttemptFailed {
         delivery: DeliveryKey,
@@ -362,6 +377,17 @@ pub enum Event {
         why: What,
         detail: String,
         ids: Vec<String>,
+        answer: Answer,
+        /// As of [`Event::PartSent`].
+        pause_until: Option<i64>,
+        remember: Remember,
+    },
+    /// The earlier message of the subject cannot be edited; the delivery is sent anew.
+    EditRefused {
+        delivery: DeliveryKey,
+        notice: u64,
+        part: u16,
+        reason: String,
         answer: Answer,
     },
     /// It was being sent when the program stopped; nobody knows whether it arrived.

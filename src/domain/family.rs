@@ -354,6 +354,19 @@ impl Family {
                     }
                 });
             }
+            Event::EditRefused {
+                delivery,
+                reason,
+                answer,
+                ..
+            } => {
+                let detail = format!("the earlier message cannot be edited: {reason}");
+                self.note(at, delivery, What::FallbackUsed, None, detail);
+                self.change(delivery, |view| {
+                    view.status = Status::Due;
+                    view.end("fallback", answer);
+                });
+            }
             Event::ClaimReturned { delivery, .. } => self.change(delivery, |view| {
                 view.status = Status::Due;
                 view.attempts.pop();
@@ -479,13 +492,13 @@ impl Family {
                     view.reason = Some((What::MergedInto, String::new()));
                 });
             }
+            Event::HandedOn {
+                delivery, detail, ..
+            } => self.note(at, delivery, What::FellBack, None, detail),
             Event::Acknowledged { by, .. } => self.say(at, What::Acknowledged, by_whom(&by)),
             Event::RepeatPutOff { why, detail, .. } => {
                 self.say(at, why, format!("it was to be told again: {detail}"));
             }
-            Event::HandedOn {
-                delivery, detail, ..
-            } => self.note(at, delivery, What::FellBack, None, detail),
             Event::Founded { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }

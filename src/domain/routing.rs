@@ -107,10 +107,10 @@ struct Over<'a> {
     severity: Severity,
     /// The value of the tracker's `group.by`, hashed.
     group: u64,
-    /// The first stage that is asked.
-    from: Stage,
     /// What is known of the notice where that is all that is left of it.
     facts: Option<RowFacts>,
+    /// The first stage that is asked.
+    from: Stage,
 }
 
 impl<'a> Router<'a> {

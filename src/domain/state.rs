@@ -16,6 +16,7 @@ use crate::projections::groups::Groups;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
 use crate::projections::inhibitors::Inhibitors;
 use crate::projections::listening::{Listening, Voice};
+use crate::projections::messages::Messages;
 use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
 use crate::projections::seen::Seen;
 use crate::projections::snoozes::Snoozes;
@@ -23,11 +24,11 @@ use crate::projections::storms::Storms;
 use crate::projections::subjects::Subjects;
 use crate::projections::told::{About, Told};
 
-mod health;
-
 mod attention;
-mod forgetting;
+mod forget;
 mod hashes;
+mod health;
+mod sending;
 
 pub use hashes::{row_facts, severity_code, subject_hash, word_hash};
 
@@ -55,6 +56,8 @@ pub struct State {
     pub subjects: Subjects,
     /// Who is expected to be heard.
     pub listening: Listening,
+    /// Messages that later notices of their subjects edit.
+    pub messages: Messages,
     /// What the bridge has said of itself.
     pub told: Told,
     pub groups: Groups,
@@ -204,9 +207,18 @@ impl State {
             }
             Event::AttemptStarted {
                 delivery, composed, ..
-            } => self.outbox.start(*delivery, *composed),
-            Event::PartSent { delivery, part, .. } => {
+            } => {
+                self.note_start(at, *delivery);
+                self.outbox.start(*delivery, *composed);
+            }
+            Event::PartSent {
+                delivery,
+                part,
+                pause_until,
+                ..
+            } => {
                 self.got_through(at, *delivery);
+                self.rest(*delivery, *pause_until);
                 self.outbox.part_sent(*delivery, *part);
             }
             Event::AttemptFailed {
@@ -242,11 +254,23 @@ impl State {
             Event::ClaimReturned { delivery, .. } => self.outbox.give_back(*delivery),
             Event::DeliverySettled {
                 delivery,
+                part,
                 outcome,
                 detail,
+                ids,
+                pause_until,
+                remember,
                 ..
             } => {
+                self.remember(at, *delivery, *remember, *part, ids);
+                self.rest(*delivery, *pause_until);
                 self.settled(at, *delivery, *outcome, detail, rows);
+            }
+            Event::EditRefused { delivery, .. } => {
+                if let Some((place, ..)) = self.told_at(*delivery) {
+                    self.messages.refuse(place);
+                }
+                self.outbox.give_back(*delivery);
             }
             Event::OutcomeUnknown {
                 delivery,

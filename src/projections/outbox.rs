@@ -17,6 +17,7 @@ mod gather;
 mod held;
 mod lane;
 mod overdue;
+pub mod pace;
 mod row;
 
 pub use breaker::{
@@ -222,6 +223,8 @@ pub struct Outbox {
     pub resumed_at: i64,
     /// Deliveries with a fallback by the moment at which they are late.
     pub overdue: BTreeSet<(i64, DeliveryKey)>,
+    /// What was started lately.
+    pub pacing: pace::Pacing,
 }
 
 /// How a delivery leaves the state.
@@ -716,6 +719,7 @@ impl Outbox {
     /// civil moment stay where they are.
     pub fn shift_waits(&mut self, by_micros: i64) {
         self.shift_holds(by_micros);
+        self.pacing.shift(by_micros);
         let shift = |moment: &mut i64| *moment = moment.saturating_add(by_micros);
         self.pauses.values_mut().for_each(shift);
         for lane in self.lanes.values_mut() {

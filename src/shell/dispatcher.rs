@@ -18,16 +18,18 @@ use super::families::{FamilyError, origin};
 use super::ledger::{Causes, Ledger, LedgerError, Priority};
 use super::steps::Steps;
 use super::vault::Vault;
-use crate::domain::command::{Attempted, Claim, Command, Report, Told};
+use crate::domain::command::{Attempted, Claim, Command, Report, Saying, Told};
 use crate::domain::decide::RETRY_BASE;
 use crate::domain::event::{ANSWER_BYTES_MAX, Answer, DeliveryKey, Event};
 use crate::domain::notice::cut;
 use crate::domain::spec::EntityKind;
+use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{Asked, Due};
-use crate::targets::{self, CallContext, Part, Reply, Verdict};
+use crate::targets::{self, CallContext, Edited, Part, Reply, Verdict};
 
 mod gathered;
 mod prepare;
+mod update;
 
 pub use prepare::message;
 
@@ -171,9 +173,14 @@ impl Dispatch {
             }
             targets::kind(&target.entity.spec.kind).map_or(1, targets::Target::lane_depth)
         };
-        state
-            .outbox
-            .due(now, most, first_lane, &Asked { depth, taken })
+        let pace = |target: u32, receiver: u32| {
+            targets
+                .get(&target)
+                .map(|target| Limits::of(target, receiver))
+                .unwrap_or_default()
+        };
+        let asked = Asked { depth, pace, taken };
+        state.outbox.due(now, most, first_lane, &asked)
     }
 
     /// One attempt, whatever happens in it: a delivery that is never reported back would be in hand
@@ -310,6 +317,7 @@ impl Dispatch {
         } else {
             self.earlier_ids(key, prepared.delivery.notice)
         };
+        let mut saying = prepared.saying(key, &origin.notice);
         let context = CallContext {
             target: &prepared.target,
             receiver: &prepared.receiver,
@@ -318,8 +326,20 @@ impl Dispatch {
             part: number,
             earlier_ids: &earlier_ids,
             now_seconds: self.clock.now().div_euclid(1_000_000),
+            reply_to: prepared.replies(&saying, number),
         };
-        let (result, answer) = match kind.call(part, &context) {
+        let edit = prepared
+            .edits(&saying, parts.len())
+            .and_then(|earlier| Some((earlier, kind.edit(part, &context, earlier)?)));
+        let edits = edit.is_some();
+        if let Some((earlier, _)) = &edit {
+            saying.edited = Some(earlier.id.to_owned());
+        }
+        let call = edit.map_or_else(|| kind.call(part, &context), |(_, call)| call);
+        let (result, answer) = match call {
+            Err(unsendable) if edits => {
+                (Attempted::EditRefused(unsendable.reason), Answer::default())
+            }
             Err(unsendable) => (Attempted::Unsendable(unsendable.reason), Answer::default()),
             Ok(call) => {
                 let (reply, took) = self
@@ -327,21 +347,30 @@ impl Dispatch {
                     .perform(&call, prepared.target.allow_private, &opened.redactor)
                     .await;
                 let answer = answer(&reply, took);
-                let result = match kind.judge(part, &reply) {
-                    Verdict::Retry { reason, .. }
-                        if matches!(reply, Reply::NoAnswer { .. }) && kind.lane_depth() == 1 =>
+                let edited = if edits {
+                    kind.judge_edit(part, &reply)
+                } else {
+                    Edited::Judged(kind.judge(part, &reply))
+                };
+                let result = match edited {
+                    Edited::Refused { reason } => Attempted::EditRefused(reason),
+                    // An edit may be made twice, and nobody sees the difference.
+                    Edited::Judged(Verdict::Retry { reason, .. })
+                        if matches!(reply, Reply::NoAnswer { .. })
+                            && kind.lane_depth() == 1
+                            && !edits =>
                     {
                         Attempted::Unknown(reason)
                     }
-                    Verdict::Fallback {
+                    Edited::Judged(Verdict::Fallback {
                         parts: instead,
                         reason,
-                    } => {
+                    }) => {
                         let mut all = parts.clone();
                         all.splice(usize::from(number)..=usize::from(number), instead);
                         Attempted::Judged(Verdict::Fallback { parts: all, reason })
                     }
-                    verdict => Attempted::Judged(verdict),
+                    Edited::Judged(verdict) => Attempted::Judged(verdict),
                 };
                 (result, answer)
             }
@@ -360,6 +389,7 @@ impl Dispatch {
             parts: parts.len() as u16,
             result,
             answer,
+            saying,
         };
         self.insist(Command::Report(Box::new(report))).await;
         Ok(Step::Again)
@@ -450,6 +480,7 @@ fn unsendable(delivery: DeliveryKey, reason: String) -> Command {
         parts: 0,
         result: Attempted::Unsendable(reason),
         answer: Answer::default(),
+        saying: Saying::default(),
     }))
 }
 
@@ -478,6 +509,7 @@ fn log_attempt(delivery: &str, target: &str, attempt: u16, result: &Attempted, a
         Attempted::Judged(Verdict::Rejected { reason }) => ("rejected", reason.as_str()),
         Attempted::Judged(Verdict::Gone { reason }) => ("gone", reason.as_str()),
         Attempted::Judged(Verdict::Moved { .. }) => ("moved", ""),
+        Attempted::EditRefused(reason) => ("edit refused", reason.as_str()),
         Attempted::Unsendable(reason) => ("unsendable", reason.as_str()),
         Attempted::Unknown(reason) => ("unknown", reason.as_str()),
     };

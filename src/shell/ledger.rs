@@ -221,6 +221,7 @@ impl Shared {
 pub struct Ledger {
     shared: Arc<Shared>,
     reader: Reader<Event>,
+    clock: Arc<dyn Clock>,
 }
 
 /// The running thread; joined when the program stops.
@@ -243,6 +244,7 @@ impl Ledger {
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<(Ledger, LedgerThread)> {
         let reader = log.reader();
+        let own_clock = Arc::clone(&clock);
         let shared = Arc::new(Shared {
             tally: Mutex::default(),
             queues: Mutex::new(Queues::default()),
@@ -268,7 +270,17 @@ impl Ledger {
             shared: Arc::clone(&shared),
             thread: Some(thread),
         };
-        Ok((Ledger { shared, reader }, handle))
+        let ledger = Ledger {
+            shared,
+            reader,
+            clock: own_clock,
+        };
+        Ok((ledger, handle))
+    }
+
+    /// The clock by which is recorded and decided.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
     }
 
     /// Gives a command and waits until what it led to is durable.

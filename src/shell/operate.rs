@@ -1,10 +1,11 @@
-//! What people do: retry, drop and confirm deliveries, send a notice again, send a message, try a
-//! target or a provider, pause and go on.
+//! What people do: retry, drop, confirm, release and move deliveries, send a notice again, send a
+//! message, try a target or a provider, pause and go on.
 //!
 //! **Invariant:** each operation is here once. The pages, the API and the command line on a stopped
 //! store call it, and only put what came of it into their own words.
 
 mod quiet;
+mod until;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::projections::outbox::{Status, waits_until};
 use crate::providers;
 
 pub use quiet::{NotAnEnd, TOMORROW, acknowledge, end_snooze, quiet_until, snooze};
+pub use until::{NotAMoment, RELEASED, until};
 
 /// Deliveries that one request changes; who asked is told that more are left.
 pub const BULK_MAX: usize = 10_000;
@@ -60,8 +62,27 @@ impl From<ReadError> for OperateError {
 pub struct Chosen {
     pub key: DeliveryKey,
     /// Its revision when a person looked at it; it is left alone when it has changed since. Without
-    /// one it is taken as it is now.
+    /// one it is taken as it is now, and so is what is released or moved: that a further notice has
+    /// joined it meanwhile is no reason to go on holding it.
     pub seen: Option<u32>,
+}
+
+/// What is done to a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    Act(Action),
+    /// What is held is sent now, whatever holds it.
+    Release,
+    /// Held until a moment, in microseconds since 1970; without one until somebody releases it.
+    Move {
+        until: Option<i64>,
+    },
+}
+
+impl From<Action> for Deed {
+    fn from(action: Action) -> Self {
+        Deed::Act(action)
+    }
 }
 
 impl From<DeliveryKey> for Chosen {
@@ -70,16 +91,22 @@ impl From<DeliveryKey> for Chosen {
     }
 }
 
-async fn act(ledger: &Ledger, chosen: Chosen, action: Action, by: &str) -> Result<(), LedgerError> {
+async fn act(ledger: &Ledger, chosen: Chosen, deed: Deed, by: &str) -> Result<(), LedgerError> {
     let by = by.to_owned();
     let delivery = chosen.key;
-    let command = match chosen.seen {
-        None => Command::Operate {
+    let command = match (deed, chosen.seen) {
+        (Deed::Release, _) => Command::ReleaseNow { delivery, by },
+        (Deed::Move { until }, _) => Command::HoldUntil {
+            delivery,
+            until,
+            by,
+        },
+        (Deed::Act(action), None) => Command::Operate {
             delivery,
             action,
             by,
         },
-        Some(revision) => Command::OperateAsSeen {
+        (Deed::Act(action), Some(revision)) => Command::OperateAsSeen {
             delivery,
             revision,
             action,
@@ -93,11 +120,11 @@ async fn act(ledger: &Ledger, chosen: Chosen, action: Action, by: &str) -> Resul
 pub async fn delivery(
     ledger: &Ledger,
     id: &str,
-    action: Action,
+    deed: impl Into<Deed>,
     by: &str,
 ) -> Result<(), OperateError> {
     let (key, _) = views::delivery_key(ledger.reader(), id)?;
-    act(ledger, key.into(), action, by).await?;
+    act(ledger, key.into(), deed.into(), by).await?;
     Ok(())
 }
 
@@ -128,11 +155,12 @@ impl Many {
 pub async fn deliveries(
     ledger: &Ledger,
     chosen: Vec<Chosen>,
-    action: Action,
+    deed: impl Into<Deed>,
     by: &str,
 ) -> Result<Many, LedgerError> {
+    let deed = deed.into();
     let results: Vec<(DeliveryKey, Result<(), LedgerError>)> = stream::iter(chosen)
-        .map(|chosen| async move { (chosen.key, act(ledger, chosen, action, by).await) })
+        .map(|chosen| async move { (chosen.key, act(ledger, chosen, deed, by).await) })
         .buffer_unordered(BULK_AT_ONCE)
         .collect()
         .await;

@@ -8,10 +8,12 @@
 //!
 //! **Invariant:** the state is only ever looked at to copy at most [`COPIED_ROWS_MAX`] rows.
 
+mod choice;
 mod cursor;
 mod deliveries;
 mod entities;
 mod event;
+mod held;
 mod notice;
 mod notices;
 mod numbers;
@@ -19,6 +21,7 @@ mod parked;
 mod setup;
 mod snoozes;
 mod standing;
+mod telling;
 mod why_not;
 
 use notify_store::ReadError;
@@ -29,6 +32,7 @@ use super::ledger::Ledger;
 use crate::domain::state::State;
 
 pub use crate::templates::moment;
+pub use choice::{Choice, Seen};
 pub use cursor::{Cursor, NotACursor};
 pub use deliveries::{
     DeliveryFilter, deliveries, deliveries_of, delivery_key, delivery_status, find_delivery, inbox,
@@ -36,13 +40,15 @@ pub use deliveries::{
 };
 pub use entities::{entity, entity_ids, provider_health, target_health};
 pub use event::{event, log};
+pub use held::{HeldGroup, held_choice, held_counts, held_groups, held_reasons};
 pub use notice::{Around, delivery, notice, reason, reasons};
 pub use notices::{NoticeFilter, find_notice, founding, notice_body, notices, requests};
 pub use numbers::{Day, counts, since_day};
-pub use parked::{ParkedChoice, ParkedGroup, Seen, parked_choice, parked_groups};
+pub use parked::{ParkedGroup, parked_choice, parked_groups};
 pub use setup::{hook_address, setup};
 pub use snoozes::{find_snooze, snooze, snoozes};
 pub use standing::standing;
+pub use telling::{MEMBERS_SHOWN, sends_at};
 pub use why_not::{Asked, why_not};
 
 /// Rows copied from the state per look at it.
@@ -59,17 +65,27 @@ pub const SCANNED_ROWS_MAX: usize = 200_000;
 /// Gets at the state: a running program's, briefly, or that of a stopped store.
 pub trait Look {
     fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T;
+    /// Microseconds since 1970; `None` where nothing is sent, and so nothing has a time ahead.
+    fn now(&self) -> Option<i64>;
 }
 
 impl Look for Ledger {
     fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T {
         see(&self.state())
     }
+
+    fn now(&self) -> Option<i64> {
+        Some(self.clock().now())
+    }
 }
 
 impl Look for State {
     fn look<T>(&self, see: impl FnOnce(&State) -> T) -> T {
         see(self)
+    }
+
+    fn now(&self) -> Option<i64> {
+        None
     }
 }
 

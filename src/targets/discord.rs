@@ -4,6 +4,8 @@
 //! may hold over all its embeds. Discord counts characters; UTF-16 units are never fewer.
 //!
 //! Decisions where the service leaves room:
+//! - Five messages in two seconds is what a webhook is known to take. What an answer says in its
+//!   headers is obeyed besides: when nothing remains, the target rests until the limit is reset.
 //! - The limits are the webhook's. Only a 429 whose scope is `shared`, or that names none and is not
 //!   global, is taken as the receiver's own.
 //! - 401, 403 and 404 mean that the webhook or thread is gone, and repeating such calls gets the
@@ -19,11 +21,12 @@ use super::answer;
 use super::flat::{Layout, LinkForm};
 use super::split::{Limit, PARTS_MAX, head, split, units_of};
 use super::{
-    Button, Call, CallContext, HOP_HEADER, Message, NO_WORDS, Part, Reply, Scope, SecretField,
-    Target, USER_AGENT, Unsendable, Verdict, json, payload, refuse_loop, shortened,
+    Button, Call, CallContext, Edited, HOP_HEADER, Message, MessageRef, NO_WORDS, Pace, Part,
+    Reply, Scope, SecretField, Target, USER_AGENT, Unsendable, Verdict, json, payload, refuse_loop,
+    shortened,
 };
 use crate::domain::notice::Severity;
-use crate::domain::spec::{ReceiverSpec, TargetSpec};
+use crate::domain::spec::{Rate, ReceiverSpec, TargetSpec};
 use crate::templates::markup::{Block, Markup, Span};
 
 /// Longest title of an embed, in UTF-16 units; a longer one ends in `…` and opens the description.
@@ -40,6 +43,14 @@ const THREAD_NAME_CHARS_MAX: usize = 100;
 const USERNAME_CHARS_MAX: usize = 80;
 /// Deepest level to which the errors of an answer are followed.
 const ERROR_LEVELS_MAX: usize = 8;
+
+/// The code with which the service says that the webhook itself is gone.
+const UNKNOWN_WEBHOOK: i64 = 10_015;
+/// Messages of one webhook, all its threads together.
+const WEBHOOK_RATE: Rate = Rate {
+    count: 5,
+    per_seconds: 2,
+};
 
 const _: () = assert!(TITLE_UNITS_MAX + DESCRIPTION_UNITS_MAX <= EMBEDS_UNITS_MAX);
 
@@ -129,6 +140,13 @@ impl Target for Discord {
         1
     }
 
+    fn pace(&self, _to: &ReceiverSpec) -> Pace {
+        Pace {
+            account: Some(WEBHOOK_RATE),
+            ..Pace::default()
+        }
+    }
+
     fn format(&self) -> &'static str {
         "discord"
     }
@@ -192,43 +210,17 @@ impl Target for Discord {
     }
 
     fn call(&self, part: &Part, context: &CallContext<'_>) -> Result<Call, Unsendable> {
-        let stored: Payload = payload(part)?;
-        let (title, description) =
-            part.text
-                .split_at_checked(stored.title_bytes)
-                .ok_or_else(|| Unsendable {
-                    reason: "the stored `embed` part is not readable; render it again".into(),
-                })?;
-        let description = if title.is_empty() {
-            description
-        } else {
-            description.strip_prefix('\n').unwrap_or(description)
-        };
-        let place = Destination::of(context)?;
+        let (embed, hops) = embed(part)?;
+        let place = Destination::of(context, context.earlier_ids.first().map(String::as_str))?;
         let target = context.target;
         let body = Body {
-            embeds: [Embed {
-                title,
-                description,
-                url: stored.url,
-                color: stored.color,
-                timestamp: stored.timestamp,
-            }],
+            embeds: [embed],
             allowed_mentions: AllowedMentions { parse: [] },
             username: target.username.as_deref().filter(|name| !name.is_empty()),
             avatar_url: target.avatar_url.as_deref().filter(|url| !url.is_empty()),
             thread_name: place.thread_name,
         };
-        Ok(Call {
-            method: "POST",
-            url: place.url,
-            headers: vec![
-                ("content-type".into(), "application/json".into()),
-                ("user-agent".into(), USER_AGENT.into()),
-                (HOP_HEADER.into(), stored.hops.saturating_add(1).to_string()),
-            ],
-            body: json(&body).into_bytes(),
-        })
+        Ok(described("POST", place.url, hops, &body))
     }
 
     fn judge(&self, part: &Part, reply: &Reply) -> Verdict {
@@ -244,6 +236,7 @@ impl Target for Discord {
         match status {
             200..=299 => Verdict::Sent {
                 ids: said.as_ref().and_then(message_id).into_iter().collect(),
+                pause: nothing_remains(reply),
             },
             300..=399 => answer::redirected(status, reply, "url"),
             429 => Verdict::Retry {
@@ -272,6 +265,67 @@ impl Target for Discord {
             status => {
                 answer::later(status, reply).unwrap_or_else(|| Verdict::Rejected { reason: reason() })
             }
+        }
+    }
+
+    fn edit(
+        &self,
+        part: &Part,
+        context: &CallContext<'_>,
+        earlier: MessageRef<'_>,
+    ) -> Option<Result<Call, Unsendable>> {
+        let edited = || {
+            let (embed, hops) = embed(part)?;
+            // A thread that a message opened has that message's id.
+            let place = Destination::of(context, Some(earlier.id))?;
+            let is_id = !earlier.id.is_empty() && earlier.id.bytes().all(|b| b.is_ascii_digit());
+            let mut url = answer::address("url", &place.url)?;
+            match url.path_segments_mut() {
+                Ok(mut path) if is_id => {
+                    path.pop_if_empty().push("messages").push(earlier.id);
+                }
+                Ok(_) | Err(()) => {
+                    return Err(Unsendable {
+                        reason: "its earlier message has no number".into(),
+                    });
+                }
+            }
+            let kept: Vec<(String, String)> = url
+                .query_pairs()
+                .filter(|(key, _)| key != "wait")
+                .map(|(key, value)| (key.into_owned(), value.into_owned()))
+                .collect();
+            url.set_query(None);
+            if !kept.is_empty() {
+                url.query_pairs_mut().extend_pairs(kept);
+            }
+            let body = Body {
+                embeds: [embed],
+                allowed_mentions: AllowedMentions { parse: [] },
+                username: None,
+                avatar_url: None,
+                thread_name: None,
+            };
+            Ok(described("PATCH", url.into(), hops, &body))
+        };
+        Some(edited())
+    }
+
+    fn judge_edit(&self, part: &Part, reply: &Reply) -> Edited {
+        let code = answer::answered(reply)
+            .ok()
+            .and_then(|(_, body)| serde_json::from_slice::<Value>(body).ok())
+            .and_then(|said| said["code"].as_i64());
+        let status = answer::answered(reply).map_or(0, |(status, _)| status);
+        match self.judge(part, reply) {
+            // The message or its thread is gone, closed, or was never the webhook's. Whether the webhook is
+            // there is seen when it is sent anew.
+            Verdict::Gone { reason } | Verdict::Rejected { reason }
+                if matches!(status, 400 | 403 | 404) && code != Some(UNKNOWN_WEBHOOK) =>
+            {
+                Edited::Refused { reason }
+            }
+            verdict => Edited::Judged(verdict),
         }
     }
 
@@ -351,6 +405,43 @@ fn color(severity: Severity) -> u32 {
     }
 }
 
+/// The embed of a part, and how many bridges it has passed.
+fn embed(part: &Part) -> Result<(Embed<'_>, u8), Unsendable> {
+    let stored: Payload = payload(part)?;
+    let (title, description) = part
+        .text
+        .split_at_checked(stored.title_bytes)
+        .ok_or_else(|| Unsendable {
+            reason: "the stored `embed` part is not readable; render it again".into(),
+        })?;
+    let description = if title.is_empty() {
+        description
+    } else {
+        description.strip_prefix('\n').unwrap_or(description)
+    };
+    let embed = Embed {
+        title,
+        description,
+        url: stored.url,
+        color: stored.color,
+        timestamp: stored.timestamp,
+    };
+    Ok((embed, stored.hops))
+}
+
+fn described(method: &'static str, url: String, hops: u8, body: &Body<'_>) -> Call {
+    Call {
+        method,
+        url,
+        headers: vec![
+            ("content-type".into(), "application/json".into()),
+            ("user-agent".into(), USER_AGENT.into()),
+            (HOP_HEADER.into(), hops.saturating_add(1).to_string()),
+        ],
+        body: json(body).into_bytes(),
+    }
+}
+
 /// Where a part goes.
 struct Destination {
     url: String,
@@ -359,13 +450,11 @@ struct Destination {
 }
 
 impl Destination {
-    fn of(context: &CallContext<'_>) -> Result<Self, Unsendable> {
+    /// Where a part goes after the message that came first, if any did.
+    fn of(context: &CallContext<'_>, first: Option<&str>) -> Result<Self, Unsendable> {
         let mut url = answer::address("url", answer::secret(context.secrets, "url")?)?;
-        let opened = context
-            .earlier_ids
-            .first()
-            .filter(|_| context.receiver.thread_name.is_some());
-        let thread = thread(context.receiver)?.or(opened.map(String::as_str));
+        let opened = first.filter(|_| context.receiver.thread_name.is_some());
+        let thread = thread(context.receiver)?.or(opened);
         let kept: Vec<(String, String)> = url
             .query_pairs()
             .filter(|(key, _)| key != "wait" && !(key == "thread_id" && thread.is_some()))
@@ -406,6 +495,15 @@ fn message_id(said: &Value) -> Option<String> {
         .as_str()
         .filter(|id| units_of(id) <= 64)
         .map(str::to_owned)
+}
+
+/// How long nothing more may be sent, when this was the last message of its limit.
+fn nothing_remains(reply: &Reply) -> Option<std::time::Duration> {
+    let remaining: f64 = reply.header("x-ratelimit-remaining")?.trim().parse().ok()?;
+    let reset_after = reply.header("x-ratelimit-reset-after")?.trim().parse().ok();
+    reset_after
+        .filter(|_| remaining < 1.0)
+        .and_then(answer::wait)
 }
 
 fn rate_scope(said: Option<&Value>, reply: &Reply) -> Scope {

@@ -7,6 +7,8 @@
 //!   `api_base` points. It is tried again as *unknown whether it arrived*, never taken as sent.
 //! - Clients make links of their own out of plain words: mentions, commands, mail and app addresses.
 //!   No payload may speak to people or bots, so such words are held apart by a sign that is not seen.
+//! - The documented guidance is one message a second to a chat, 20 a minute to a group (its number is
+//!   negative) and about 30 a second for the bot. It is kept to; what 429 says is obeyed besides.
 //! - 429 is taken as the chat's own limit unless the description speaks of the bot.
 
 mod apart;
@@ -19,10 +21,10 @@ use super::answer;
 use super::flat::{Flat, Layout, LinkForm};
 use super::split::{Limit, PARTS_MAX, split, units_of};
 use super::{
-    Button, Call, CallContext, Message, NO_WORDS, Part, Reply, Scope, SecretField, Target,
-    USER_AGENT, Unsendable, Verdict, payload, shortened,
+    Button, Call, CallContext, Edited, Message, MessageRef, NO_WORDS, Pace, Part, Reply, Scope,
+    SecretField, Target, USER_AGENT, Unsendable, Verdict, payload, shortened,
 };
-use crate::domain::spec::{ReceiverSpec, TargetSpec};
+use crate::domain::spec::{Rate, ReceiverSpec, TargetSpec};
 use crate::templates::markup::{Block, Markup, Span};
 
 /// Where the Bot API is, unless configured otherwise.
@@ -37,6 +39,22 @@ const BUTTONS_MAX: usize = 8;
 const BUTTON_CHARS_MAX: usize = 64;
 /// Longest address put into a tag, in bytes; longer ones are spelled out.
 const LINK_BYTES_MAX: usize = 2_048;
+
+/// Messages of a bot, all its chats together.
+const BOT_RATE: Rate = Rate {
+    count: 30,
+    per_seconds: 1,
+};
+/// Messages to one chat.
+const CHAT_RATE: Rate = Rate {
+    count: 1,
+    per_seconds: 1,
+};
+/// Messages to one group, beside [`CHAT_RATE`].
+const GROUP_RATE: Rate = Rate {
+    count: 20,
+    per_seconds: 60,
+};
 
 const LIMIT: Limit = Limit {
     units: TEXT_UNITS_MAX,
@@ -91,6 +109,14 @@ impl Target for Telegram {
         1
     }
 
+    fn pace(&self, to: &ReceiverSpec) -> Pace {
+        let is_group = to.to.trim().parse::<i64>().is_ok_and(|chat| chat < 0);
+        Pace {
+            account: Some(BOT_RATE),
+            receiver: [Some(CHAT_RATE), is_group.then_some(GROUP_RATE)],
+        }
+    }
+
     fn format(&self) -> &'static str {
         "telegram"
     }
@@ -131,17 +157,8 @@ impl Target for Telegram {
     }
 
     fn call(&self, part: &Part, context: &CallContext<'_>) -> Result<Call, Unsendable> {
-        let stored: Payload = payload(part)?;
         let receiver = context.receiver;
-        let preview = receiver.preview.unwrap_or(context.target.preview);
-        let mut body = json!({
-            "chat_id": chat_id(&receiver.to)?,
-            "text": part.text,
-            "link_preview_options": { "is_disabled": !preview },
-        });
-        if part.kind == TEXT {
-            body["parse_mode"] = "HTML".into();
-        }
+        let mut body = body(part, context)?;
         if receiver.silent {
             body["disable_notification"] = true.into();
         }
@@ -151,20 +168,14 @@ impl Target for Telegram {
         if let Some(thread) = thread_id(receiver)? {
             body["message_thread_id"] = thread.into();
         }
-        if !stored.buttons.is_empty() {
-            let rows: Vec<Value> = stored
-                .buttons
-                .iter()
-                .map(|key| json!([{ "text": key.text, "url": key.url }]))
-                .collect();
-            body["reply_markup"] = json!({ "inline_keyboard": rows });
+        if let Some(earlier) = context.reply_to
+            && let Ok(id) = earlier.id.parse::<i64>()
+        {
+            // One that was deleted meanwhile is no reason not to send.
+            body["reply_parameters"] =
+                json!({ "message_id": id, "allow_sending_without_reply": true });
         }
-        Ok(Call {
-            method: "POST",
-            url: method_url(context, "sendMessage")?,
-            headers: headers(&[("content-type", "application/json")]),
-            body: body.to_string().into_bytes(),
-        })
+        posted(context, "sendMessage", &body)
     }
 
     fn judge(&self, part: &Part, reply: &Reply) -> Verdict {
@@ -175,9 +186,50 @@ impl Target for Telegram {
         match serde_json::from_slice::<Answer>(body) {
             Ok(answer) if answer.ok => Verdict::Sent {
                 ids: answer.message_id().into_iter().collect(),
+                pause: None,
             },
             Ok(answer) => refused(part, reply, status, &answer),
             Err(_) => not_the_api(reply, status),
+        }
+    }
+
+    fn edit(
+        &self,
+        part: &Part,
+        context: &CallContext<'_>,
+        earlier: MessageRef<'_>,
+    ) -> Option<Result<Call, Unsendable>> {
+        let edited = || {
+            let mut body = body(part, context)?;
+            let id: i64 = earlier.id.parse().map_err(|_| Unsendable {
+                reason: "its earlier message has no number".into(),
+            })?;
+            body["message_id"] = id.into();
+            posted(context, "editMessageText", &body)
+        };
+        Some(edited())
+    }
+
+    fn judge_edit(&self, part: &Part, reply: &Reply) -> Edited {
+        let verdict = self.judge(part, reply);
+        let Ok((status, body)) = answer::answered(reply) else {
+            return Edited::Judged(verdict);
+        };
+        let answer: Option<Answer> = serde_json::from_slice(body).ok();
+        let code = answer.as_ref().and_then(|answer| answer.error_code);
+        match verdict {
+            Verdict::Rejected { reason } if code.unwrap_or(status) == 400 => {
+                let said = answer.map(|answer| answer.description.to_lowercase());
+                if said.is_some_and(|said| said.contains("not modified")) {
+                    // It says so already.
+                    return Edited::Judged(Verdict::Sent {
+                        ids: Vec::new(),
+                        pause: None,
+                    });
+                }
+                Edited::Refused { reason }
+            }
+            verdict => Edited::Judged(verdict),
         }
     }
 
@@ -189,6 +241,39 @@ impl Target for Telegram {
             body: Vec::new(),
         }))
     }
+}
+
+/// What is said, whether it is sent or edited.
+fn body(part: &Part, context: &CallContext<'_>) -> Result<Value, Unsendable> {
+    let stored: Payload = payload(part)?;
+    let receiver = context.receiver;
+    let preview = receiver.preview.unwrap_or(context.target.preview);
+    let mut body = json!({
+        "chat_id": chat_id(&receiver.to)?,
+        "text": part.text,
+        "link_preview_options": { "is_disabled": !preview },
+    });
+    if part.kind == TEXT {
+        body["parse_mode"] = "HTML".into();
+    }
+    if !stored.buttons.is_empty() {
+        let rows: Vec<Value> = stored
+            .buttons
+            .iter()
+            .map(|key| json!([{ "text": key.text, "url": key.url }]))
+            .collect();
+        body["reply_markup"] = json!({ "inline_keyboard": rows });
+    }
+    Ok(body)
+}
+
+fn posted(context: &CallContext<'_>, method: &str, body: &Value) -> Result<Call, Unsendable> {
+    Ok(Call {
+        method: "POST",
+        url: method_url(context, method)?,
+        headers: headers(&[("content-type", "application/json")]),
+        body: body.to_string().into_bytes(),
+    })
 }
 
 fn headers(more: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -181,7 +181,10 @@ impl Target for Webhook {
             format!("answered {status}: {said}")
         };
         match status {
-            200..=299 => Verdict::Sent { ids: Vec::new() },
+            200..=299 => Verdict::Sent {
+                ids: Vec::new(),
+                pause: None,
+            },
             300..=399 => answer::redirected(status, reply, "url"),
             410 => Verdict::Gone { reason },
             408 | 425 | 429 | 500..=599 => Verdict::Retry {

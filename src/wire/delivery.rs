@@ -1,11 +1,11 @@
-//! Payloads about deliveries and receivers, revision 1.
+//! Payloads about deliveries and receivers.
 
 use serde::{Deserialize, Serialize};
 
 use super::holds::{KeyR1, key, key_r1};
 use super::intake::{unknown, unknown_code};
 use super::{Texts, put, take};
-use crate::domain::event::{Action, Answer, Event, Outcome};
+use crate::domain::event::{Action, Answer, Event, Outcome, Remember};
 use crate::domain::reason::What;
 use crate::targets::{Part, Scope};
 
@@ -28,7 +28,7 @@ struct ComposedR1<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct AnswerR1<'a> {
+pub(super) struct AnswerR1<'a> {
     http_status: Option<u16>,
     text: &'a str,
     duration_ms: u32,
@@ -52,6 +52,23 @@ struct PartSentR1<'a> {
     ids: Vec<&'a str>,
     #[serde(borrow)]
     answer: AnswerR1<'a>,
+}
+
+/// Like revision 1, with until when the service wants nothing more.
+#[derive(Serialize, Deserialize)]
+struct PartSentR2<'a> {
+    #[serde(borrow)]
+    first: PartSentR1<'a>,
+    pause_until: Option<i64>,
+}
+
+impl<'a> From<PartSentR1<'a>> for PartSentR2<'a> {
+    fn from(first: PartSentR1<'a>) -> Self {
+        PartSentR2 {
+            first,
+            pause_until: None,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -96,6 +113,26 @@ struct SettledR1<'a> {
     answer: AnswerR1<'a>,
 }
 
+/// Like revision 1, with until when the service wants nothing more, and what the message means to
+/// later ones.
+#[derive(Serialize, Deserialize)]
+struct SettledR2<'a> {
+    #[serde(borrow)]
+    first: SettledR1<'a>,
+    pause_until: Option<i64>,
+    remember: u8,
+}
+
+impl<'a> From<SettledR1<'a>> for SettledR2<'a> {
+    fn from(first: SettledR1<'a>) -> Self {
+        SettledR2 {
+            first,
+            pause_until: None,
+            remember: remember_code(Remember::No),
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct UnknownR1 {
     delivery: KeyR1,
@@ -119,7 +156,7 @@ struct ReceiverR1<'a> {
     text: &'a str,
 }
 
-fn answer_r1(answer: &Answer) -> AnswerR1<'_> {
+pub(super) fn answer_r1(answer: &Answer) -> AnswerR1<'_> {
     AnswerR1 {
         http_status: answer.http_status,
         text: &answer.text,
@@ -127,7 +164,7 @@ fn answer_r1(answer: &Answer) -> AnswerR1<'_> {
     }
 }
 
-fn answer(answer: AnswerR1<'_>, texts: Texts) -> Answer {
+pub(super) fn answer(answer: AnswerR1<'_>, texts: Texts) -> Answer {
     Answer {
         http_status: answer.http_status,
         text: texts.unread(answer.text),
@@ -164,6 +201,14 @@ fn action_code(action: Action) -> u8 {
         Action::Retry => 0,
         Action::Drop => 1,
         Action::Confirm => 2,
+    }
+}
+
+fn remember_code(remember: Remember) -> u8 {
+    match remember {
+        Remember::No => 0,
+        Remember::Keep => 1,
+        Remember::Forget => 2,
     }
 }
 
@@ -220,13 +265,17 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             part,
             ids,
             answer,
+            pause_until,
         } => put(
-            &PartSentR1 {
-                delivery: key_r1(*delivery),
-                notice: *notice,
-                part: *part,
-                ids: borrowed(ids),
-                answer: answer_r1(answer),
+            &PartSentR2 {
+                first: PartSentR1 {
+                    delivery: key_r1(*delivery),
+                    notice: *notice,
+                    part: *part,
+                    ids: borrowed(ids),
+                    answer: answer_r1(answer),
+                },
+                pause_until: *pause_until,
             },
             out,
         ),
@@ -284,16 +333,22 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             detail,
             ids,
             answer,
+            pause_until,
+            remember,
         } => put(
-            &SettledR1 {
-                delivery: key_r1(*delivery),
-                notice: *notice,
-                part: *part,
-                outcome: outcome_code(*outcome),
-                why: why.code(),
-                detail,
-                ids: borrowed(ids),
-                answer: answer_r1(answer),
+            &SettledR2 {
+                first: SettledR1 {
+                    delivery: key_r1(*delivery),
+                    notice: *notice,
+                    part: *part,
+                    outcome: outcome_code(*outcome),
+                    why: why.code(),
+                    detail,
+                    ids: borrowed(ids),
+                    answer: answer_r1(answer),
+                },
+                pause_until: *pause_until,
+                remember: remember_code(*remember),
             },
             out,
         ),
@@ -356,7 +411,7 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
-pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
+pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
     Ok(match kind {
         30 => {
             let composed: ComposedR1<'_> = take(bytes)?;
@@ -389,13 +444,20 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
             }
         }
         32 => {
-            let sent: PartSentR1<'_> = take(bytes)?;
+            let PartSentR2 {
+                first: sent,
+                pause_until,
+            } = match revision {
+                1 => take::<PartSentR1<'_>>(bytes)?.into(),
+                _newest => take(bytes)?,
+            };
             Event::PartSent {
                 delivery: key(sent.delivery),
                 notice: sent.notice,
                 part: sent.part,
                 ids: owned(sent.ids, texts),
                 answer: answer(sent.answer, texts),
+                pause_until,
             }
         }
         33 => {
@@ -433,8 +495,21 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
             }
         }
         36 => {
-            let settled: SettledR1<'_> = take(bytes)?;
+            let SettledR2 {
+                first: settled,
+                pause_until,
+                remember,
+            } = match revision {
+                1 => take::<SettledR1<'_>>(bytes)?.into(),
+                _newest => take(bytes)?,
+            };
             let all = [Outcome::Sent, Outcome::Parked, Outcome::Dropped];
+            let meanings = [Remember::No, Remember::Keep, Remember::Forget];
+            let remember = by_code("meaning", meanings, remember, remember_code)?;
+            let of_ids = match remember {
+                Remember::Keep => Texts::All,
+                Remember::No | Remember::Forget => texts,
+            };
             Event::DeliverySettled {
                 delivery: key(settled.delivery),
                 notice: settled.notice,
@@ -443,8 +518,10 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
                 why: What::from_code(settled.why)
                     .ok_or_else(|| format!("unknown reason {}", settled.why))?,
                 detail: settled.detail.to_owned(),
-                ids: owned(settled.ids, texts),
+                ids: owned(settled.ids, of_ids),
                 answer: answer(settled.answer, texts),
+                pause_until,
+                remember,
             }
         }
         37 => {

@@ -39,11 +39,11 @@ async fn whatever_goes_wrong_is_a_problem() {
         ("GET", "/api/v2/notices", none, "", 404, "/api/v2/notices"),
         (
             "GET",
-            "/api/v1/deliveries/x/release",
+            "/api/v1/deliveries/x/postpone",
             none,
             "",
             404,
-            "release",
+            "postpone",
         ),
         ("DELETE", "/api/v1/notices", none, "", 405, "DELETE"),
         ("POST", "/metrics", none, "", 405, "POST"),

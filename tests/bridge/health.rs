@@ -15,6 +15,7 @@ fn two_places(first: &Place, second: &Place, link: &str, expect: &str) -> String
 name = "pager"
 kind = "telegram"
 token = "220201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
+pace = "off"
 api_base = "{}"
 allow_private = true
 receivers = [ {{ name = "me", to = "42" }} ]
@@ -191,6 +192,8 @@ async fn a_silent_provider_is_told_of_and_heard_again() {
     let told = second.has_received(1).await[0].json()["text"].to_string();
     assert!(told.contains("Provider forge is silent"), "{told}");
     bridge.push("2", "second").await;
+    // No faster than the pace of a chat.
+    bridge.advance(2);
     let told = second.has_received(2).await[1].json()["text"].to_string();
     assert!(told.contains("Provider forge is heard again"), "{told}");
 }

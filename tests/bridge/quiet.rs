@@ -40,6 +40,7 @@ transition = "body.transition"
 [[target]]
 name = "ops"
 kind = "telegram"
+pace = "off"
 token = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 api_base = "{}"
 allow_private = true

@@ -110,7 +110,9 @@ fn target(receiver: Value) -> EntitySpec {
     let mut receiver = receiver;
     receiver["name"] = "r".into();
     receiver["to"] = "1".into();
-    entity(json!({"entity": "target", "name": "t", "kind": "telegram", "receivers": [receiver]}))
+    entity(
+        json!({"entity": "target", "name": "t", "kind": "telegram", "pace": "off", "receivers": [receiver]}),
+    )
 }
 
 fn tracker(policy: Value) -> EntitySpec {

@@ -186,6 +186,7 @@ fn what_a_service_answers_is_bounded() {
     for verdict in [
         Verdict::Sent {
             ids: vec![long(400_000); 3],
+            pause: Some(std::time::Duration::MAX),
         },
         Verdict::Retry {
             after: None,

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use notify_bridge::domain::command::{
-    Accept, Attempted, Claim, Command, Composed, Configure, Context, Put, Refusal, Report, Told,
+    Accept, Attempted, Claim, Command, Composed, Configure, Context, Put, Refusal, Report, Saying,
+    Told,
 };
 use notify_bridge::domain::decide::{Decided, decide};
 use notify_bridge::domain::event::{Answer, DeliveryKey, Event, RequestKeys};
 use notify_bridge::domain::notice::{Collection, NoticeDraft, Severity, Subject};
 use notify_bridge::domain::spec::{EntityKind, EntitySpec};
 use notify_bridge::domain::state::{At, Rows, State};
+use notify_bridge::projections::outbox::pace::Limits;
 use notify_bridge::projections::outbox::{Asked, Due, Status};
 use notify_bridge::targets::{Part, Scope, Verdict};
 use notify_bridge::wire;
@@ -103,11 +105,22 @@ impl Core {
     }
 
     pub fn due_with_depth(&self, depth: u16) -> Due {
+        self.due_from(0, depth)
+    }
+
+    pub fn due_from(&self, first_lane: u32, depth: u16) -> Due {
+        let targets = &self.state.configuration.targets;
         let asked = Asked {
             depth: |_: u32, _: u32| depth,
+            pace: |target: u32, receiver: u32| {
+                targets
+                    .get(&target)
+                    .map(|target| Limits::of(target, receiver))
+                    .unwrap_or_default()
+            },
             taken: |_: &DeliveryKey| false,
         };
-        self.state.outbox.due(self.now, 1_000, 0, &asked)
+        self.state.outbox.due(self.now, 1_000, first_lane, &asked)
     }
 
     pub fn claim(&mut self, key: DeliveryKey) -> Result<Told, Refusal> {
@@ -128,6 +141,15 @@ impl Core {
     }
 
     pub fn report(&mut self, key: DeliveryKey, result: Attempted) -> Result<Told, Refusal> {
+        self.report_saying(key, result, Saying::default())
+    }
+
+    pub fn report_saying(
+        &mut self,
+        key: DeliveryKey,
+        result: Attempted,
+        saying: Saying,
+    ) -> Result<Told, Refusal> {
         let (attempt, part) = self
             .state
             .outbox
@@ -146,6 +168,7 @@ impl Core {
             parts: 2,
             result,
             answer,
+            saying,
         })))
     }
 
@@ -163,6 +186,7 @@ impl Core {
                         key,
                         Attempted::Judged(Verdict::Sent {
                             ids: vec!["1".into()],
+                            pause: None,
                         }),
                     )
                     .unwrap();
@@ -271,8 +295,29 @@ pub fn target(name: &str, receivers: usize) -> EntitySpec {
         .map(|n| serde_json::json!({"name": format!("r{n}"), "to": n.to_string(), "enabled": true}))
         .collect();
     entity(
-        serde_json::json!({"entity": "target", "name": name, "kind": "telegram", "receivers": receivers}),
+        serde_json::json!({"entity": "target", "name": name, "kind": "telegram", "pace": "off", "receivers": receivers}),
     )
+}
+
+/// A target that keeps the pace of its kind, or that of a receiver's own.
+pub fn paced(name: &str, to: &[&str], pace: &str, own: Option<&str>) -> EntitySpec {
+    let receivers: Vec<_> = to
+        .iter()
+        .map(|to| {
+            let mut receiver = serde_json::json!({"name": to, "to": to});
+            if let Some(own) = own {
+                receiver["pace"] = own.into();
+            }
+            receiver
+        })
+        .collect();
+    let mut spec = serde_json::json!({
+        "entity": "target", "name": name, "kind": "telegram", "receivers": receivers,
+    });
+    if !pace.is_empty() {
+        spec["pace"] = pace.into();
+    }
+    entity(spec)
 }
 
 pub fn tracker(name: &str, provider: &str, target: &str) -> EntitySpec {
@@ -326,6 +371,7 @@ pub fn attempted(what: u8) -> Attempted {
     match what {
         0 | 1 => Attempted::Judged(Verdict::Sent {
             ids: vec!["42".into()],
+            pause: (what == 1).then_some(Duration::from_secs(3)),
         }),
         2 => Attempted::Judged(Verdict::Retry {
             after: None,

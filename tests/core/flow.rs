@@ -7,6 +7,7 @@ use notify_bridge::domain::command::{Attempted, Command, Refusal};
 use notify_bridge::domain::event::Event;
 use notify_bridge::domain::notice::Severity;
 use notify_bridge::domain::reason::What;
+use notify_bridge::projections::outbox::pace::Limits;
 use notify_bridge::projections::outbox::{Asked, Status, WAIT_MAX_MICROS};
 use notify_bridge::targets::{Scope, Verdict};
 use proptest::prelude::*;
@@ -136,7 +137,7 @@ fn a_target_removed_while_it_is_sent_to_leaves_nothing_behind() {
 fn a_receiver_that_is_switched_off_is_not_sent_to_and_goes_on_when_switched_on() {
     let with = |enabled: bool| {
         entity(serde_json::json!({
-            "entity": "target", "name": "t", "kind": "telegram",
+            "entity": "target", "name": "t", "kind": "telegram", "pace": "off",
             "receivers": [{"name": "r0", "to": "0", "enabled": enabled}],
         }))
     };
@@ -261,6 +262,7 @@ fn with_room_for_one_every_lane_has_its_turn() {
     }
     let asked = Asked {
         depth: |_: u32, _: u32| 1,
+        pace: |_: u32, _: u32| Limits::default(),
         taken: |_: &notify_bridge::domain::event::DeliveryKey| false,
     };
     let mut first_lane = 0;

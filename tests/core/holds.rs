@@ -44,8 +44,7 @@ fn configure(core: &mut Core, tracker: Value, link: Value, receiver: Value) {
         tracker,
     );
     let receiver = with(json!({"name": "r", "to": "7"}), receiver);
-    let target =
-        json!({"entity": "target", "name": "t", "kind": "telegram", "receivers": [receiver]});
+    let target = json!({"entity": "target", "name": "t", "kind": "telegram", "pace": "off", "receivers": [receiver]});
     core.configure(vec![provider("p"), entity(target), entity(tracker)])
         .expect("a configuration");
 }

@@ -12,6 +12,7 @@ use notify_bridge::domain::event::{Action, DeliveryKey, Event, RequestKeys};
 use notify_bridge::domain::notice::Severity;
 use notify_bridge::domain::spec::{EntityKind, Settings, UnknownPolicy};
 use notify_bridge::projections::outbox::Status;
+use notify_bridge::projections::outbox::pace::STARTS_MAX;
 use notify_bridge::targets::{Scope, Verdict};
 use notify_bridge::wire;
 use proptest::prelude::*;
@@ -25,7 +26,9 @@ mod driver;
 mod flow;
 mod health;
 mod holds;
+mod pace;
 mod sessions;
+mod update;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -229,8 +232,12 @@ proptest! {
 fn a_state_holds_only_what_is_open() {
     let mut core = ready(2);
     let provider = core.provider("p");
-    // The first one makes the day's count and the target's health, which stay.
-    core.run(accept(provider, "first", None)).unwrap();
+    // The first ones make the day's count, the target's health and the moments that pace counts, which
+    // stay.
+    for n in 0..STARTS_MAX {
+        core.run(accept(provider, &format!("first {n}"), None))
+            .unwrap();
+    }
     core.send_all();
     let before = wire::encode_state(&core.state).unwrap().len();
     for n in 0..100_000u32 {
@@ -253,7 +260,7 @@ fn a_state_holds_only_what_is_open() {
         .values()
         .map(|count| count.notices)
         .sum();
-    assert_eq!(total, 100_001);
+    assert_eq!(total, 100_000 + u64::from(STARTS_MAX));
 }
 
 #[test]
@@ -284,6 +291,9 @@ fn review_h7_state_leaves_with_its_entity() {
         core.log.clear();
     }
     let mut after = core.state.clone();
+    // All of them were one bot, which has a target still.
+    assert_eq!(after.outbox.pacing.remembered(), 1);
+    after.outbox.pacing = before.outbox.pacing.clone();
     // Ids are never reused and totals never change; all else is back where it was.
     after.position = before.position;
     after.id_millis = before.id_millis;

@@ -32,6 +32,7 @@ fn embed_of(part: &Part) -> Value {
         part: 0,
         earlier_ids: &[],
         now_seconds: 0,
+        reply_to: None,
     };
     let call = targets::kind("discord")
         .expect("the kind exists")

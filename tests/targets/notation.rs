@@ -165,7 +165,11 @@ pub fn reply_of(value: &Value) -> Reply {
 
 pub fn shown_verdict(verdict: &Verdict) -> Value {
     match verdict {
-        Verdict::Sent { ids } => json!({ "sent": ids }),
+        Verdict::Sent { ids, pause: None } => json!({ "sent": ids }),
+        Verdict::Sent {
+            ids,
+            pause: Some(pause),
+        } => json!({ "sent": ids, "pause_ms": pause.as_millis() as u64 }),
         Verdict::Retry {
             after,
             scope,

@@ -48,7 +48,7 @@ const refresh = (root = document) => {
 };
 setInterval(refresh, 20000);
 
-// Known rows change in place, new ones come in on top or gather behind a button.
+// Known rows change in place, new ones come on top or gather behind a button.
 const list = (body) => {
   const box = body.closest(".rows-box"), news = $("[data-news]", box), button = document.createElement("button");
   Object.assign(button, { className: "news", hidden: true });
@@ -83,9 +83,9 @@ const list = (body) => {
   const both = () => { arrive(); change(); };
   return { notice: arrive, delivery: change, open: both, reset: both };
 };
-// Replaced whole, but not while somebody is in it.
+// Replaced whole, but not while in use.
 const part = (node) => {
-  const used = () => node.matches(":hover, :focus-within");
+  const used = () => node.matches(":hover, :focus-within, :has(input:checked)");
   const again = soon(async () => {
     const fresh = used() || (await get(node.dataset.src, { fragment: node.dataset.part }));
     if (used()) return setTimeout(again, 3000);

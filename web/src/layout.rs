@@ -25,6 +25,7 @@ pub(crate) enum Spot {
     Notices,
     Inbox,
     Deliveries,
+    Held,
     Parked,
     Snoozes,
     Providers,
@@ -60,7 +61,7 @@ const fn entry(
     }
 }
 
-const ENTRIES: [Entry; 11] = [
+const ENTRIES: [Entry; 12] = [
     entry(
         Spot::Overview,
         Place::Overview,
@@ -83,6 +84,7 @@ const ENTRIES: [Entry; 11] = [
         "Deliveries",
         Icon::Waiting,
     ),
+    entry(Spot::Held, Place::Waiting, "/held", "Held", Icon::Hold),
     entry(
         Spot::Parked,
         Place::Waiting,

@@ -4,6 +4,7 @@ pub mod access;
 pub mod ask;
 pub mod dashboard;
 pub mod deliveries;
+pub mod held;
 pub mod inbox;
 pub mod log;
 pub mod notice;

@@ -98,7 +98,11 @@ fn because(detail: &str) -> Markup {
 }
 
 fn until(moment: Option<&Moment>) -> Markup {
-    html! { @if let Some(moment) = moment { " until " (moment.absolute) " (" (parts::moment(moment)) ")" } }
+    html! { @if moment.is_some() { " until" (by_then(moment)) } }
+}
+
+fn by_then(moment: Option<&Moment>) -> Markup {
+    html! { @if let Some(moment) = moment { " " (moment.absolute) " (" (parts::moment(moment)) ")" } }
 }
 
 /// The target, and its receiver when that is known.
@@ -160,10 +164,37 @@ pub fn reason(reason: &Reason) -> Line {
             Sign::No,
             html! { "A duplicate; nothing is sent for it" (because) },
         ),
-        "merged_into" => line(Sign::No, html! { "Went into another message" (because) }),
+        "merged_into" => line(
+            Sign::No,
+            html! { "Told together with another notice" @if let Some(at) = &reason.until { ", " (parts::moment_ahead(at)) } (because) },
+        ),
         "cancelled_out" => line(
             Sign::No,
-            html! { "Cancelled out by its counterpart" (because) },
+            html! { "Taken back before it was told, so neither is sent" (because) },
+        ),
+        "dropped_quiet_hours" => line(
+            Sign::No,
+            html! { "Not sent, because quiet hours drop it" (because) },
+        ),
+        "silent_quiet_hours" => line(
+            Sign::Yes,
+            html! { "Sent without sound in quiet hours" (because) },
+        ),
+        "pierced" => line(
+            Sign::Yes,
+            html! { "Severe enough to pass everything that would hold it" (because) },
+        ),
+        "released" if reason.detail.starts_with("by ") => {
+            line(Sign::Person, html! { "Released " (reason.detail) "." })
+        }
+        "released" => line(Sign::Yes, html! { "Released, its time has come" (because) }),
+        "moved" => line(
+            Sign::Person,
+            html! { "Moved, held" (until(reason.until.as_ref())) (because) },
+        ),
+        "storm_summarised" => line(
+            Sign::Wait,
+            html! { "Too many at once, so it goes into a summary" (until(reason.until.as_ref())) (because) },
         ),
         "inhibited" => line(
             Sign::No,
@@ -185,7 +216,16 @@ pub fn reason(reason: &Reason) -> Line {
         "held_grouping" => held("grouped with others"),
         "held_breaker" => held("the target keeps failing"),
         "held_backoff" => held("the target asked to wait"),
-        "held_operator" => held("a person moved it"),
+        "held_pacing" => held("no faster than its pace"),
+        "held_operator" => line(
+            Sign::Person,
+            html! {
+                "Held "
+                @if reason.until.is_some() { "until" (by_then(reason.until.as_ref())) } @else { "until somebody releases it" }
+                @if !reason.detail.is_empty() { ", " (reason.detail) }
+                "."
+            },
+        ),
         "held_restored" => held("the store was restored; a person decides"),
         "unsendable" => line(
             Sign::Stop,
@@ -197,6 +237,10 @@ pub fn reason(reason: &Reason) -> Line {
                 "Sending to " (place(reason)) " failed" (because)
                 @if let Some(moment) = &reason.until { " Tried again " (parts::moment_ahead(moment)) "." }
             },
+        ),
+        "edited" => line(
+            Sign::Yes,
+            html! { "The earlier message in " (place(reason)) " was edited to say it" (because) },
         ),
         "fallback_used" => line(
             Sign::Fault,
@@ -308,7 +352,13 @@ pub fn next(
     };
     match status {
         Status::Due | Status::Retrying => Some(html! { (attempt) (when) "." }),
-        Status::Held => Some(html! { "Held" (until(due)) (because(reason)) }),
+        Status::Held => Some(html! {
+            @match due {
+                Some(due) => { "It is sent " (parts::moment_ahead(due)) },
+                None => "It is sent when somebody releases it",
+            }
+            (because(reason))
+        }),
         Status::Sending => Some(html! { "The answer decides what follows." }),
         Status::Parked => Some(html! { "Waits for a person: retry it, or drop it." }),
         Status::Unknown => {

@@ -9,6 +9,7 @@ use super::Level;
 use crate::config::quantity::duration_ms;
 use crate::domain::event::{Role, TokenScope};
 use crate::domain::notice::Severity;
+use crate::shell::operate;
 
 /// How far back: so long before now, or a moment in microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,13 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
             .map(Since::Ago)
             .map_err(|error| format!("{error}; or a moment like `2026-01-31T08:00:00Z`")),
     }
+}
+
+/// Checked here, and read where the clock is that it counts from.
+pub(super) fn until(text: &str) -> Result<String, String> {
+    operate::until(text, 0, &jiff::tz::TimeZone::UTC)
+        .map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
 }
 
 pub(super) fn role(text: &str) -> Result<Role, String> {

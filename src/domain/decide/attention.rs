@@ -7,7 +7,7 @@ use super::super::family::notice_of;
 use super::super::gathering::Gathering;
 use super::super::hold::Way;
 use super::super::reason::What;
-use super::super::routing::{Arriving, NotAgain, Router};
+use super::super::routing::{Arriving, NotAgain, Router, not_to};
 use super::super::spec::BRIDGE_PROVIDER;
 use super::super::state::{State, row_facts, subject_hash};
 use super::delivery::settle;
@@ -189,8 +189,11 @@ pub fn repeat(state: &State, due: Vec<Repeat>, context: &Context) -> Decided {
             notice: position,
             subject,
             at_once: false,
-            // It went there before.
-            not_to: None,
+            not_to: not_to(
+                &state.configuration,
+                accepted.provider,
+                &accepted.notice.subject.key,
+            ),
         };
         let notice = notice_of(position, context.now, &[0; 16], &accepted);
         match router.repeat(slot, &group.of, &notice, about) {

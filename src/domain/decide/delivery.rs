@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::super::command::{Attempted, Claim, Context, Refusal, Report, Told};
-use super::super::event::{ANSWER_BYTES_MAX, Action, Answer, DeliveryKey, Event, Outcome};
+use super::super::command::{Attempted, Claim, Context, Refusal, Report, Saying, Told};
+use super::super::event::{
+    ANSWER_BYTES_MAX, Action, Answer, DeliveryKey, Event, Outcome, Remember,
+};
 use super::super::notice::cut;
 use super::super::reason::What;
 use super::super::spec::UnknownPolicy;
 use super::super::state::State;
 use super::Decided;
+use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{
     Delivery, PROBE_DOUBLINGS_MAX, Status, WAIT_MAX_MICROS, waits_until,
 };
@@ -37,10 +40,8 @@ pub const MESSAGE_BYTES_MAX: usize = 224 * 1_024;
 const DETAIL_BYTES_MAX: usize = 1_024;
 /// Faults of rendering that are kept with the words.
 const FAULTS_MAX: usize = 8;
-/// Ids of one part that are kept.
-const IDS_MAX: usize = 16;
 /// Longest id or address that a service may give, in bytes.
-const ID_BYTES_MAX: usize = 256;
+pub(super) const ID_BYTES_MAX: usize = 256;
 
 /// When a part that failed `failures` times before is tried again: never earlier than the service
 /// said, never later than [`RETRY_AFTER_MAX`] and a little. The jitter derives from the delivery, so that
@@ -117,6 +118,16 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
     if waits_until(paused_until, context.now) {
         return Err(Refusal::NotClaimable(
             "its target or receiver asked to wait",
+        ));
+    }
+    let limits = Limits::of(target, delivery.receiver);
+    if outbox
+        .pacing
+        .waits_until(delivery.receiver, &limits, context.now)
+        .is_some()
+    {
+        return Err(Refusal::NotClaimable(
+            "it waits for the pace of its receiver or target",
         ));
     }
     if outbox.under_way(delivery.target) >= outbox.in_flight_max(delivery.target) {
@@ -229,6 +240,7 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
         part: delivery.part,
         answer: report.answer,
         context,
+        saying: report.saying,
     };
     Ok(match report.result {
         Attempted::Unsendable(reason) => attempt.parked(What::Unsendable, reason),
@@ -250,8 +262,9 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
                 decided
             }
         },
+        Attempted::EditRefused(reason) => attempt.sent_anew(reason),
         Attempted::Judged(verdict) => match verdict {
-            Verdict::Sent { ids } => attempt.sent(ids, report.parts),
+            Verdict::Sent { ids, pause } => attempt.sent(ids, pause, report.parts),
             Verdict::Retry {
                 after,
                 scope,
@@ -274,42 +287,17 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
     })
 }
 
-struct Attempt<'a> {
-    state: &'a State,
-    key: DeliveryKey,
-    delivery: &'a Delivery,
-    part: u16,
-    answer: Answer,
-    context: &'a Context,
+pub(super) struct Attempt<'a> {
+    pub(super) state: &'a State,
+    pub(super) key: DeliveryKey,
+    pub(super) delivery: &'a Delivery,
+    pub(super) part: u16,
+    pub(super) answer: Answer,
+    pub(super) context: &'a Context,
+    pub(super) saying: Saying,
 }
 
 impl Attempt<'_> {
-    fn sent(self, mut ids: Vec<String>, parts: u16) -> Decided {
-        ids.retain(|id| id.len() <= ID_BYTES_MAX);
-        ids.truncate(IDS_MAX);
-        let (delivery, notice, part) = (self.key, self.delivery.notice, self.part);
-        Decided::done(if part.saturating_add(1) < parts {
-            Event::PartSent {
-                delivery,
-                notice,
-                part,
-                ids,
-                answer: self.answer,
-            }
-        } else {
-            Event::DeliverySettled {
-                delivery,
-                notice,
-                part,
-                outcome: Outcome::Sent,
-                why: What::Sent,
-                detail: String::new(),
-                ids,
-                answer: self.answer,
-            }
-        })
-    }
-
     fn retry(self, told: Option<Duration>, scope: Scope, reason: String) -> Decided {
         let outbox = &self.state.outbox;
         let target = self.delivery.target;
@@ -450,6 +438,8 @@ impl Attempt<'_> {
             detail: shortened(detail),
             ids: Vec::new(),
             answer: self.answer,
+            pause_until: None,
+            remember: Remember::No,
         })
     }
 }
@@ -502,6 +492,8 @@ pub(super) fn settle(
         detail,
         ids: Vec::new(),
         answer: Answer::default(),
+        pause_until: None,
+        remember: Remember::No,
     }
 }
 
@@ -574,37 +566,4 @@ pub fn operate(
         events,
         told: Told::Changed { count: 1 },
     })
-}
-
-/// What was under way when the program stopped is not known; the link's policy says what follows.
-pub fn recover(state: &State) -> Decided {
-    let events: Vec<Event> = state
-        .outbox
-        .deliveries
-        .iter()
-        .filter(|(_, delivery)| delivery.status == Status::Sending)
-        .map(|(key, delivery)| {
-            let idempotent = state
-                .configuration
-                .targets
-                .get(&delivery.target)
-                .and_then(|target| crate::targets::kind(&target.entity.spec.kind))
-                .is_some_and(|kind| kind.lane_depth() > 1);
-            let policy = if idempotent {
-                UnknownPolicy::Retry
-            } else {
-                delivery.unknown
-            };
-            Event::OutcomeUnknown {
-                delivery: *key,
-                notice: delivery.notice,
-                policy,
-            }
-        })
-        .collect();
-    let count = events.len() as u32;
-    Decided {
-        events,
-        told: Told::Changed { count },
-    }
 }

@@ -1,7 +1,7 @@
 //! Deciding what comes in: accept, refuse as a redelivery, keep as unreadable, send again.
 
 use super::super::command::{Accept, Context, Notify, Refusal, Told};
-use super::super::event::{Accepted, Answer, DeliveryKey, Event, Outcome, RequestKeys};
+use super::super::event::{Accepted, Answer, DeliveryKey, Event, Outcome, Remember, RequestKeys};
 use super::super::gathering::Gathering;
 use super::super::notice::{Notice, NoticeDraft, cut};
 use super::super::reason::{Routed, What};
@@ -325,6 +325,8 @@ pub(super) fn taken_back((delivery, notice): (DeliveryKey, u64)) -> Event {
         detail: "what it would have said is not so any more".into(),
         ids: Vec::new(),
         answer: Answer::default(),
+        pause_until: None,
+        remember: Remember::No,
     }
 }
 

@@ -30,8 +30,8 @@ impl Router<'_> {
             notice: &draft,
             severity: draft.severity,
             group: 0,
-            from: Stage::Settling,
             facts: Some(facts),
+            from: Stage::Settling,
         };
         let mut plan = Planning::of(about);
         match self.configuration.target(name) {

@@ -75,8 +75,8 @@ impl Router<'_> {
             notice: &notice.draft,
             severity,
             group,
-            from: Stage::Digest,
             facts: None,
+            from: Stage::Digest,
         };
         self.defer(over, &route, &mut plan);
         plan.plan.planned.push(Planned {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::pace::Limits;
 use super::{Delivery, Outbox, WAIT_MAX_MICROS};
 use crate::domain::event::DeliveryKey;
 
@@ -55,10 +56,12 @@ pub struct Due {
 }
 
 /// What the one who asks says about lanes and deliveries.
-pub struct Asked<D, T> {
+pub struct Asked<D, P, T> {
     /// How many deliveries of this (target, receiver) may be under way; 0 means that nothing is to be
     /// sent there now.
     pub depth: D,
+    /// How often this (target, receiver) may be sent to.
+    pub pace: P,
     /// Whether a delivery is taken already, to be claimed at once or after a rest. It has its place in
     /// lane and target, and is not given out again.
     pub taken: T,
@@ -131,11 +134,27 @@ impl Outbox {
         self.sending.get(&target).copied().unwrap_or(0)
     }
 
+    /// How many of its lane have their turn before a delivery that waits; no more than `most` are counted.
+    pub fn ahead_of(&self, key: DeliveryKey, delivery: &Delivery, most: usize) -> usize {
+        let rank = Rank::of(key, delivery);
+        self.lanes
+            .get(&delivery.receiver)
+            .map_or(0, |lane| lane.waiting.range(..rank).take(most).count())
+    }
+
     /// What may be sent at `now`: at most `most`, from `first_lane` on and round. Who asks again from
-    /// [`Due::next_lane`] on starves no lane, however many wait in the others.
-    pub fn due<D, T>(&self, now: i64, most: usize, first_lane: u32, asked: &Asked<D, T>) -> Due
+    /// [`Due::next_lane`] on starves no lane, however many wait in the others: neither of room here nor
+    /// of a pace that several share.
+    pub fn due<D, P, T>(
+        &self,
+        now: i64,
+        most: usize,
+        first_lane: u32,
+        asked: &Asked<D, P, T>,
+    ) -> Due
     where
         D: Fn(u32, u32) -> u16,
+        P: Fn(u32, u32) -> Limits,
         T: Fn(&DeliveryKey) -> bool,
     {
         let mut due = Due::default();
@@ -143,6 +162,7 @@ impl Outbox {
             return due;
         }
         let mut started: BTreeMap<u32, u16> = BTreeMap::new();
+        let mut budgets = self.pacing.begin(now);
         let mut subjects: BTreeSet<u64> = BTreeSet::new();
         // Whose turn it is, of those targets at which everyone gets one.
         let mut turns: BTreeMap<u32, (bool, DeliveryKey)> = BTreeMap::new();
@@ -178,9 +198,26 @@ impl Outbox {
                 continue;
             }
             let busy = self.under_way(target) + started.get(&target).copied().unwrap_or(0);
-            let mut free = depth
+            let free = depth
                 .saturating_sub(lane.under_way())
                 .min(usize::from(self.in_flight_max(target).saturating_sub(busy)));
+            if free == 0 {
+                continue;
+            }
+            let limits = (asked.pace)(target, *receiver);
+            let allowed = match budgets.left(*receiver, &limits) {
+                Ok(allowed) => allowed,
+                Err(wait) => {
+                    if let Some(until) = wait.until {
+                        look_again(&mut due, until);
+                    }
+                    if wait.shared {
+                        due.next_lane.get_or_insert(*receiver);
+                    }
+                    continue;
+                }
+            };
+            let mut free = free.min(allowed);
             let turn_after = self.turn_after(target);
             subjects.clear();
             for rank in lane.waiting.iter().take(LANE_SCAN_MAX) {
@@ -210,6 +247,7 @@ impl Outbox {
                     due.ready.push(rank.key);
                 }
                 *started.entry(target).or_default() += 1;
+                budgets.take(&limits);
                 free -= 1;
             }
         }

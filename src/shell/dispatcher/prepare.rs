@@ -5,14 +5,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::Dispatch;
 use super::gathered::Told;
+use super::{Dispatch, update};
 use crate::domain::command::Composed;
 use crate::domain::decide::parts_hash;
 use crate::domain::deferral::Route;
 use crate::domain::event::{DeliveryKey, PlannedLink};
 use crate::domain::spec::{LinkSpec, ReceiverSpec, SecretMarks, TargetSpec};
 use crate::projections::configuration::Configuration;
+use crate::projections::messages;
 use crate::projections::outbox::Delivery;
 use crate::shell::families::Origin;
 use crate::targets::{self, Message};
@@ -32,6 +33,10 @@ pub(super) struct Prepared {
     pub(super) tracker: Option<String>,
     /// How many notices a digest over this link lists.
     pub(super) listed_max: Option<u16>,
+    /// Whether later notices of a subject edit its earlier message.
+    pub(super) updates: bool,
+    /// What was told of the subject before.
+    pub(super) earlier: Option<messages::Message>,
 }
 
 impl Dispatch {
@@ -74,6 +79,8 @@ impl Dispatch {
             .or_else(|| spec.locale.clone())
             .unwrap_or_else(|| configuration.settings.locale.clone());
         Some(Prepared {
+            updates: link.is_some_and(|link| link.update),
+            earlier: update::earlier(&state, key, &delivery, &origin.notice).cloned(),
             config_revision: configuration.revision,
             target_revision: target.entity.revision,
             marks: target.entity.secrets.clone(),

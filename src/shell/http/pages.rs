@@ -26,6 +26,7 @@ use crate::shell::views::{Cursor, ViewError};
 mod asked;
 mod configured;
 mod deliveries;
+mod held;
 mod log;
 mod notices;
 mod overview;
@@ -64,6 +65,14 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
             "/deliveries/{id}/confirm",
             get(deliveries::ask_confirm).post(deliveries::confirm),
         )
+        .route("/deliveries/{id}/release", post(deliveries::release))
+        .route(
+            "/deliveries/{id}/move",
+            get(deliveries::ask_move).post(deliveries::put_off),
+        )
+        .route("/held", get(held::list))
+        .route("/held/ask", get(held::ask))
+        .route("/held/{action}", post(held::operate))
         .route("/parked", get(parked::list))
         .route("/parked/ask", get(parked::ask))
         .route("/parked/{action}", post(parked::operate))

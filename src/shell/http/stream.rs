@@ -341,6 +341,7 @@ fn meaning(event: &Event) -> Meaning {
         | Event::AttemptFailed { delivery, .. }
         | Event::FallbackUsed { delivery, .. }
         | Event::ClaimReturned { delivery, .. }
+        | Event::EditRefused { delivery, .. }
         | Event::DeliverySettled { delivery, .. }
         | Event::OutcomeUnknown { delivery, .. }
         | Event::DeliveryOperated { delivery, .. }

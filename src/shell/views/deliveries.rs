@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use notify_store::{PAGE_FRAMES_MAX, Reader};
 use serde_json::{Value, json};
 
+use super::held::held_reason;
 use super::notices::{has_tracker, tracker_id, unknown};
+use super::telling::NAMED_MAX;
 use super::{
     Around, COPIED_ROWS_MAX, Cursor, Look, NotACursor, Page, SCANNED_NOTICES_MAX, SCANNED_ROWS_MAX,
     ViewError, delivery,
@@ -17,6 +19,7 @@ use super::{
 use crate::domain::event::{DeliveryKey, Event};
 use crate::domain::family::{DeliveryView, Family};
 use crate::domain::id::PublicId;
+use crate::domain::reason::What;
 use crate::domain::spec::EntityKind;
 use crate::domain::state::State;
 use crate::projections::outbox::{Delivery, NoticeStatus, Row, Status};
@@ -32,12 +35,15 @@ pub struct DeliveryFilter {
     pub statuses: Vec<Status>,
     pub target: Option<String>,
     pub tracker: Option<String>,
+    /// What holds it; then only what is held fits.
+    pub reason: Option<String>,
 }
 
 struct Wanted<'a> {
     filter: &'a DeliveryFilter,
     target: Option<u32>,
     tracker: Option<u32>,
+    reason: Option<What>,
     /// Only what the program itself keeps to be read: the inbox.
     is_inbox: bool,
 }
@@ -54,6 +60,7 @@ impl<'a> Wanted<'a> {
             filter,
             target: target.transpose()?,
             tracker: tracker_id(state, filter.tracker.as_deref())?,
+            reason: filter.reason.as_deref().map(held_reason).transpose()?,
             is_inbox: false,
         })
     }
@@ -66,6 +73,10 @@ impl<'a> Wanted<'a> {
         self.status(open.status)
             && self.target.is_none_or(|id| id == open.target)
             && self.tracker.is_none_or(|id| id == open.tracker)
+            && self.reason.is_none_or(|why| {
+                let hold = open.hold.as_deref();
+                hold.is_some_and(|hold| hold.why == why)
+            })
     }
 
     fn view(&self, view: &DeliveryView) -> bool {
@@ -83,6 +94,9 @@ impl<'a> Wanted<'a> {
 
     /// Whether everything wanted is in the state.
     fn only_open(&self) -> bool {
+        if self.reason.is_some() {
+            return true;
+        }
         let is_open = |status: &Status| match status {
             Status::Due
             | Status::Held
@@ -123,6 +137,7 @@ pub fn inbox(
         filter: &DeliveryFilter::default(),
         target: None,
         tracker: None,
+        reason: None,
         is_inbox: true,
     };
     walked_page(reader, look, &wanted, cursor, limit)
@@ -221,13 +236,14 @@ pub fn deliveries_of(
 ) -> Result<Vec<Value>, ViewError> {
     let mut items = Vec::with_capacity(keys.len());
     let mut last: Option<(Family, Around)> = None;
+    let mut named = NAMED_MAX;
     for (key, notice) in keys {
         if last
             .as_ref()
             .is_none_or(|(family, _)| family.notice.position != *notice)
         {
             let family = families::read(reader, *notice)?;
-            let around = Around::of(look, &family);
+            let around = Around::within(reader, look, &family, &mut named)?;
             last = Some((family, around));
         }
         if let Some((family, around)) = &last
@@ -278,6 +294,7 @@ fn walked_page(
     // The notice of the cursor is looked at again, for what is left of it.
     let mut at = resume.map_or(u64::MAX, |(notice, _)| notice.saturating_add(1));
     let mut page = Page::default();
+    let mut named = NAMED_MAX;
     let (mut rows_seen, mut read) = (0, 0);
     let mut last = None;
     loop {
@@ -318,7 +335,10 @@ fn walked_page(
                     page.next = last;
                     return Ok(page);
                 }
-                let around = around.get_or_insert_with(|| Around::of(look, &family));
+                let around = match &mut around {
+                    Some(around) => around,
+                    none => none.insert(Around::within(reader, look, &family, &mut named)?),
+                };
                 page.items.push(delivery(&family, view, around));
                 last = Some(Cursor::Delivery {
                     notice: position,

@@ -193,12 +193,14 @@ fn data(recorded: &Recorded<Event>) -> Value {
             part,
             ids,
             answer,
+            pause_until,
         } => json!({
             "delivery": key(*delivery),
             "notice": notice,
             "part": part,
             "message_ids": ids,
             "answer": answered(answer),
+            "pause_until": pause_until.map(moment),
         }),
         Event::AttemptFailed {
             delivery,
@@ -242,6 +244,8 @@ fn data(recorded: &Recorded<Event>) -> Value {
             detail,
             ids,
             answer,
+            pause_until,
+            remember,
         } => json!({
             "delivery": key(*delivery),
             "notice": notice,
@@ -250,6 +254,21 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "why": why.as_str(),
             "detail": detail,
             "message_ids": ids,
+            "answer": answered(answer),
+            "pause_until": pause_until.map(moment),
+            "remember": remember,
+        }),
+        Event::EditRefused {
+            delivery,
+            notice,
+            part,
+            reason,
+            answer,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "part": part,
+            "reason": reason,
             "answer": answered(answer),
         }),
         Event::OutcomeUnknown {

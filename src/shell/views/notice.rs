@@ -5,19 +5,26 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use notify_store::Reader;
 use serde_json::{Value, json};
 
-use super::{COPIED_ROWS_MAX, Look, add, add_text, moment};
-use crate::domain::event::DeliveryKey;
+use super::telling::{self, Told};
+use super::{COPIED_ROWS_MAX, Look, ViewError, add, add_text, moment};
+use crate::domain::event::{DeliveryKey, Event};
 use crate::domain::family::{AttemptView, DeliveryView, Family, Reason};
 use crate::domain::notice::Notice;
 use crate::domain::reason::{Routed, What};
 use crate::domain::spec::{ReceiverSpec, TargetSpec};
 use crate::domain::state::State;
-use crate::projections::outbox::{NoticeStatus, Status};
+use crate::projections::outbox::pace::{Limits, Projected};
+use crate::projections::outbox::{Delivery, NoticeStatus, Status, waits_until};
 use crate::shell::dispatcher;
 use crate::targets;
 use crate::templates::{Scene, Words, notice_json};
+
+/// Deliveries counted before one in its lane, to say about when it is sent; of more, the moment is
+/// the earliest there can be.
+const AHEAD_MAX: usize = 10_000;
 
 /// What the state adds to a family: names as they are now, what is planned next, and what the words
 /// of an inbox are made of. Empty for a family shown without a state.
@@ -25,6 +32,7 @@ use crate::templates::{Scene, Words, notice_json};
 pub struct Around {
     deliveries: BTreeMap<DeliveryKey, Beside>,
     zone: Option<TimeZone>,
+    now: Option<i64>,
     /// The notice's own templates and targets, shared by its deliveries.
     tellings: Vec<Telling>,
 }
@@ -36,6 +44,10 @@ struct Beside {
     /// What its target says while its breaker is open.
     breaker: Option<String>,
     telling: Option<usize>,
+    /// What keeps its turn from coming at once, when that is the pace alone.
+    pacing: Option<Projected>,
+    held: Option<telling::Held>,
+    told: Told,
 }
 
 /// How an inbox puts a notice into words.
@@ -48,9 +60,27 @@ struct Telling {
 }
 
 impl Around {
-    /// Copies what is needed, a few rows per look.
-    pub fn of(look: &impl Look, family: &Family) -> Self {
-        let mut around = Around::default();
+    /// Copies what is needed, a few rows per look, and reads which notices are told together.
+    pub fn of(
+        reader: &Reader<Event>,
+        look: &impl Look,
+        family: &Family,
+    ) -> Result<Self, ViewError> {
+        let mut named = telling::NAMED_MAX;
+        Around::within(reader, look, family, &mut named)
+    }
+
+    /// As [`Around::of`], for one of many: `named` is how many notices may still be named.
+    pub fn within(
+        reader: &Reader<Event>,
+        look: &impl Look,
+        family: &Family,
+        named: &mut usize,
+    ) -> Result<Self, ViewError> {
+        let mut around = Around {
+            now: look.now(),
+            ..Around::default()
+        };
         for views in family.deliveries.chunks(COPIED_ROWS_MAX) {
             look.look(|state| {
                 around.zone = Some(state.configuration.zone().clone());
@@ -59,7 +89,12 @@ impl Around {
                 }
             });
         }
-        around
+        for view in &family.deliveries {
+            if let Some(beside) = around.deliveries.get_mut(&view.key) {
+                beside.told = Told::read(reader, family, view, beside.held.as_ref(), named)?;
+            }
+        }
+        Ok(around)
     }
 
     fn add(&mut self, state: &State, view: &DeliveryView) {
@@ -127,6 +162,9 @@ impl Around {
                     last.unwrap_or_default()
                 }),
             telling,
+            pacing: open.and_then(|open| pacing(state, view.key, open, self.now?)),
+            held: open.map(telling::Held::of),
+            told: Told::default(),
         };
         self.deliveries.insert(view.key, beside);
     }
@@ -161,6 +199,25 @@ impl Around {
             .ok()?;
         Some(joined(&parts))
     }
+}
+
+/// How long a delivery waits for its pace, where nothing else keeps it.
+fn pacing(state: &State, key: DeliveryKey, open: &Delivery, now: i64) -> Option<Projected> {
+    let outbox = &state.outbox;
+    let target = state.configuration.targets.get(&open.target)?;
+    let waits = open.status.waits() && !outbox.paused && target.sends_to(open.receiver);
+    let until = open
+        .not_before
+        .max(outbox.paused_until(open.target, open.receiver));
+    if !waits || waits_until(until, now) {
+        return None;
+    }
+    let limits = Limits::of(target, open.receiver);
+    if limits.are_none() {
+        return None;
+    }
+    let ahead = outbox.ahead_of(key, open, AHEAD_MAX);
+    outbox.pacing.projected(open.receiver, &limits, now, ahead)
 }
 
 fn joined(parts: &[targets::Part]) -> String {
@@ -201,11 +258,30 @@ pub fn notice(family: &Family, around: &Around) -> Value {
 
 /// What was decided about a notice, in order.
 pub fn reasons(family: &Family, around: &Around) -> Value {
-    family
+    let decided = family
         .reasons
         .iter()
-        .map(|reason| one_reason(reason, family, around))
-        .collect()
+        .map(|reason| one_reason(reason, family, around));
+    let paced = family.deliveries.iter().filter_map(|view| {
+        let projected = around.deliveries.get(&view.key)?.pacing.as_ref()?;
+        let mut shape = json!({"at": moment(around.now?)});
+        add_text(&mut shape, "tracker", &view.link.tracker_name);
+        add_text(&mut shape, "link", &view.link.link_name);
+        add_text(&mut shape, "target", &view.link.target_name);
+        add(&mut shape, "delivery", Some(view.id.as_str()));
+        add(&mut shape, "receiver", around.receiver(view.key));
+        held_pacing(&mut shape, projected);
+        Some(shape)
+    });
+    decided.chain(paced).collect()
+}
+
+/// Says that something waits for its pace. Found when it is read, never written down.
+fn held_pacing(shape: &mut Value, projected: &Projected) {
+    shape["what"] = "held_pacing".into();
+    shape["until"] = moment(projected.at).into();
+    let rate = &projected.rate;
+    shape["detail"] = format!("waits for the pace of {rate}, about until then").into();
 }
 
 fn one_reason(reason: &Reason, family: &Family, around: &Around) -> Value {
@@ -255,11 +331,15 @@ pub fn delivery(family: &Family, view: &DeliveryView, around: &Around) -> Value 
         .unwrap_or_else(|| format!("#{}", view.receiver));
     let mut shape = json!({
         "id": view.id,
+        "notice": family.notice.id,
         "notice_ids": [family.notice.id],
+        "notices_total": 1,
         "target": view.link.target_name,
         "target_kind": beside.and_then(|beside| beside.target_kind.as_deref()),
         "receiver": receiver,
         "status": view.status.as_str(),
+        "silent": view.silent,
+        "pierced": view.pierced,
         "created_at": moment(view.created_at),
         "text": text,
         "parts": parts,
@@ -272,6 +352,15 @@ pub fn delivery(family: &Family, view: &DeliveryView, around: &Around) -> Value 
         .or(view.retry_at)
         .filter(|_| view.status.waits());
     add(&mut shape, "due_at", due_at.map(moment));
+    if let Some(beside) = beside {
+        beside.told.write(&mut shape);
+    }
+    if view.status == Status::Held {
+        // What joins a held delivery may move its moment; the state knows the present one.
+        let until = beside.and_then(|beside| beside.held.as_ref()?.until);
+        let until = until.map_or(view.held_until, telling::sends_at);
+        shape["held_until"] = until.map(moment).into();
+    }
     add(&mut shape, "settled_at", view.settled_at.map(moment));
     if let Some((what, detail)) = &view.reason {
         shape["reason"] = short_reason(*what, detail);
@@ -279,6 +368,11 @@ pub fn delivery(family: &Family, view: &DeliveryView, around: &Around) -> Value 
     if let Some(said) = beside.and_then(|beside| beside.breaker.as_deref()) {
         let own = view.reason.as_ref().map(|(_, detail)| detail.as_str());
         shape["reason"] = short_reason(What::HeldBreaker, own.unwrap_or(said));
+    } else if let Some(projected) = beside.and_then(|beside| beside.pacing.as_ref()) {
+        shape["due_at"] = moment(projected.at).into();
+        let mut reason = json!({});
+        held_pacing(&mut reason, projected);
+        shape["reason"] = reason;
     }
     shape
 }

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::{COPIED_ROWS_MAX, Look};
+use super::{COPIED_ROWS_MAX, Look, held_counts};
 use crate::domain::spec::{BRIDGE, BRIDGE_PROVIDER};
 use crate::projections::counts::Count;
 
@@ -60,6 +60,14 @@ pub fn counts(look: &impl Look, since: Day) -> Value {
             by_provider.entry(provider).or_default().add(&count);
             by_day.entry(day).or_default().add(&count);
             totals.add(&count);
+        }
+    }
+    // How much is held changes without being counted, so it is taken from what is held now.
+    for ((provider, day), held) in held_counts(look) {
+        if day >= since {
+            by_provider.entry(provider).or_default().held += held;
+            by_day.entry(day).or_default().held += held;
+            totals.held += held;
         }
     }
     let by_provider: Value = by_provider

@@ -3,11 +3,11 @@
 //! **Invariant:** a group is all of it, however many there are: the state is walked in pages of
 //! [`COPIED_ROWS_MAX`], and let go of between them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use notify_store::Reader;
 
-use super::{COPIED_ROWS_MAX, Look, ViewError, delivery_key};
+use super::{COPIED_ROWS_MAX, Choice, Look, ViewError};
 use crate::domain::event::{DeliveryKey, Event};
 use crate::domain::state::{State, word_hash};
 use crate::projections::outbox::Delivery;
@@ -28,9 +28,6 @@ pub struct ParkedGroup {
     /// The newest of them, with their notices.
     pub newest: Vec<(DeliveryKey, u64)>,
 }
-
-/// An open delivery and the revision it was seen at.
-pub type Seen = (DeliveryKey, u32);
 
 /// Which group a delivery is in: a number in the order of appearance, newest first.
 type Nth = usize;
@@ -119,63 +116,20 @@ pub fn parked_groups(look: &impl Look, rows_each: usize) -> Vec<ParkedGroup> {
     groups
 }
 
-/// What someone chose among the parked ones.
-#[derive(Debug, Default)]
-pub struct ParkedChoice {
-    /// Newest first, at most as many as were asked for.
-    pub seen: Vec<Seen>,
-    /// How many there are in all.
-    pub total: u64,
-    /// Of those chosen by their id, the ones that wait for nobody any more.
-    pub gone: u64,
-}
-
-/// Everything in some groups, and some deliveries by id, as they are now.
+/// Everything in some groups, and some deliveries by id, as they are now; newest first.
 pub fn parked_choice(
     reader: &Reader<Event>,
     look: &impl Look,
     groups: &[String],
     ids: &[String],
     most: usize,
-) -> Result<ParkedChoice, ViewError> {
-    let mut single: BTreeSet<DeliveryKey> = BTreeSet::new();
-    let mut choice = ParkedChoice::default();
-    for id in ids {
-        match delivery_key(reader, id) {
-            Ok((key, _)) => {
-                single.insert(key);
-            }
-            Err(ViewError::NotFound { .. }) => choice.gone += 1,
-            Err(error @ (ViewError::Invalid { .. } | ViewError::Read(_))) => return Err(error),
-        }
-    }
-    if groups.is_empty() {
-        let keys: Vec<DeliveryKey> = single.iter().rev().copied().collect();
-        for keys in keys.chunks(COPIED_ROWS_MAX) {
-            look.look(|state| {
-                for key in keys {
-                    let open = state.outbox.deliveries.get(key);
-                    match open.filter(|open| open.status.needs_a_person()) {
-                        Some(open) => choice.seen.push((*key, open.revision)),
-                        None => choice.gone += 1,
-                    }
-                }
-            });
-        }
-        choice.total = choice.seen.len() as u64;
-        choice.seen.truncate(most);
-        return Ok(choice);
-    }
-    walk(look, |nth, key, open, _| {
-        if single.remove(&key) || groups.contains(&key_of(nth, open)) {
-            choice.total += 1;
-            if choice.seen.len() < most {
-                choice.seen.push((key, open.revision));
-            }
-        }
-    });
-    choice.gone += single.len() as u64;
-    Ok(choice)
+) -> Result<Choice, ViewError> {
+    let fits = |open: &Delivery| open.status.needs_a_person();
+    Choice::read(reader, look, (groups, ids), most, fits, |look, take| {
+        walk(look, |nth, key, open, _| {
+            take(&key_of(nth, open), key, open)
+        });
+    })
 }
 
 #[cfg(test)]

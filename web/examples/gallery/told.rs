@@ -12,6 +12,7 @@ use super::{HEBREW, HOSTILE, Pages, UNBROKEN, at, frame, hostile_frame, viewer};
 pub fn pages() -> Pages {
     vec![
         ("notice", notice::page_of(&frame(), &notice_view())),
+        ("notice-held", notice::page_of(&frame(), &held_notice())),
         (
             "notice-unrouted",
             notice::page_of(&viewer(), &quiet_notice()),
@@ -257,6 +258,80 @@ fn message(place: PlaceKind, title: &str, text: &str) -> Message {
     }
 }
 
+/// Held, told by others, taken back, and past everything that holds.
+fn held_notice() -> notice::NoticeView {
+    let held = |what: &str, target: &str, until: Option<i64>, detail: &str| {
+        notice::Step::Reason(Reason {
+            until: until.map(at),
+            ..reason(what, "releases", target, detail)
+        })
+    };
+    let plain = |n, target, status, story| {
+        delivery(n, target, "telegram", "team", status, Vec::new(), story)
+    };
+    let window = "22:00–07:00 of the target (hold)";
+    let first = [
+        held(
+            "held_settling",
+            "ops",
+            Some(60),
+            "until it has been quiet for 2m",
+        ),
+        held("held_quiet_hours", "ops", Some(22_320), window),
+    ];
+    let mut host = plain(1, "ops", Status::Held, first.into());
+    host.due = Some(at(22_320));
+    host.reason = window.into();
+    host.told = notice::Told {
+        notices: rows()
+            .iter()
+            .take(5)
+            .map(|row| (row.id.clone(), row.title.clone()))
+            .collect(),
+        more: 1_198,
+        items: "49 500 added, 12 removed".into(),
+        by: None,
+        silent: false,
+    };
+    let moved = [held("held_operator", "family", None, "by user ana")];
+    let moved = plain(2, "family", Status::Held, moved.into());
+    let merged = [held("merged_into", "digest", Some(2_700), "")];
+    let mut merged = plain(3, "digest", Status::Merged, merged.into());
+    let row = rows()[2].clone();
+    merged.told.by = Some((row.id, row.title));
+    let gone = [held("cancelled_out", "alerts", None, "")];
+    let gone = plain(4, "alerts", Status::Dropped, gone.into());
+    let dropped = [held(
+        "dropped_quiet_hours",
+        "clock",
+        None,
+        "22:00–07:00 of the receiver (drop)",
+    )];
+    let dropped = plain(5, "clock", Status::Dropped, dropped.into());
+    let quiet = [
+        held(
+            "silent_quiet_hours",
+            "quiet",
+            None,
+            "22:00–07:00 of the target (silent)",
+        ),
+        attempt(1, 30, "sent", Some(200), ""),
+    ];
+    let mut quiet = plain(6, "quiet", Status::Sent, quiet.into());
+    quiet.told.silent = true;
+    let loud = [
+        held("pierced", "pager", None, "critical"),
+        held("released", "pager", None, "by user ana"),
+        attempt(1, 30, "sent", Some(200), ""),
+    ];
+    let loud = plain(7, "pager", Status::Sent, loud.into());
+    notice::NoticeView {
+        status: NoticeStatus::Open,
+        deliveries: vec![host, moved, merged, gone, dropped, quiet, loud],
+        ..notice_view()
+    }
+}
+
 fn delivery(
     n: u64,
     target: &str,
@@ -267,6 +342,7 @@ fn delivery(
     story: Vec<notice::Step>,
 ) -> notice::DeliveryView {
     notice::DeliveryView {
+        told: notice::Told::default(),
         id: format!("01K3ZP7Q0W8M4T2V6X9Z{n:06}"),
         tracker: "releases".into(),
         link: String::new(),

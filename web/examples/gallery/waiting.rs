@@ -1,7 +1,7 @@
 //! Deliveries, parked ones, and the question before something is lost.
 
 use notify_web::Status;
-use notify_web::pages::{ask, deliveries, notices, parked, snoozes};
+use notify_web::pages::{ask, deliveries, held, notices, parked, snoozes};
 
 use super::overview::rows;
 use super::{HOSTILE, Pages, UNBROKEN, at, frame, viewer};
@@ -29,6 +29,16 @@ pub fn pages() -> Pages {
         (
             "parked-empty",
             parked::page_of(&viewer(), &parked::ParkedView::default()),
+        ),
+        ("held", held::page_of(&frame(), &held_view())),
+        (
+            "held-empty",
+            held::page_of(&frame(), &held::HeldView::default()),
+        ),
+        ("held-hostile", held::page_of(&viewer(), &hostile_held())),
+        (
+            "ask-move",
+            ask::page_with(&frame(), &moving(), held::until_when(&moments())),
         ),
         ("snoozes", snoozes::page_of(&frame(), &snoozes_view())),
         (
@@ -168,6 +178,139 @@ fn parked_view() -> parked::ParkedView {
             },
         ],
         total: 13,
+    }
+}
+
+fn held_row(notice: &notices::NoticeRow, notices: u64) -> held::HeldRow {
+    let others = rows();
+    let others = others.iter().filter(|other| other.id != notice.id);
+    held::HeldRow {
+        id: notice.id.clone(),
+        notice_id: notice.id.clone(),
+        title: notice.title.clone(),
+        severity: notice.severity,
+        target: "ops".into(),
+        receiver: "team".into(),
+        notices,
+        preview: others
+            .map(|other| other.title.clone())
+            .take((notices - 1).min(held::PREVIEW_MAX as u64) as usize)
+            .collect(),
+        items: String::new(),
+        since: notice.received.clone(),
+    }
+}
+
+fn held_view() -> held::HeldView {
+    let rows = rows();
+    let group = |key: &str, seconds: Option<i64>, rows: Vec<held::HeldRow>| held::Group {
+        key: key.into(),
+        until: seconds.map(at),
+        count: rows.len() as u64,
+        notices: rows.iter().map(|row| row.notices).sum(),
+        rows,
+    };
+    let mut album = held_row(&rows[3], 1_204);
+    album.items = "49 500 added, 12 removed".into();
+    let mut digest = group(
+        "held_digest.1",
+        Some(2_700),
+        vec![album, held_row(&rows[0], 3)],
+    );
+    (digest.count, digest.notices) = (26, 1_231);
+    held::HeldView {
+        reasons: vec![
+            held::Reason {
+                what: "held_digest".into(),
+                groups: vec![digest],
+            },
+            held::Reason {
+                what: "held_quiet_hours".into(),
+                groups: vec![
+                    group(
+                        "held_quiet_hours.1",
+                        Some(22_320),
+                        vec![held_row(&rows[1], 1), held_row(&rows[2], 4)],
+                    ),
+                    group(
+                        "held_quiet_hours.2",
+                        Some(25_920),
+                        vec![held_row(&rows[4], 1)],
+                    ),
+                ],
+            },
+            held::Reason {
+                what: "held_restored".into(),
+                groups: vec![group(
+                    "held_restored.released",
+                    None,
+                    vec![held_row(&rows[5], 1)],
+                )],
+            },
+        ],
+        total: 30,
+        next: Some(1),
+        turned: 0,
+    }
+}
+
+fn hostile_held() -> held::HeldView {
+    let row = held::HeldRow {
+        id: HOSTILE.into(),
+        notice_id: HOSTILE.into(),
+        title: HOSTILE.into(),
+        target: UNBROKEN.into(),
+        receiver: HOSTILE.into(),
+        preview: vec![HOSTILE.into(), UNBROKEN.into()],
+        items: HOSTILE.into(),
+        ..held_row(&rows()[0], 9)
+    };
+    held::HeldView {
+        reasons: vec![held::Reason {
+            what: "something_new".into(),
+            groups: vec![held::Group {
+                key: HOSTILE.into(),
+                until: Some(at(60)),
+                count: 1,
+                notices: 9,
+                rows: vec![row],
+            }],
+        }],
+        total: 1,
+        ..held::HeldView::default()
+    }
+}
+
+fn moving() -> ask::Question {
+    ask::Question {
+        title: "Move 26 deliveries?".into(),
+        text: "They are held until then, whatever else would hold them, and then sent. Together they tell 1 231 notices.".into(),
+        total: 26,
+        action: "/held/move".into(),
+        fields: vec![("asked".into(), "sample".into())],
+        button: "Move 26 deliveries".into(),
+        back: "/held".into(),
+        destructive: false,
+        ..question()
+    }
+}
+
+fn moments() -> held::Moments {
+    let preset = |seconds: i64, words: &str| {
+        let moment = at(seconds);
+        (moment.at, format!("{words}, {}", moment.absolute))
+    };
+    held::Moments {
+        presets: vec![
+            preset(3_600, "In an hour"),
+            preset(4 * 3_600, "In four hours"),
+            preset(78_300, "Tomorrow morning"),
+            ("released".into(), "Until somebody releases it".into()),
+        ],
+        field: "2026-08-29T12:15".into(),
+        earliest: "2026-08-29T11:15".into(),
+        latest: "2027-08-30T11:15".into(),
+        zone: "Lisbon".into(),
     }
 }
 

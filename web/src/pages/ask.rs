@@ -54,6 +54,11 @@ pub fn nothing_left(frame: &Frame, title: &str, text: &str, back: &str) -> Marku
 }
 
 pub fn page_of(frame: &Frame, question: &Question) -> Markup {
+    page_with(frame, question, html! {})
+}
+
+/// As [`page_of`], with fields in the form in which a person says more.
+pub fn page_with(frame: &Frame, question: &Question, more: Markup) -> Markup {
     let mut sheet = Sheet::new(&question.title, Spot::Nowhere);
     let crumbs = [(question.back.as_str(), "Back")];
     sheet.crumbs = &crumbs;
@@ -78,6 +83,7 @@ pub fn page_of(frame: &Frame, question: &Question) -> Markup {
                 }
                 (parts::post_form(frame, &question.action, "answers", html! {
                     @for (name, value) in &question.fields { input type="hidden" name=(name) value=(value); }
+                    (more)
                     button .danger[question.destructive] .primary[!question.destructive] type="submit" { (question.button) }
                     a.button.cancel href=(frame.href(&question.back)) { "Cancel" }
                 }))

@@ -195,7 +195,8 @@ fn waiting(frame: &Frame, waiting: &Waiting) -> Markup {
             @for (status, count) in cells {
                 @let path = match status {
                     Status::Parked | Status::Unknown => "/parked".to_owned(),
-                    Status::Due | Status::Held | Status::Sending | Status::Retrying
+                    Status::Held => "/held".to_owned(),
+                    Status::Due | Status::Sending | Status::Retrying
                     | Status::Sent | Status::Dropped | Status::Merged => format!("/deliveries?status={}", status.as_str()),
                 };
                 li { a.nil[count == 0] href=(frame.href(&path)) title=(status.meaning()) {

@@ -171,6 +171,9 @@ pub fn meaning(kind: &str) -> Option<&'static str> {
         "part_sent" => "One part of a delivery got through; others follow.",
         "attempt_failed" => "An attempt failed and is tried again at the moment it names.",
         "fallback_used" => "A part was put in another way, and the delivery goes on with that.",
+        "edit_refused" => {
+            "The earlier message of a subject could not be edited, so the delivery is sent anew."
+        }
         "claim_returned" => "A claim was given back unused; nothing was sent.",
         "delivery_settled" => "A delivery ended: sent, dropped, or parked for a person.",
         "outcome_unknown" => {

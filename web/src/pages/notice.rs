@@ -9,7 +9,7 @@ use crate::icon::{Icon, icon};
 use crate::layout::{Sheet, Spot, page};
 use crate::message::{Message, message, pretty};
 use crate::parts;
-use crate::view::{Moment, NoticeStatus, Severity, Status, counted, laid_bare};
+use crate::view::{Moment, NoticeStatus, Severity, Status, counted, laid_bare, number};
 use crate::why::{self, Attempt, Line, Reason};
 
 /// Deliveries of a notice that are spelled out; the rest is a count with a link to their list.
@@ -83,6 +83,21 @@ pub struct DeliveryView {
     pub story: Vec<Step>,
     /// Attempts so far.
     pub attempts: u64,
+    pub told: Told,
+}
+
+/// What a delivery tells beside its own notice, or where it is told.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// (id, title) of the first other notices that it tells.
+    pub notices: Vec<(String, String)>,
+    /// Further ones, counted.
+    pub more: u64,
+    /// "12 added, 3 removed"; empty without items.
+    pub items: String,
+    /// (id, title) of the notice by whose delivery it is told.
+    pub by: Option<(String, String)>,
+    pub silent: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -113,6 +128,11 @@ pub struct RawRequest {
 pub fn page_of(frame: &Frame, view: &NoticeView) -> Markup {
     let path = format!("/notices/{}", segment(&view.id));
     let crumbs = [("/notices", "Notices")];
+    // What is held changes with the notices that join it.
+    let is_held = view
+        .deliveries
+        .iter()
+        .any(|delivery| delivery.status == Status::Held);
     let mut sheet = Sheet::new(&view.title, Spot::Notices);
     sheet.crumbs = &crumbs;
     sheet.action = frame
@@ -135,7 +155,7 @@ pub fn page_of(frame: &Frame, view: &NoticeView) -> Markup {
             div.split {
                 div.split-main {
                     @if !view.text.is_empty() { div.notice-text dir="auto" { (view.text) } }
-                    div #why data-refresh="delivery" data-src=(frame.href(&path)) data-part="why" {
+                    div #why data-refresh=(if is_held { "delivery notice" } else { "delivery" }) data-src=(frame.href(&path)) data-part="why" {
                         (why_card(frame, view))
                     }
                 }
@@ -237,6 +257,7 @@ fn branch(frame: &Frame, view: &NoticeView, delivery: &DeliveryView) -> Markup {
                     (parts::status(delivery.status))
                 }
                 @for part in &delivery.messages { (message(part, view.severity)) }
+                (told(frame, delivery))
                 ol.timeline.inner {
                     @for step in &delivery.story {
                         @match step {
@@ -257,8 +278,37 @@ fn branch(frame: &Frame, view: &NoticeView, delivery: &DeliveryView) -> Markup {
     }
 }
 
+/// What else the delivery tells, or who tells it.
+fn told(frame: &Frame, delivery: &DeliveryView) -> Markup {
+    let Told {
+        notices,
+        more,
+        items,
+        by,
+        silent,
+    } = &delivery.told;
+    let link = |(id, title): &(String, String)| {
+        html! { a href=(frame.href(&format!("/notices/{}", segment(id)))) { bdi { (title) } } }
+    };
+    html! {
+        @if let Some(host) = by { p.told { "Told together with " (link(host)) "." } }
+        @if *silent { p.told.dim { "Without sound." } }
+        @if !items.is_empty() { p.told { "All together: " (items) "." } }
+        @if !notices.is_empty() || *more > 0 {
+            details.told open[notices.len() <= 3] {
+                summary { "Tells " (counted(notices.len() as u64 + more, "further notice", "further notices")) }
+                ul.concerned {
+                    @for notice in notices { li { (link(notice)) } }
+                    @if *more > 0 { li.dim { "and " (number(*more)) " more" } }
+                }
+            }
+        }
+    }
+}
+
 /// What a person may do with a delivery, given how it stands.
 pub(crate) fn actions(frame: &Frame, delivery: &DeliveryView) -> Markup {
+    let held = delivery.status == Status::Held;
     let (retry, confirm, drop) = match delivery.status {
         Status::Parked | Status::Unknown => (true, true, true),
         Status::Retrying => (true, false, true),
@@ -270,6 +320,8 @@ pub(crate) fn actions(frame: &Frame, delivery: &DeliveryView) -> Markup {
         @if frame.can_operate && drop {
             div.actions {
                 @if retry { (parts::post_form(frame, &path("retry"), "inline", html! { button.small { "Retry now" } })) }
+                @if held { (parts::post_form(frame, &path("release"), "inline", html! { button.small { "Release now" } })) }
+                @if held { (parts::asking(frame, &path("move"), "small", "Move")) }
                 @if confirm { (parts::asking(frame, &path("confirm"), "small", "It arrived")) }
                 (parts::asking(frame, &path("drop"), "small danger", "Drop"))
             }

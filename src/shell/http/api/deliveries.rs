@@ -1,4 +1,4 @@
-//! `/deliveries` and `/parked`.
+//! `/deliveries`, `/held` and `/parked`.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,8 +12,9 @@ use crate::projections::outbox::Status;
 use crate::shell::app::App;
 use crate::shell::http::auth::{May, Operating, Reading};
 use crate::shell::http::problem::Problem;
-use crate::shell::operate::{self, BULK_MAX, Chosen};
-use crate::shell::views::{self, Around, DeliveryFilter};
+use crate::shell::ledger::Ledger;
+use crate::shell::operate::{self, BULK_MAX, Chosen, Deed};
+use crate::shell::views::{self, Around, Cursor, DeliveryFilter};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +52,7 @@ pub async fn list(
         statuses: statuses(params.status.as_deref())?,
         target: params.target,
         tracker: params.tracker,
+        reason: None,
     };
     blocking(move || {
         let ledger = &may.app.ledger;
@@ -58,6 +60,32 @@ pub async fn list(
         Ok(super::json(page.json()))
     })
     .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldParams {
+    target: Option<String>,
+    tracker: Option<String>,
+    /// What holds it.
+    reason: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// The counts by reason are of all that is held, whatever the list is narrowed to.
+pub async fn held(
+    may: May<Reading>,
+    Params(params): Params<HeldParams>,
+) -> Result<Response, Problem> {
+    let filter = DeliveryFilter {
+        statuses: vec![Status::Held],
+        target: params.target,
+        tracker: params.tracker,
+        reason: params.reason,
+    };
+    let page = page_of(params.limit.as_deref(), params.cursor.as_deref())?;
+    with_reasons(may, filter, page, views::held_reasons).await
 }
 
 #[derive(Deserialize)]
@@ -74,19 +102,28 @@ pub async fn parked(
     may: May<Reading>,
     Params(params): Params<ParkedParams>,
 ) -> Result<Response, Problem> {
-    let (limit, cursor) = page_of(params.limit.as_deref(), params.cursor.as_deref())?;
     let filter = DeliveryFilter {
         statuses: vec![Status::Parked, Status::Unknown],
         target: params.target,
         tracker: params.tracker,
+        reason: None,
     };
+    let page = page_of(params.limit.as_deref(), params.cursor.as_deref())?;
+    with_reasons(may, filter, page, views::parked_reasons).await
+}
+
+/// A page of deliveries, with how many of all there are by reason.
+async fn with_reasons(
+    may: May<Reading>,
+    filter: DeliveryFilter,
+    (limit, cursor): (usize, Option<Cursor>),
+    reasons: fn(&Ledger) -> Value,
+) -> Result<Response, Problem> {
     blocking(move || {
         let ledger = &may.app.ledger;
         let page = views::deliveries(ledger.reader(), ledger, &filter, cursor, limit)?;
         let mut shape = page.json();
-        if let (Value::Object(shape), Value::Object(reasons)) =
-            (&mut shape, views::parked_reasons(ledger))
-        {
+        if let (Value::Object(shape), Value::Object(reasons)) = (&mut shape, reasons(ledger)) {
             shape.extend(reasons);
         }
         Ok(super::json(shape))
@@ -98,7 +135,7 @@ async fn shown(app: std::sync::Arc<App>, id: String) -> Result<Response, Problem
     blocking(move || {
         let ledger = &app.ledger;
         let (family, key) = views::find_delivery(ledger.reader(), &id)?;
-        let around = Around::of(ledger, &family);
+        let around = Around::of(ledger.reader(), ledger, &family)?;
         let view = family
             .delivery(key)
             .ok_or_else(|| Problem::not_found("delivery", &id))?;
@@ -135,8 +172,42 @@ pub async fn confirm(
     operate(may, id, Action::Confirm).await
 }
 
-async fn operate(may: May<Operating>, id: String, action: Action) -> Result<Response, Problem> {
-    operate::delivery(&may.app.ledger, &id, action, &may.caller.by()).await?;
+pub async fn release(
+    may: May<Operating>,
+    Name(id): Name,
+    MaybeJson(Nothing {}): MaybeJson<Nothing>,
+) -> Result<Response, Problem> {
+    operate(may, id, Deed::Release).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    until: String,
+}
+
+pub async fn put_off(
+    may: May<Operating>,
+    Name(id): Name,
+    Json(Until { until }): Json<Until>,
+) -> Result<Response, Problem> {
+    let deed = moved(&may.app, &until)?;
+    operate(may, id, deed).await
+}
+
+fn moved(app: &App, until: &str) -> Result<Deed, Problem> {
+    let zone = app.ledger.state().configuration.zone().clone();
+    let until = operate::until(until, app.clock.now(), &zone);
+    let until = until.map_err(|error| invalid("until", error.to_string()))?;
+    Ok(Deed::Move { until })
+}
+
+async fn operate(
+    may: May<Operating>,
+    id: String,
+    deed: impl Into<Deed>,
+) -> Result<Response, Problem> {
+    operate::delivery(&may.app.ledger, &id, deed, &may.caller.by()).await?;
     shown(may.app, id).await
 }
 
@@ -144,6 +215,8 @@ async fn operate(may: May<Operating>, id: String, action: Action) -> Result<Resp
 #[serde(deny_unknown_fields)]
 pub struct Bulk {
     action: String,
+    /// With `move` alone.
+    until: Option<String>,
     ids: Option<Vec<String>>,
     filter: Option<BulkFilter>,
     #[serde(default)]
@@ -156,14 +229,22 @@ pub struct BulkFilter {
     status: Option<String>,
     target: Option<String>,
     tracker: Option<String>,
+    reason: Option<String>,
 }
 
 pub async fn bulk(may: May<Operating>, Json(bulk): Json<Bulk>) -> Result<Response, Problem> {
-    let action = match bulk.action.as_str() {
-        "retry" => Action::Retry,
-        "drop" => Action::Drop,
-        "confirm" => Action::Confirm,
-        _ => return Err(invalid("action", "is one of retry, drop, confirm")),
+    let deed = match (bulk.action.as_str(), &bulk.until) {
+        ("move", Some(until)) => moved(&may.app, until)?,
+        ("move", None) => return Err(invalid("until", "say until when, as 2h")),
+        (_, Some(_)) => return Err(invalid("until", "belongs to the action move alone")),
+        ("retry", None) => Action::Retry.into(),
+        ("drop", None) => Action::Drop.into(),
+        ("confirm", None) => Action::Confirm.into(),
+        ("release", None) => Deed::Release,
+        _ => {
+            let known = "is one of retry, drop, confirm, release, move";
+            return Err(invalid("action", known));
+        }
     };
     let app = std::sync::Arc::clone(&may.app);
     let chosen = match (bulk.ids, bulk.filter) {
@@ -175,11 +256,16 @@ pub async fn bulk(may: May<Operating>, Json(bulk): Json<Bulk>) -> Result<Respons
             ));
         }
         (None, Some(filter)) => {
-            let filter = DeliveryFilter {
+            let mut filter = DeliveryFilter {
                 statuses: statuses(filter.status.as_deref())?,
                 target: filter.target,
                 tracker: filter.tracker,
+                reason: filter.reason,
             };
+            // Nobody who releases or moves all of a target means what is not held.
+            if filter.statuses.is_empty() && !matches!(deed, Deed::Act(_)) {
+                filter.statuses = vec![Status::Held];
+            }
             blocking(move || matching(&app, &filter)).await?
         }
         (None, None) | (Some(_), Some(_)) => {
@@ -198,7 +284,7 @@ pub async fn bulk(may: May<Operating>, Json(bulk): Json<Bulk>) -> Result<Respons
         })));
     }
     let chosen = keys.into_iter().map(Chosen::from).collect();
-    let many = operate::deliveries(&may.app.ledger, chosen, action, &may.caller.by()).await?;
+    let many = operate::deliveries(&may.app.ledger, chosen, deed, &may.caller.by()).await?;
     let refused = many.reasons();
     Ok(super::json(json!({
         "dry_run": false,

@@ -78,7 +78,7 @@ pub async fn one(may: May<Reading>, Name(id): Name) -> Result<Response, Problem>
     blocking(move || {
         let ledger = &may.app.ledger;
         let family = views::find_notice(ledger.reader(), &id)?;
-        let around = Around::of(ledger, &family);
+        let around = Around::of(ledger.reader(), ledger, &family)?;
         let mut shape = views::notice(&family, &around);
         if let Some(standing) = views::standing(ledger, &family, may.app.clock.now()) {
             shape["standing"] = standing;

@@ -141,6 +141,7 @@ async fn probe(app: &App, name: &str, receiver: Option<&str>) -> Result<Value, P
         part: 0,
         earlier_ids: &[],
         now_seconds: app.clock.now().div_euclid(1_000_000),
+        reply_to: None,
     };
     let call = match kind.probe(&context) {
         None => {

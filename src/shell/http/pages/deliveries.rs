@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Path, Query};
 use axum::response::Response;
-use notify_web::pages::ask::{Question, page_of as ask};
+use notify_web::pages::ask::{Question, page_of as ask, page_with};
 use notify_web::pages::deliveries::{self, DeliveriesView, DeliveryRow};
+use notify_web::pages::held::until_when;
 use notify_web::{Flash, Severity, Status, Tone};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::overview::Nothing;
-use super::{Desk, ROWS, Wrong, cursor, operators, page, text};
+use super::{Desk, ROWS, Wrong, cursor, held, operators, page, text};
 use crate::domain::event::Action;
 use crate::domain::spec::EntityKind;
 use crate::projections::outbox;
 use crate::shell::http::session::{Posted, Shown};
-use crate::shell::operate;
+use crate::shell::operate::{self, Deed};
 use crate::shell::views::{self, DeliveryFilter};
 
 #[derive(Deserialize, Default)]
@@ -37,7 +38,7 @@ pub fn about(
     shape: &Value,
     known: &mut BTreeMap<String, (String, Severity)>,
 ) -> (String, String, Severity) {
-    let notice = text(&shape["notice_ids"][0]);
+    let notice = text(&shape["notice"]);
     let (title, severity) = known
         .entry(notice.clone())
         .or_insert_with(
@@ -75,6 +76,7 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
         statuses,
         target: given(&asked.target),
         tracker: given(&asked.tracker),
+        reason: None,
     };
     let found = views::deliveries(
         ledger.reader(),
@@ -102,8 +104,10 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
                 receiver: text(&shape["receiver"]),
                 tracker: text(&shape["tracker"]),
                 created: desk.moment(&shape["created_at"]).unwrap_or_default(),
-                next: desk.moment(&shape["due_at"]),
-                reason: text(&shape["reason"]["detail"]),
+                next: desk
+                    .moment(&shape["held_until"])
+                    .or_else(|| desk.moment(&shape["due_at"])),
+                reason: why(&shape["reason"]),
             }
         })
         .collect();
@@ -126,22 +130,39 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
     }))
 }
 
+/// The value that decided; where there is none, the reason itself.
+fn why(reason: &Value) -> String {
+    match reason["detail"].as_str() {
+        Some(detail) if !detail.is_empty() => detail.to_owned(),
+        Some(_) | None => text(&reason["what"]).replace('_', " "),
+    }
+}
+
 /// Changes one delivery; its notice's page says what came of it.
 async fn operate(
     id: &str,
     posted: Posted<Nothing>,
-    action: Action,
+    deed: impl Into<Deed>,
     done: impl FnOnce(&str) -> String,
 ) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
-    operators(&desk)?;
+    done_with(&desk, id, deed.into(), done).await
+}
+
+async fn done_with(
+    desk: &Desk,
+    id: &str,
+    deed: Deed,
+    done: impl FnOnce(&str) -> String,
+) -> Result<Response, Wrong> {
+    operators(desk)?;
     let ledger = &desk.app.ledger;
     let (family, key) = views::find_delivery(ledger.reader(), id)?;
     let back = format!("/notices/{}", family.notice.id);
     let target = family
         .delivery(key)
         .map_or("", |view| view.link.target_name.as_str());
-    match operate::delivery(ledger, id, action, &desk.visitor.by()).await {
+    match operate::delivery(ledger, id, deed, &desk.visitor.by()).await {
         Ok(()) => Ok(desk.tell(&back, Flash::new(Tone::Good, done(target)))),
         Err(error) => desk.tell_why_not(&back, error),
     }
@@ -173,6 +194,62 @@ pub async fn confirm(Path(id): Path<String>, posted: Posted<Nothing>) -> Result<
     .await
 }
 
+pub async fn release(Path(id): Path<String>, posted: Posted<Nothing>) -> Result<Response, Wrong> {
+    let is_paused = posted.app.ledger.state().outbox.paused;
+    operate(&id, posted, Deed::Release, |target| {
+        if is_paused {
+            format!("Released: the delivery to {target} goes out when sending is resumed.")
+        } else {
+            format!("Released: the delivery to {target} is sent now.")
+        }
+    })
+    .await
+}
+
+pub async fn put_off(
+    Path(id): Path<String>,
+    posted: Posted<held::Until>,
+) -> Result<Response, Wrong> {
+    let desk = Desk::new(posted.app, posted.visitor);
+    operators(&desk)?;
+    let deed = match posted.form.deed(&desk) {
+        Ok(deed) => deed,
+        Err(error) => {
+            let (family, _) = views::find_delivery(desk.app.ledger.reader(), &id)?;
+            let words = format!("Nothing was changed: what was given {error}.");
+            let back = format!("/notices/{}", family.notice.id);
+            return Ok(desk.tell(&back, Flash::new(Tone::Bad, words)));
+        }
+    };
+    let when = match deed {
+        Deed::Move { until: Some(until) } => {
+            let until = desk.at(until);
+            format!("until {} ({})", until.absolute, until.relative)
+        }
+        Deed::Move { until: None } | Deed::Release | Deed::Act(_) => {
+            "until somebody releases it".to_owned()
+        }
+    };
+    done_with(&desk, &id, deed, |target| {
+        format!("Moved: the delivery to {target} is held {when}.")
+    })
+    .await
+}
+
+pub async fn ask_move(shown: Shown, Path(id): Path<String>) -> Result<Response, Wrong> {
+    let desk = Desk::showing(shown);
+    let question = question_of(
+        &desk,
+        &id,
+        "move",
+        "Move this delivery?",
+        "It is held until then, whatever else would hold it, and then sent.",
+        "Move it",
+    )?;
+    let more = until_when(&held::moments(&desk));
+    Ok(page(page_with(&desk.frame(), &question, more)))
+}
+
 fn question(
     desk: &Desk,
     id: &str,
@@ -181,13 +258,25 @@ fn question(
     text: &str,
     button: &str,
 ) -> Result<Response, Wrong> {
+    let question = question_of(desk, id, action, title, text, button)?;
+    Ok(page(ask(&desk.frame(), &question)))
+}
+
+fn question_of(
+    desk: &Desk,
+    id: &str,
+    action: &str,
+    title: &str,
+    text: &str,
+    button: &str,
+) -> Result<Question, Wrong> {
     operators(desk)?;
     let (family, key) = views::find_delivery(desk.app.ledger.reader(), id)?;
     let target = family
         .delivery(key)
         .map(|view| view.link.target_name.clone())
         .unwrap_or_default();
-    let question = Question {
+    Ok(Question {
         title: title.into(),
         text: text.into(),
         concerned: vec![format!("{} to {target}", family.notice.draft.title)],
@@ -197,8 +286,7 @@ fn question(
         button: button.into(),
         back: format!("/notices/{}", family.notice.id),
         destructive: action == "drop",
-    };
-    Ok(page(ask(&desk.frame(), &question)))
+    })
 }
 
 pub async fn ask_drop(shown: Shown, Path(id): Path<String>) -> Result<Response, Wrong> {

@@ -5,7 +5,7 @@ use axum::response::Response;
 use notify_web::message::{Message, PlaceKind};
 use notify_web::pages::ask::{Question, page_of as ask};
 use notify_web::pages::inbox::{self, InboxMessage, InboxView};
-use notify_web::pages::notice::{self, DeliveryView, NoticeView, Raw, RawRequest, Step};
+use notify_web::pages::notice::{self, DeliveryView, NoticeView, Raw, RawRequest, Step, Told};
 use notify_web::pages::notices::{self, NoticeRow, NoticesView};
 use notify_web::why::{Attempt, Reason};
 use notify_web::{NoticeStatus, Severity, Status};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::overview::Nothing;
-use super::{Desk, ROWS, Wrong, cursor, operators, page, text, told};
+use super::{Desk, ROWS, Wrong, cursor, held, operators, page, text, told};
 use crate::domain::event::Role;
 use crate::domain::{notice as domain, spec::EntityKind};
 use crate::projections::outbox;
@@ -152,7 +152,7 @@ fn reason(desk: &Desk, shape: &Value) -> Reason {
 fn view(desk: &Desk, id: &str) -> Result<NoticeView, Wrong> {
     let ledger = &desk.app.ledger;
     let family = views::find_notice(ledger.reader(), id)?;
-    let around = Around::of(ledger, &family);
+    let around = Around::of(ledger.reader(), ledger, &family)?;
     let shape = views::notice(&family, &around);
     let reasons = shape["reasons"].as_array().cloned().unwrap_or_default();
     let draft = &family.notice.draft;
@@ -300,13 +300,35 @@ fn delivery(
         target: text(&shape["target"]),
         receiver: text(&shape["receiver"]),
         status: Status::parse(shape["status"].as_str().unwrap_or("")).unwrap_or(Status::Unknown),
-        due: desk.moment(&shape["due_at"]),
+        due: desk
+            .moment(&shape["held_until"])
+            .or_else(|| desk.moment(&shape["due_at"])),
+        told: told_with(desk, shape),
         reason: text(&shape["reason"]["detail"]),
         attempts: attempts.len() as u64,
         story: story.into_iter().map(|(_, step)| step).collect(),
         messages,
         target_kind,
         id,
+    }
+}
+
+/// What a delivery tells beside its own notice, or where it is told.
+fn told_with(desk: &Desk, shape: &Value) -> Told {
+    let mut known = std::collections::BTreeMap::new();
+    let mut titled = |id: String| {
+        let title = held::title_of(desk, &id, &mut known);
+        (id, title)
+    };
+    let notices: Vec<(String, String)> = held::others(shape).map(&mut titled).collect();
+    let total = shape["notices_total"].as_u64().unwrap_or(1);
+    let host = text(&shape["merged_into_notice"]);
+    Told {
+        more: total.saturating_sub(1 + notices.len() as u64),
+        notices,
+        items: held::items_of(&shape["items"]),
+        by: (!host.is_empty()).then(|| titled(host)),
+        silent: shape["silent"].as_bool() == Some(true),
     }
 }
 

@@ -67,10 +67,14 @@ fn view(desk: &Desk, base: &str) -> Result<DashboardView, Wrong> {
         hooks_base: format!("{}/hooks/", base.trim_end_matches('/')),
         ..DashboardView::default()
     };
+    let mut held_of: BTreeMap<i32, u64> = BTreeMap::new();
+    for ((_, day), held) in views::held_counts(ledger) {
+        *held_of.entry(day).or_default() += held;
+    }
     let state = ledger.state();
     let outbox = &state.outbox;
     let mut waiting_for: BTreeMap<u32, u64> = BTreeMap::new();
-    let mut next: Option<i64> = None;
+    let mut next: Option<i64> = outbox.next_release();
     for delivery in outbox.deliveries.values() {
         *waiting_for.entry(delivery.target).or_default() += 1;
         match delivery.status {
@@ -116,7 +120,7 @@ fn view(desk: &Desk, base: &str) -> Result<DashboardView, Wrong> {
             label: label.strftime("%a %-d %b").to_string(),
             notices: 0,
             sent: 0,
-            held: 0,
+            held: held_of.get(day).copied().unwrap_or(0),
             parked: 0,
             dropped: 0,
         };
@@ -124,7 +128,6 @@ fn view(desk: &Desk, base: &str) -> Result<DashboardView, Wrong> {
             debug_assert_eq!(of, day);
             sum.notices += count.notices;
             sum.sent += count.sent;
-            sum.held += count.held;
             sum.parked += count.parked;
             sum.dropped += count.dropped;
         }

@@ -32,7 +32,7 @@ const _: () = assert!(GROUPS_SHOWN * GROUP_ROWS <= views::COPIED_ROWS_MAX);
 const FATES_MAX: usize = 200;
 
 /// Runs what reads a lot away from the threads that serve requests.
-async fn reading<T: Send + 'static>(
+pub(super) async fn reading<T: Send + 'static>(
     desk: Desk,
     work: impl FnOnce(&Desk) -> Result<T, Wrong> + Send + 'static,
 ) -> Result<(Desk, T), Wrong> {
@@ -104,7 +104,7 @@ fn group_of(desk: &Desk, group: ParkedGroup) -> Result<Group, Wrong> {
 
 /// What a question is about: everything in some groups, and some by their id.
 struct Choice {
-    choice: views::ParkedChoice,
+    choice: views::Choice,
     sample: Vec<String>,
 }
 
@@ -116,6 +116,13 @@ fn choose(desk: &Desk, pairs: &[(String, String)]) -> Result<Choice, Wrong> {
     };
     let (groups, ids) = (all("group"), all("id"));
     let choice = views::parked_choice(ledger.reader(), ledger, &groups, &ids, BULK_MAX)?;
+    let sample = sample(desk, &choice)?;
+    Ok(Choice { choice, sample })
+}
+
+/// The first of what was chosen, a line each.
+pub(super) fn sample(desk: &Desk, choice: &views::Choice) -> Result<Vec<String>, Wrong> {
+    let ledger = &desk.app.ledger;
     let first: Vec<(DeliveryKey, u64)> = {
         let state = ledger.state();
         let first = choice.seen.iter().take(LINES_MAX);
@@ -124,7 +131,8 @@ fn choose(desk: &Desk, pairs: &[(String, String)]) -> Result<Choice, Wrong> {
             .collect()
     };
     let mut known = BTreeMap::new();
-    let sample = views::deliveries_of(ledger.reader(), ledger, &first)?
+    let shapes = views::deliveries_of(ledger.reader(), ledger, &first)?;
+    let sample = shapes
         .iter()
         .map(|shape| {
             let title = about(desk, shape, &mut known).1;
@@ -135,7 +143,47 @@ fn choose(desk: &Desk, pairs: &[(String, String)]) -> Result<Choice, Wrong> {
             format!("{title} to {}{receiver}", text(&shape["target"]))
         })
         .collect();
-    Ok(Choice { choice, sample })
+    Ok(sample)
+}
+
+/// The words of a page that has nothing to ask about, because nothing was chosen or is left.
+pub(super) fn why_nothing(choice: &views::Choice, hint: &str) -> String {
+    match choice.gone {
+        0 => hint.to_owned(),
+        gone => format!(
+            "{} meanwhile.",
+            counted(
+                gone,
+                "chosen delivery was settled",
+                "chosen deliveries were settled"
+            )
+        ),
+    }
+}
+
+/// The title of a question and what stands behind its words: how many are left for another time, and
+/// how many are left out.
+pub(super) fn extent(verb: &str, choice: &views::Choice, stay: &str) -> (String, String) {
+    let count = choice.seen.len() as u64;
+    let deliveries = counted(count, "delivery", "deliveries");
+    let (title, mut rest) = if choice.total > count {
+        let total = number(choice.total);
+        (
+            format!("{verb} the first {deliveries} of {total}?"),
+            format!(" The others stay {stay}; ask again for them."),
+        )
+    } else {
+        (format!("{verb} {deliveries}?"), String::new())
+    };
+    if choice.gone > 0 {
+        let gone = counted(
+            choice.gone,
+            "chosen one was settled",
+            "chosen ones were settled",
+        );
+        rest.push_str(&format!(" {gone} meanwhile and left out."));
+    }
+    (title, rest)
 }
 
 pub async fn ask(
@@ -163,40 +211,16 @@ pub async fn ask(
     };
     let count = choice.seen.len() as u64;
     if count == 0 {
-        let text = match choice.gone {
-            0 => "Choose deliveries by their boxes, or all of a reason.".to_owned(),
-            gone => format!(
-                "{} meanwhile.",
-                counted(
-                    gone,
-                    "chosen delivery was settled",
-                    "chosen deliveries were settled"
-                )
-            ),
-        };
+        let hint = "Choose deliveries by their boxes, or all of a reason.";
+        let text = why_nothing(&choice, hint);
         let title = format!("Nothing to {action}");
         return Ok(page(nothing_left(&desk.frame(), &title, &text, "/parked")));
     }
     let deliveries = counted(count, "delivery", "deliveries");
-    let (title, rest) = if choice.total > count {
-        let total = number(choice.total);
-        (
-            format!("{verb} the newest {deliveries} of {total}?"),
-            " The others stay parked; ask again for them.",
-        )
-    } else {
-        (format!("{verb} {deliveries}?"), "")
-    };
-    let gone = match choice.gone {
-        0 => String::new(),
-        gone => format!(
-            " {} meanwhile and left out.",
-            counted(gone, "chosen one was settled", "chosen ones were settled")
-        ),
-    };
+    let (title, rest) = extent(verb, &choice, "parked");
     let question = Question {
         title,
-        text: format!("{words}{rest}{gone} What changes before you answer is left alone."),
+        text: format!("{words}{rest} What changes before you answer is left alone."),
         concerned: sample,
         total: count,
         action: format!("/parked/{action}"),
@@ -247,7 +271,7 @@ pub async fn operate(
 }
 
 /// "Retried 3 deliveries. 1 was already sent." and what stood in the way of others.
-fn told(desk: &Desk, verb: &str, many: &Many) -> Result<Flash, Wrong> {
+pub(super) fn told(desk: &Desk, verb: &str, many: &Many) -> Result<Flash, Wrong> {
     let refused: Vec<DeliveryKey> = many
         .left
         .iter()
@@ -295,12 +319,10 @@ fn fates(desk: &Desk, keys: &[DeliveryKey]) -> Result<Vec<String>, Wrong> {
             Some(outbox::Status::Parked | outbox::Status::Unknown) => {
                 "parked again meanwhile and left alone"
             }
-            Some(
-                outbox::Status::Due
-                | outbox::Status::Held
-                | outbox::Status::Sending
-                | outbox::Status::Retrying,
-            ) => "already on its way again",
+            Some(outbox::Status::Held) => "held, but changed meanwhile, and left alone",
+            Some(outbox::Status::Due | outbox::Status::Sending | outbox::Status::Retrying) => {
+                "already on its way again"
+            }
             None => "not found any more",
         };
         *counts.entry(fate).or_default() += 1;

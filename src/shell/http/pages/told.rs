@@ -49,7 +49,8 @@ impl Desk {
 pub fn of_test(desk: &Desk, target: &str, planned: &Planned) -> Result<Flash, Wrong> {
     let ledger = &desk.app.ledger;
     let family = views::find_notice(ledger.reader(), &planned.notice)?;
-    let shape = views::notice(&family, &Around::of(ledger, &family));
+    let around = Around::of(ledger.reader(), ledger, &family)?;
+    let shape = views::notice(&family, &around);
     let is_paused = ledger.state().outbox.paused;
     let mut lines: Vec<(Standing, FlashLine)> = shape["deliveries"]
         .as_array()

@@ -1,4 +1,5 @@
-//! What leaves the state with an entity, or with what it was.
+//! What goes with what is configured: observations of an address that is another one now, and all
+//! memory of an entity that is removed.
 
 use super::{About, EntityKind, EntitySpec, SecretMarks, State};
 
@@ -28,7 +29,15 @@ impl State {
             }
             if !receivers.contains(&receiver) {
                 self.told.forget(About::Receiver(receiver));
+                self.outbox.pacing.forget_receiver(receiver);
+                self.messages.forget_receiver(receiver);
             }
+        }
+        if credentials_changed {
+            self.forget_account(target);
+        }
+        if credentials_changed || base_changed {
+            self.messages.forget_target(target);
         }
         if credentials_changed || base_changed {
             self.outbox.pauses.remove(&target);
@@ -60,14 +69,18 @@ impl State {
                 self.health.targets.remove(&id);
                 self.outbox.pauses.remove(&id);
                 self.outbox.forget_outages(id);
+                self.messages.forget_target(id);
+                self.forget_account(id);
                 if let Some(target) = self.configuration.targets.get(&id) {
                     for receiver in &target.receivers {
                         self.health.receivers.remove(receiver);
                         self.outbox.forget_pause(*receiver);
+                        self.outbox.pacing.forget_receiver(*receiver);
                     }
                 }
             }
-            EntityKind::Tracker | EntityKind::Template => {}
+            EntityKind::Tracker => self.messages.forget_tracker(id),
+            EntityKind::Template => {}
         }
     }
 }

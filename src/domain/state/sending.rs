@@ -1,0 +1,95 @@
+//! What sending leaves behind for what is sent later: moments that pace counts, rests that a service
+//! asked for, and messages that can be edited.
+
+use super::{At, State};
+use crate::domain::event::{DeliveryKey, Remember};
+use crate::projections::messages::{Message, Place};
+use crate::projections::outbox::pace::account;
+
+impl State {
+    /// Something is started: its receiver's and account's pace count it. What is not configured any more
+    /// leaves nothing behind.
+    pub(super) fn note_start(&mut self, at: At, key: DeliveryKey) {
+        let Some((target, receiver)) = self.place(key) else {
+            return;
+        };
+        let Some(configured) = self
+            .configuration
+            .targets
+            .get(&target)
+            .filter(|_| self.configuration.receivers.contains_key(&receiver))
+        else {
+            return;
+        };
+        let account = account(target, &configured.entity.secrets);
+        self.outbox.pacing.note(receiver, account, at.recorded_at);
+    }
+
+    /// The service wants to be left alone although it took what it was sent.
+    pub(super) fn rest(&mut self, key: DeliveryKey, until: Option<i64>) {
+        if let Some(until) = until
+            && let Some((target, _)) = self.place(key)
+            && self.configuration.targets.contains_key(&target)
+        {
+            self.outbox.pause_target(target, until);
+        }
+    }
+
+    /// Under what the message of a delivery is remembered; with its tracker and target.
+    pub(super) fn told_at(&self, key: DeliveryKey) -> Option<(Place, u32, u32)> {
+        let delivery = self.outbox.deliveries.get(&key)?;
+        let place = Place {
+            via: delivery.via,
+            receiver: delivery.receiver,
+            subject: delivery.subject,
+        };
+        Some((place, delivery.tracker, delivery.target))
+    }
+
+    /// A message of a subject was sent or edited: the next one edits it, unless the subject ended or nobody
+    /// could send the next one.
+    pub(super) fn remember(
+        &mut self,
+        at: At,
+        key: DeliveryKey,
+        what: Remember,
+        part: u16,
+        ids: &[String],
+    ) {
+        let Some((place, tracker, target)) = self.told_at(key) else {
+            return;
+        };
+        let is_configured = self.configuration.trackers.contains_key(&tracker)
+            && self.configuration.receivers.get(&place.receiver) == Some(&target);
+        match (what, ids.first()) {
+            (Remember::No, _) => {}
+            (Remember::Keep, Some(id)) if is_configured => self.messages.keep(
+                place,
+                Message {
+                    id: id.clone(),
+                    position: at.position,
+                    tracker,
+                    target,
+                    editable: part == 0,
+                },
+            ),
+            (Remember::Keep | Remember::Forget, _) => self.messages.forget(place),
+        }
+    }
+
+    /// The account of a target is not its any more: unless another has it, what was counted goes.
+    pub(super) fn forget_account(&mut self, target: u32) {
+        let Some(old) = self.configuration.targets.get(&target) else {
+            return;
+        };
+        let left = account(target, &old.entity.secrets);
+        let shared = self
+            .configuration
+            .targets
+            .iter()
+            .any(|(id, other)| *id != target && account(*id, &other.entity.secrets) == left);
+        if !shared {
+            self.outbox.pacing.forget_account(left);
+        }
+    }
+}
