@@ -10,10 +10,12 @@ use notify_bridge::domain::spec::{EntityKind, EntitySpec};
 use notify_bridge::domain::state::subject_hash;
 use notify_bridge::projections::outbox::Status;
 use notify_bridge::projections::snoozes::Scope;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::driver::{Core, draft, entity, provider};
+
+mod snoozing;
+mod story;
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -397,6 +399,35 @@ fn more_than_the_storm_rate_becomes_one_summary() {
 }
 
 #[test]
+fn the_bridge_says_once_that_there_is_a_storm_and_not_to_whom_it_is_about() {
+    let mut core = with(json!({"storm": "3/1m"}), json!({}));
+    let other = json!({"entity": "target", "name": "other", "kind": "telegram", "receivers": [{"name": "o", "to": "2"}]});
+    let watch = json!({"entity": "tracker", "name": "self", "provider": "bridge", "links": [{"target": "t"}, {"target": "other"}]});
+    core.configure(vec![entity(other), entity(watch)]).unwrap();
+    for n in 0..10 {
+        say(
+            &mut core,
+            "note",
+            &n.to_string(),
+            Severity::Info,
+            Transition::None,
+        );
+    }
+    let said: Vec<usize> = core
+        .log
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::Accepted(accepted) if accepted.notice.kind == "bridge_storm" => {
+                Some(accepted.plan.planned.len())
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(said, [1], "to the other target only");
+    same_when_folded(&core);
+}
+
+#[test]
 fn a_storm_within_one_request_and_after_a_night_is_one_too() {
     let mut core = with(json!({"storm": "2/5m"}), json!({}));
     let provider = core.provider("p");
@@ -477,284 +508,5 @@ fn a_tracker_is_silent_while_something_else_is_open() {
         core.remove(&[(EntityKind::Tracker, "w")]).unwrap();
         assert!(core.state.inhibitors.is_empty());
         same_when_folded(&core);
-    }
-}
-
-#[test]
-fn what_is_snoozed_is_not_planned_until_it_is_over() {
-    for (scope, name) in [
-        (Scope::Tracker, "w"),
-        (Scope::Collection, "team/app"),
-        (Scope::Subject, "a"),
-    ] {
-        let mut core = with(json!({}), json!({}));
-        snooze(&mut core, scope, name, HOUR).unwrap();
-        let until = core.now + HOUR;
-        say(
-            &mut core,
-            "firing",
-            "a",
-            Severity::Critical,
-            Transition::Opens,
-        );
-        assert_eq!(
-            last_reasons(&core),
-            [(What::Snoozed, Some(until))],
-            "{name}"
-        );
-        assert!(core.due().is_empty(), "not even what is critical: {name}");
-        core.now += HOUR;
-        say(&mut core, "firing", "a", Severity::Info, Transition::None);
-        assert_eq!(core.due().len(), 1, "{name}");
-        same_when_folded(&core);
-    }
-}
-
-#[test]
-fn a_snoozed_target_hears_only_what_pierces() {
-    let mut core = with(json!({}), json!({}));
-    let told = snooze(&mut core, Scope::Target, "t", HOUR).unwrap();
-    let Told::Snoozed { id } = told else {
-        panic!("{told:?}");
-    };
-    say(&mut core, "note", "", Severity::Info, Transition::None);
-    assert!(core.due().is_empty());
-    let Event::Accepted(accepted) = &core.log.last().unwrap().1 else {
-        panic!("accepted");
-    };
-    assert_eq!(
-        accepted.plan.ways[0].way,
-        Way::Dropped { why: What::Snoozed }
-    );
-    say(&mut core, "note", "", Severity::Critical, Transition::None);
-    assert_eq!(core.due().len(), 1);
-    // The same again is the same snooze, with another end.
-    assert_eq!(
-        snooze(&mut core, Scope::Target, "t", 2 * HOUR),
-        Ok(Told::Snoozed { id })
-    );
-    let by = "user wren".to_owned();
-    core.run(Command::EndSnooze { id, by: by.clone() }).unwrap();
-    assert!(matches!(
-        core.run(Command::EndSnooze { id, by }),
-        Err(Refusal::NotFound { .. })
-    ));
-    say(&mut core, "note", "", Severity::Info, Transition::None);
-    assert_eq!(core.due().len(), 2);
-    same_when_folded(&core);
-}
-
-#[test]
-fn what_is_held_and_snoozed_meanwhile_is_dropped_at_its_release() {
-    let digest = json!({"links": [{"target": "t", "digest": {"every": "1h"}}]});
-    for (scope, name, left) in [
-        (Scope::Tracker, "w", 0),
-        (Scope::Target, "t", 0),
-        (Scope::Collection, "team/app", 0),
-        (Scope::Subject, "a", 1),
-    ] {
-        let mut core = with(json!({}), digest.clone());
-        say(&mut core, "note", "a", Severity::Info, Transition::None);
-        say(&mut core, "note", "b", Severity::Info, Transition::None);
-        assert_eq!(core.state.outbox.held.len(), 1);
-        snooze(&mut core, scope, name, 2 * HOUR).unwrap();
-        core.now += HOUR;
-        tick(&mut core);
-        assert_eq!(core.due().len(), left, "{name}");
-        assert_eq!(settled_because(&core, What::Snoozed), 1 - left, "{name}");
-        if let Some(key) = core.due().first() {
-            let gathered = core.state.outbox.deliveries[key].gathered.clone();
-            assert_eq!(gathered.unwrap().count(), 1);
-        }
-        same_when_folded(&core);
-    }
-}
-
-#[test]
-fn a_snooze_that_makes_no_sense_is_refused() {
-    let mut core = with(json!({}), json!({}));
-    for (scope, name, micros) in [
-        (Scope::Tracker, "nobody", HOUR),
-        (Scope::Target, "nobody", HOUR),
-        (Scope::Subject, "", HOUR),
-        (Scope::Subject, "a", -HOUR),
-        (Scope::Subject, "a", 400 * 24 * HOUR),
-    ] {
-        assert!(snooze(&mut core, scope, name, micros).is_err(), "{name}");
-    }
-    snooze(&mut core, Scope::Tracker, "w", HOUR).unwrap();
-    core.remove(&[(EntityKind::Tracker, "w")]).unwrap();
-    assert_eq!(core.state.snoozes.on(core.now).count(), 0);
-    same_when_folded(&core);
-}
-
-#[derive(Debug, Clone)]
-enum Act {
-    Say { kind: u8, subject: u8, bad: bool },
-    Wait { seconds: u32 },
-    Acknowledge { subject: u8 },
-    Snooze { scope: u8, minutes: u8 },
-    EndSnoozes,
-    Step { seconds: i32 },
-    Send,
-    Reconfigure { policy: u8 },
-    Remove,
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        8 => (0u8..4, 0u8..5, any::<bool>()).prop_map(|(kind, subject, bad)| Act::Say { kind, subject, bad }),
-        5 => (0u32..20_000).prop_map(|seconds| Act::Wait { seconds }),
-        2 => (0u8..5).prop_map(|subject| Act::Acknowledge { subject }),
-        1 => (0u8..4, 1u8..200).prop_map(|(scope, minutes)| Act::Snooze { scope, minutes }),
-        1 => Just(Act::EndSnoozes),
-        1 => (-90_000i32..90_000).prop_map(|seconds| Act::Step { seconds }),
-        4 => Just(Act::Send),
-        1 => (0u8..4).prop_map(|policy| Act::Reconfigure { policy }),
-        1 => Just(Act::Remove),
-    ]
-}
-
-fn policy(which: u8) -> (Value, Value) {
-    let storm = json!({"storm": "2/10m"});
-    let inhibit =
-        json!([{"when": {"provider": "p", "kind": "note", "until": "done"}, "except": "critical"}]);
-    match which {
-        0 => (storm, grouping()),
-        1 => (json!({}), grouping()),
-        2 => {
-            let mut both = grouping();
-            both["settle"] = "1m".into();
-            both["inhibit"] = inhibit;
-            (storm, both)
-        }
-        _ => (storm, json!({"inhibit": inhibit})),
-    }
-}
-
-fn perform(core: &mut Core, act: &Act) {
-    // Refusals are part of the game.
-    let _outcome = match act {
-        Act::Say { kind, subject, bad } => {
-            if core.provider("p") != 0 {
-                let (kind, transition) = [
-                    ("firing", Transition::Opens),
-                    ("resolved", Transition::Closes),
-                    ("note", Transition::None),
-                    ("done", Transition::None),
-                ][usize::from(*kind)];
-                let severity = if *bad {
-                    Severity::Critical
-                } else {
-                    Severity::Info
-                };
-                say(core, kind, &subject.to_string(), severity, transition);
-            }
-            Ok(Told::Done)
-        }
-        Act::Wait { seconds } => {
-            core.now += i64::from(*seconds) * SECOND;
-            tick(core);
-            Ok(Told::Done)
-        }
-        Act::Acknowledge { subject } => acknowledge(core, &subject.to_string()),
-        Act::Snooze { scope, minutes } => {
-            let (scope, name) = [
-                (Scope::Tracker, "w"),
-                (Scope::Target, "t"),
-                (Scope::Collection, "team/app"),
-                (Scope::Subject, "1"),
-            ][usize::from(*scope)];
-            snooze(core, scope, name, i64::from(*minutes) * MINUTE)
-        }
-        Act::EndSnoozes => {
-            let ids: Vec<u32> = core.state.snoozes.on(core.now).map(|on| on.id).collect();
-            for id in ids {
-                core.run(Command::EndSnooze {
-                    id,
-                    by: "user wren".into(),
-                })
-                .unwrap();
-            }
-            Ok(Told::Done)
-        }
-        Act::Step { seconds } => {
-            let by_micros = i64::from(*seconds) * SECOND;
-            core.now += by_micros;
-            core.run(Command::ClockStepped { by_micros })
-        }
-        Act::Send => {
-            core.send_all();
-            Ok(Told::Done)
-        }
-        Act::Reconfigure { policy: which } => {
-            let (receiver, of_tracker) = policy(*which);
-            core.configure(vec![provider("p"), target(receiver), tracker(of_tracker)])
-        }
-        Act::Remove => core.remove(&[(EntityKind::Tracker, "w")]),
-    };
-}
-
-/// What was planned is told, taken back, dropped with a reason, or still open: nothing is lost.
-fn everything_is_accounted_for(core: &Core) {
-    let (mut planned, mut merged, mut ended) = (0, 0, 0);
-    for (_, event) in &core.log {
-        if let Event::Accepted(accepted) = event {
-            planned += accepted.plan.planned.len();
-            merged += ways(&accepted.plan.ways);
-        }
-        if let Event::Resent { plan, .. } = event {
-            planned += plan.planned.len();
-            merged += ways(&plan.ways);
-        }
-        if let Event::DeliverySettled { outcome, .. } = event {
-            ended += usize::from(*outcome != Outcome::Parked);
-        }
-        merged += usize::from(matches!(event, Event::DeliveryMerged { .. }));
-    }
-    assert_eq!(planned, merged + ended + core.state.outbox.deliveries.len());
-}
-
-fn ways(ways: &[notify_bridge::domain::hold::Planning]) -> usize {
-    let ends = |way: &Way| match way {
-        Way::Now { .. } | Way::Held { .. } => false,
-        Way::Merged { .. } | Way::Cancelled { .. } | Way::Dropped { .. } => true,
-    };
-    ways.iter().filter(|planning| ends(&planning.way)).count()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_story_folds_to_the_same_state_and_comes_to_rest(
-        first in 0u8..4,
-        acts in proptest::collection::vec(act(), 1..80),
-        snapshot_at in 0usize..200,
-    ) {
-        let (receiver, of_tracker) = policy(first);
-        let mut core = with(receiver, of_tracker);
-        for act in &acts {
-            perform(&mut core, act);
-            core.check();
-            everything_is_accounted_for(&core);
-        }
-        prop_assert_eq!(&core.folded(None), &core.state);
-        let at = snapshot_at % core.log.len();
-        prop_assert_eq!(&core.folded(Some(at)), &core.state);
-
-        // Everything closes and time goes by: nothing of all this is left.
-        for subject in 0..5 {
-            closes(&mut core, &subject.to_string());
-        }
-        ahead(&mut core, 200 * HOUR);
-        prop_assert!(core.state.outbox.deliveries.values().all(|left| left.status != Status::Held));
-        prop_assert_eq!(core.state.groups.next_repeat(), None);
-        say(&mut core, "other", "", Severity::Info, Transition::None);
-        ahead(&mut core, HOUR);
-        say(&mut core, "other", "", Severity::Info, Transition::None);
-        prop_assert!(core.state.groups.len() <= 1);
-        prop_assert_eq!(core.state.snoozes.on(core.now).count(), 0);
-        prop_assert_eq!(&core.folded(None), &core.state);
     }
 }

@@ -81,6 +81,9 @@ pub fn follow(state: &State, events: &mut Vec<Event>, context: &Context) {
             _nothing_follows => {}
         }
     }
+    for storm in super::storms_begun(state, events) {
+        following.say(super::storm(&storm.target, &storm.receiver, &storm.limit));
+    }
     let more = following.done(events);
     events.extend(more);
 }
