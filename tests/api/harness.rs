@@ -111,6 +111,7 @@ kind = "telegram"
 token = "{TOKEN}"
 api_base = "{place}"
 allow_private = true
+pace = "off"
 tags = ["loud"]
 receivers = [ {{ name = "team", to = "-1001" }}, {{ name = "second", to = "-1002", enabled = false }} ]
 
