@@ -112,9 +112,7 @@ pace = "off"
 token = "{TOKEN}"
 api_base = "{place}"
 allow_private = true
-pace = "off"
 tags = ["loud"]
-pace = "off"
 receivers = [ {{ name = "team", to = "-1001", pace = "off" }}, {{ name = "second", to = "-1002", enabled = false }} ]
 
 [[tracker]]
