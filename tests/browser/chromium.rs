@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::tab::{Look, Tab};
 
 /// How long a test waits for something that must happen. Reached only when it does not.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// What its program may be called.
 const NAMES: [&str; 4] = [
     "chromium",
