@@ -2,7 +2,7 @@
 //! groups again.
 
 use super::super::command::{Context, Mute, Refusal, Repeat, Told};
-use super::super::event::{Event, Outcome};
+use super::super::event::{Event, Outcome, Plan};
 use super::super::family::notice_of;
 use super::super::gathering::Gathering;
 use super::super::hold::Way;
@@ -197,17 +197,30 @@ pub fn repeat(state: &State, due: Vec<Repeat>, context: &Context) -> Decided {
         };
         let notice = notice_of(position, context.now, &[0; 16], &accepted);
         match router.repeat(slot, &group.of, &notice, about) {
-            Ok(plan) => events.push(Event::Resent {
-                seed,
-                notice: position,
-                day: day(state, context),
-                provider: accepted.provider,
-                row: row_facts(accepted.provider, &accepted.notice),
-                subject,
-                plan,
-                why: What::Repeated,
-                by: String::new(),
-            }),
+            // What is not sent at all is no repeat: it is put off, or it would be due again at once.
+            Ok(plan) => match dropped(&plan) {
+                Some((why, detail)) => events.push(put_off(true, why, detail)),
+                None => {
+                    let taken_back = plan
+                        .ways
+                        .iter()
+                        .any(|planning| matches!(planning.way, Way::Cancelled { .. }));
+                    events.push(Event::Resent {
+                        seed,
+                        notice: position,
+                        day: day(state, context),
+                        provider: accepted.provider,
+                        row: row_facts(accepted.provider, &accepted.notice),
+                        subject,
+                        plan,
+                        why: What::Repeated,
+                        by: String::new(),
+                    });
+                    if taken_back {
+                        events.push(put_off(true, What::CancelledOut, String::new()));
+                    }
+                }
+            },
             Err(NotAgain::Never { what, detail }) => events.push(put_off(false, what, detail)),
             Err(NotAgain::Later(muted)) => {
                 events.push(put_off(true, muted.what, muted.detail));
@@ -222,6 +235,14 @@ pub fn repeat(state: &State, due: Vec<Repeat>, context: &Context) -> Decided {
     );
     let count = events.len() as u32;
     changed(events, count)
+}
+
+/// Why nothing of a plan is sent, when that is so.
+fn dropped(plan: &Plan) -> Option<(What, String)> {
+    plan.ways.iter().find_map(|planning| match planning.way {
+        Way::Dropped { why } => Some((why, planning.detail.clone())),
+        Way::Now { .. } | Way::Held { .. } | Way::Merged { .. } | Way::Cancelled { .. } => None,
+    })
 }
 
 /// A receiver of which a storm was taken to be.
