@@ -173,3 +173,49 @@ proptest! {
         prop_assert_eq!(&core.folded(None), &core.state);
     }
 }
+
+/// What drops a repeat must not leave it due: it would be planned again at once, for ever.
+#[test]
+fn a_repeat_that_is_dropped_is_put_off() {
+    let (receiver, of_tracker) = policy(1);
+    let mut core = with(receiver, of_tracker);
+    let says = |kind, subject, bad| Act::Say { kind, subject, bad };
+    let waits = |seconds| Act::Wait { seconds };
+    let acts = [
+        says(1, 1, true),
+        says(0, 1, true),
+        says(0, 4, false),
+        says(1, 1, false),
+        waits(3_206),
+        says(1, 3, true),
+        Act::Send,
+        waits(12_384),
+        Act::Send,
+        waits(17_847),
+        Act::Snooze {
+            scope: 1,
+            minutes: 63,
+        },
+        // The snooze ends by the clock, and so it lasts until the clock is there again.
+        Act::Step { seconds: -38_036 },
+        says(3, 0, false),
+        Act::Send,
+        says(2, 4, false),
+        waits(9_350),
+        waits(19_252),
+    ];
+    for act in &acts {
+        perform(&mut core, act);
+    }
+    let put_off = core.log.iter().filter(|(_, event)| {
+        matches!(
+            event,
+            Event::RepeatPutOff {
+                again: true,
+                why: What::Snoozed,
+                ..
+            }
+        )
+    });
+    assert!((1..50).contains(&put_off.count()));
+}
