@@ -158,6 +158,8 @@ impl Outbox {
         until: i64,
         now: i64,
     ) -> (Option<Row>, Settled) {
+        // While its members still say by which threads it is found.
+        self.let_go(key);
         let taken = self.deliveries.get_mut(&key).and_then(|delivery| {
             let notice = delivery.notice;
             delivery.gathered.take().or_else(|| {
