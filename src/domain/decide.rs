@@ -43,6 +43,15 @@ impl Decided {
         }
     }
 
+    /// Each event changes one thing.
+    fn changed(events: Vec<Event>) -> Self {
+        let count = events.len() as u32;
+        Decided {
+            events,
+            told: Told::Changed { count },
+        }
+    }
+
     fn nothing() -> Self {
         Decided {
             events: Vec::new(),

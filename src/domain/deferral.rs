@@ -81,7 +81,7 @@ pub fn thread_key(via: u64, receiver: u32, subject: u64) -> u64 {
 const THREAD: u64 = u64::MAX;
 
 /// Whether a link goes to a target, by itself or through a broadcast.
-pub(super) fn leads_to(configuration: &Configuration, link: &LinkSpec, target: &str) -> bool {
+pub fn leads_to(configuration: &Configuration, link: &LinkSpec, target: &str) -> bool {
     link.target == target
         || configuration.target(&link.target).is_some_and(|broadcast| {
             let spec = &broadcast.entity.spec;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::command::{Context, Told};
+use super::super::command::Context;
 use super::super::deferral::{Route, leads_to, via};
 use super::super::event::{DeliveryKey, Event, Outcome, Plan};
 use super::super::gathering::Gathering;
@@ -92,7 +92,7 @@ pub fn follow(state: &State, events: &mut Vec<Event>, context: &Context) {
 pub fn tell(state: &State, say: Say, context: &Context) -> Decided {
     let mut following = Following::after(state, context, &[]);
     following.say(say);
-    changed(following.done(&[]))
+    Decided::changed(following.done(&[]))
 }
 
 /// What time has made so: senders that have been silent for too long, deliveries that are late.
@@ -124,15 +124,7 @@ pub fn overdue(state: &State, context: &Context) -> Decided {
         };
         following.events.push(Event::FellSilent { kind, id, since });
     }
-    changed(following.done(&[]))
-}
-
-fn changed(events: Vec<Event>) -> Decided {
-    let count = events.len() as u32;
-    Decided {
-        events,
-        told: Told::Changed { count },
-    }
+    Decided::changed(following.done(&[]))
 }
 
 impl<'a> Following<'a> {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::command::{Context, Due, Refusal, Told};
+use super::super::command::{Context, Due, Refusal};
 use super::super::deferral::{About, Next, Route};
 use super::super::event::{Accepted, DeliveryKey, Event, Outcome};
 use super::super::family::notice_of;
@@ -74,7 +74,7 @@ pub fn release_due(state: &State, due: Vec<Due>, context: &Context) -> Decided {
             );
         }
     }
-    changed(events)
+    Decided::changed(events)
 }
 
 /// Looks at what is held after `after`, in order, with the configuration as it is now.
@@ -122,7 +122,7 @@ pub fn replan(state: &State, after: Option<DeliveryKey>, context: &Context) -> D
             );
         }
     }
-    changed(events)
+    Decided::changed(events)
 }
 
 /// The next held deliveries in the order of their keys.
@@ -181,7 +181,7 @@ pub fn hold_until(
         why: What::HeldOperator,
         slot: 0,
     };
-    Ok(changed(vec![Event::HoldChanged {
+    Ok(Decided::changed(vec![Event::HoldChanged {
         delivery: key,
         notice: delivery.notice,
         hold: Some(hold),
@@ -203,7 +203,7 @@ pub fn release_now(state: &State, key: DeliveryKey, by: String) -> Result<Decide
             delivery.status.as_str()
         )));
     }
-    Ok(changed(vec![Event::HoldChanged {
+    Ok(Decided::changed(vec![Event::HoldChanged {
         delivery: key,
         notice: delivery.notice,
         hold: None,
@@ -446,12 +446,4 @@ fn open(state: &State, key: DeliveryKey) -> Result<&Delivery, Refusal> {
 
 fn dropped(key: DeliveryKey, delivery: &Delivery, why: What, detail: String) -> Event {
     settle(key, delivery, Outcome::Dropped, why, detail)
-}
-
-fn changed(events: Vec<Event>) -> Decided {
-    let count = events.len() as u32;
-    Decided {
-        events,
-        told: Told::Changed { count },
-    }
 }

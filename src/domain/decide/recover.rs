@@ -1,6 +1,5 @@
 //! Deciding about what was under way when the program stopped.
 
-use super::super::command::Told;
 use super::super::event::Event;
 use super::super::spec::UnknownPolicy;
 use super::super::state::State;
@@ -33,9 +32,5 @@ pub fn recover(state: &State) -> Decided {
             }
         })
         .collect();
-    let count = events.len() as u32;
-    Decided {
-        events,
-        told: Told::Changed { count },
-    }
+    Decided::changed(events)
 }

@@ -9,7 +9,7 @@ use super::gathered::Told;
 use super::{Dispatch, update};
 use crate::domain::command::Composed;
 use crate::domain::decide::parts_hash;
-use crate::domain::deferral::Route;
+use crate::domain::deferral::{Route, leads_to};
 use crate::domain::event::{DeliveryKey, PlannedLink};
 use crate::domain::spec::{LinkSpec, ReceiverSpec, SecretMarks, TargetSpec};
 use crate::projections::configuration::Configuration;
@@ -138,14 +138,6 @@ fn link_of<'a>(
 ) -> Option<&'a LinkSpec> {
     let index = usize::from(delivery.link);
     let over = planned.get(index)?;
-    let leads_there = |link: &&LinkSpec| {
-        link.target == target
-            || configuration.target(&link.target).is_some_and(|broadcast| {
-                let spec = &broadcast.entity.spec;
-                spec.targets.iter().any(|child| child == target)
-                    && !spec.off.iter().any(|child| child == target)
-            })
-    };
     let name = |link: &&LinkSpec| link.name.as_deref().unwrap_or("") == over.link_name;
     let earlier = planned[..index].iter().filter(|other| {
         (other.tracker, other.target) == (over.tracker, over.target)
@@ -155,7 +147,7 @@ fn link_of<'a>(
         .iter()
         .filter(|link| link.enabled)
         .filter(name)
-        .filter(leads_there)
+        .filter(|link| leads_to(configuration, link, target))
         .collect();
     let nth = earlier.count().min(candidates.len().checked_sub(1)?);
     Some(candidates.swap_remove(nth))

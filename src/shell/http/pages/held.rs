@@ -1,8 +1,5 @@
 //! What is held: the groups, the question about one or many, and its answer.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -15,9 +12,10 @@ use notify_web::view::counted;
 use notify_web::{Flash, Markup, Tone};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 use super::deliveries::about;
-use super::parked::{extent, reading, sample, told, why_nothing};
+use super::parked::{carry_out, extent, reading, sample, why_nothing};
 use super::{Desk, Wrong, asked, operators, page, text};
 use crate::domain::decide::MOVE_MAX_MICROS;
 use crate::domain::event::Action;
@@ -343,16 +341,5 @@ pub async fn operate(
         let why = "the form does not say what it is about; go back to the held ones and ask again";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why).into());
     };
-    let (app, by) = (Arc::clone(&desk.app), desk.visitor.by());
-    // Apart from the request: what was confirmed is done whole, though the browser may leave.
-    let many =
-        tokio::spawn(async move { operate::deliveries(&app.ledger, chosen, deed, &by).await });
-    let many = many.await.map_err(|error| Problem::internal(&error))?;
-    match many {
-        Ok(many) => {
-            let (desk, flash) = reading(desk, move |desk| told(desk, done, &many)).await?;
-            Ok(desk.tell("/held", flash))
-        }
-        Err(error) => desk.tell_why_not("/held", error),
-    }
+    carry_out(desk, chosen, deed, done, "/held").await
 }

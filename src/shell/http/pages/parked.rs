@@ -19,7 +19,7 @@ use crate::projections::outbox;
 use crate::shell::http::problem::Problem;
 use crate::shell::http::session::{Posted, Shown};
 use crate::shell::ledger::LedgerError;
-use crate::shell::operate::{self, BULK_MAX, Many};
+use crate::shell::operate::{self, BULK_MAX, Chosen, Deed, Many};
 use crate::shell::views::{self, ParkedGroup};
 
 /// Groups on one page.
@@ -256,22 +256,34 @@ pub async fn operate(
             "the form does not say what it is about; go back to the parked ones and ask again";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why).into());
     };
+    carry_out(desk, chosen, action.into(), done, "/parked").await
+}
+
+/// Does with each delivery what was confirmed, and says on the page `back` what came of it. `done` is
+/// the verb: "Dropped".
+pub(super) async fn carry_out(
+    desk: Desk,
+    chosen: Vec<Chosen>,
+    deed: Deed,
+    done: &'static str,
+    back: &str,
+) -> Result<Response, Wrong> {
     let (app, by) = (Arc::clone(&desk.app), desk.visitor.by());
     // Apart from the request: what was confirmed is done whole, though the browser may leave.
     let many =
-        tokio::spawn(async move { operate::deliveries(&app.ledger, chosen, action, &by).await });
+        tokio::spawn(async move { operate::deliveries(&app.ledger, chosen, deed, &by).await });
     let many = many.await.map_err(|error| Problem::internal(&error))?;
     match many {
         Ok(many) => {
             let (desk, flash) = reading(desk, move |desk| told(desk, done, &many)).await?;
-            Ok(desk.tell("/parked", flash))
+            Ok(desk.tell(back, flash))
         }
-        Err(error) => desk.tell_why_not("/parked", error),
+        Err(error) => desk.tell_why_not(back, error),
     }
 }
 
 /// "Retried 3 deliveries. 1 was already sent." and what stood in the way of others.
-pub(super) fn told(desk: &Desk, verb: &str, many: &Many) -> Result<Flash, Wrong> {
+fn told(desk: &Desk, verb: &str, many: &Many) -> Result<Flash, Wrong> {
     let refused: Vec<DeliveryKey> = many
         .left
         .iter()
