@@ -27,12 +27,13 @@ mod render;
 mod secret;
 mod sentences;
 mod serve;
+mod snapshot;
 mod stopped;
 mod trust;
 mod version;
 
 use crate::domain::event::Action;
-use args::{Cli, Level, LogFormat, LoggingArgs, Place, TokenVerb, UserVerb, Verb};
+use args::{Cli, Level, LogFormat, LoggingArgs, Place, SnapshotVerb, TokenVerb, UserVerb, Verb};
 use failure::Failure;
 
 /// Runs the program with its arguments.
@@ -119,6 +120,7 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Ack(args) => quiet::acknowledge(&args).await,
         Verb::Snooze(args) => quiet::snooze(&args).await,
         Verb::Snoozes(args) => quiet::snoozes(&args).await,
+        Verb::Snapshot(verb) => snapshot::run(verb).await,
         Verb::Pause(place) => operate::set_paused(&place, true).await,
         Verb::Resume(place) => operate::set_paused(&place, false).await,
         Verb::Test(args) => operate::test(&args).await,
@@ -181,7 +183,9 @@ impl Verb {
             Verb::Ack(args) => Some(&mut args.place),
             Verb::Snooze(args) => Some(&mut args.place),
             Verb::Snoozes(args) => Some(&mut args.place),
-            Verb::Pause(place) | Verb::Resume(place) => Some(place),
+            Verb::Snapshot(SnapshotVerb::Create(place) | SnapshotVerb::List(place))
+            | Verb::Pause(place)
+            | Verb::Resume(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
             Verb::Serve(_)
             | Verb::Demo(_)

@@ -3,6 +3,7 @@
 //! **Invariant:** every option is also the environment variable `NOTIFY_BRIDGE_<OPTION>`; that is
 //! done once, in [`command`], for all of them.
 
+mod history;
 mod quiet;
 mod values;
 
@@ -17,6 +18,7 @@ use crate::domain::event::{Role, TokenScope};
 use crate::domain::notice::Severity;
 use values::{duration, module_level, network, role, scope, severity, since, until, web_address};
 
+pub use history::SnapshotVerb;
 pub use quiet::{AckArgs, SnoozeArgs, SnoozesArgs};
 pub use values::Since;
 
@@ -83,6 +85,9 @@ pub enum Verb {
     Snooze(SnoozeArgs),
     /// List what is muted, or end it
     Snoozes(SnoozesArgs),
+    /// Snapshots of the state, from which a start is quick
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
     /// Stop sending; intake goes on
     Pause(Place),
     /// Send again

@@ -19,6 +19,7 @@ mod notices;
 mod numbers;
 mod parked;
 mod setup;
+mod snapshots;
 mod snoozes;
 mod standing;
 mod telling;
@@ -46,6 +47,7 @@ pub use notices::{NoticeFilter, find_notice, founding, notice_body, notices, req
 pub use numbers::{Day, counts, since_day};
 pub use parked::{ParkedGroup, parked_choice, parked_groups};
 pub use setup::{hook_address, setup};
+pub use snapshots::{snapshot_made, snapshots};
 pub use snoozes::{find_snooze, snooze, snoozes};
 pub use standing::standing;
 pub use telling::{MEMBERS_SHOWN, sends_at};

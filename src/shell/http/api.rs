@@ -10,6 +10,7 @@ mod entities;
 mod messages;
 mod notices;
 mod numbers;
+mod snapshots;
 mod snoozes;
 mod trying;
 
@@ -60,6 +61,7 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/deliveries/{id}/move", post(deliveries::put_off))
         .route("/held", get(deliveries::held))
         .route("/parked", get(deliveries::parked))
+        .route("/snapshots", get(snapshots::list).post(snapshots::create))
         .route("/snoozes", get(snoozes::list).post(snoozes::create))
         .route("/snoozes/{id}", delete(snoozes::end))
         .route("/counts", get(numbers::counts))
