@@ -24,6 +24,7 @@ mod quiet;
 mod read;
 mod remote;
 mod render;
+mod replay;
 mod secret;
 mod sentences;
 mod serve;
@@ -121,6 +122,7 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Snooze(args) => quiet::snooze(&args).await,
         Verb::Snoozes(args) => quiet::snoozes(&args).await,
         Verb::Snapshot(verb) => snapshot::run(verb).await,
+        Verb::Replay(args) => replay::run(&args),
         Verb::Pause(place) => operate::set_paused(&place, true).await,
         Verb::Resume(place) => operate::set_paused(&place, false).await,
         Verb::Test(args) => operate::test(&args).await,
@@ -192,6 +194,7 @@ impl Verb {
             | Verb::Check(_)
             | Verb::SetupLink
             | Verb::Render(_)
+            | Verb::Replay(_)
             | Verb::Healthcheck(_)
             | Verb::Completions { .. } => None,
         }

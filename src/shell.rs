@@ -24,6 +24,7 @@ pub mod options;
 pub mod passwords;
 pub mod rebuild;
 pub mod redact;
+pub mod replay;
 pub mod snapshots;
 pub mod sources;
 pub mod steps;

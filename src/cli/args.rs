@@ -18,7 +18,7 @@ use crate::domain::event::{Role, TokenScope};
 use crate::domain::notice::Severity;
 use values::{duration, module_level, network, role, scope, severity, since, until, web_address};
 
-pub use history::SnapshotVerb;
+pub use history::{ReplayArgs, SnapshotVerb};
 pub use quiet::{AckArgs, SnoozeArgs, SnoozesArgs};
 pub use values::Since;
 
@@ -88,6 +88,8 @@ pub enum Verb {
     /// Snapshots of the state, from which a start is quick
     #[command(subcommand)]
     Snapshot(SnapshotVerb),
+    /// Read the log once more and print what each event changed, or decide everything again
+    Replay(ReplayArgs),
     /// Stop sending; intake goes on
     Pause(Place),
     /// Send again
@@ -625,6 +627,10 @@ mod tests {
             "snooze --tracker a --provider b --for 2h",
             "snoozes --end soon",
             "ack",
+            "snapshot",
+            "replay --to x",
+            "replay --step --json",
+            "replay --step --check",
         ];
         for case in cases {
             let words = std::iter::once("notify-bridge").chain(case.split(' '));

@@ -91,6 +91,14 @@ pub fn reader(data: &Path) -> Result<Reader<Event>, Failure> {
 }
 
 impl Readable {
+    /// For who looks at the log alone: also where it cannot be folded, or not quickly.
+    pub fn unfolded(data: &Path) -> Result<Readable, Failure> {
+        Ok(Readable {
+            reader: reader(data)?,
+            state: State::default(),
+        })
+    }
+
     pub fn open(data: &Path) -> Result<Readable, Failure> {
         let reader = reader(data)?;
         let state = app::rebuild(data, &reader, &quiet)?;

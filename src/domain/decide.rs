@@ -25,7 +25,7 @@ pub use delivery::{
     parts_hash, retry_at,
 };
 pub use follow::OVERDUE_PER_COMMAND_MAX;
-pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after};
+pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after, judged_again};
 pub use intake::ONE_OFF;
 
 /// What was decided: events to append, and what the one who asked is told once they are durable.

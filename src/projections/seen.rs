@@ -136,6 +136,11 @@ impl SeenByProvider {
         }
     }
 
+    /// How many requests were ever remembered; those that are kept are the last of them.
+    pub fn remembered(&self) -> u64 {
+        self.forgotten + self.requests.len() as u64
+    }
+
     pub fn len(&self) -> usize {
         self.requests.len()
     }
