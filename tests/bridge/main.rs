@@ -17,5 +17,6 @@ mod pace;
 mod pages;
 mod quiet;
 mod redaction;
+mod snapshots;
 mod storage;
 mod update;
