@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -140,8 +141,15 @@ pub fn open(
         program: PROGRAM.to_owned(),
         ..Options::default()
     };
+    let said = std::sync::atomic::AtomicU64::new(0);
     let log = Log::<Event>::open(data, &options, &|repair| {
-        progress(Phase::Repairing, (repair.done * 100.0) as u64, 100);
+        let percent = (repair.done * 100.0) as u64;
+        progress(Phase::Repairing, percent, 100);
+        // Once in ten percent: the last program did not end as it should.
+        let tenth = percent / 10 + 1;
+        if said.fetch_max(tenth, Ordering::Relaxed) < tenth {
+            tracing::info!(percent, "the store is looked through after a crash");
+        }
     })?;
     let state = rebuild(data, &log.reader(), progress)?;
     let has_sealed = state.configuration.names.keys().any(|(kind, name)| {

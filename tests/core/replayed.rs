@@ -244,6 +244,6 @@ fn a_gap_is_said_and_a_snapshot_after_it_goes_on() {
     assert!(check.tally.unknown.is_empty());
     assert_eq!(check.tally.same, 1);
     let wrong = notify_bridge::shell::replay::base(store.folder.path(), &reader, Some(1));
-    let told = wrong.err().expect("there is none").to_string();
+    let told = wrong.expect_err("there is none").to_string();
     assert!(told.contains(&snapshot.position.to_string()), "{told}");
 }

@@ -33,9 +33,8 @@ pub fn difference(difference: &Difference) -> Value {
         Err(refusal) => shape["refused"] = refusal.to_string().into(),
         Ok(events) => {
             shape["decided"] = kinds(events);
-            let data = |events: &[Recorded<Event>]| -> Value {
-                events.iter().map(|recorded| data_of(recorded)).collect()
-            };
+            let data =
+                |events: &[Recorded<Event>]| -> Value { events.iter().map(data_of).collect() };
             let changes = differences(&data(recorded), &data(events));
             if changes.is_empty() {
                 shape["hidden"] = "only what is not shown differs".into();
