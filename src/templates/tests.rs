@@ -3,6 +3,7 @@
 mod bounded;
 mod hostile;
 mod language;
+mod russian;
 mod where_;
 mod wording;
 
