@@ -25,7 +25,14 @@ struct Phrases {
     package: &'static str,
     /// The title of a kind; `None`: the provider's own.
     title: fn(kind: &str) -> Option<String>,
+    /// The same as a line of a digest, below the name of the place.
+    line: fn(kind: &str) -> Option<String>,
+    /// What stands above a digest's lines of one kind in one place.
+    heading: &'static str,
 }
+
+/// Under this format a kind has its line of a digest, in languages with titles of their own.
+pub(super) const LINE: &str = "line";
 
 static PHRASES: &[Phrases] = &[
     Phrases {
@@ -37,6 +44,9 @@ static PHRASES: &[Phrases] = &[
         level: "Severity",
         package: "Package",
         title: |_| None,
+        line: |_| None,
+        heading: "**{{ group.kind|replace('_', ' ')|capitalize }}\
+            {% if group.collection %} · {{ group.collection }}{% endif %}**",
     },
     Phrases {
         language: "ru",
@@ -47,6 +57,8 @@ static PHRASES: &[Phrases] = &[
         level: "Важность",
         package: "Пакет",
         title: russian::title,
+        line: russian::line,
+        heading: "{% if group.collection %}**{{ group.collection }}**{% endif %}",
     },
 ];
 
@@ -225,7 +237,10 @@ fn entries(phrases: &Phrases) -> BTreeMap<String, WordsSpec> {
                         text: phrases.open.to_owned(),
                         url: "{{ notice.url }}".to_owned(),
                     }],
-                    formats: BTreeMap::new(),
+                    formats: (phrases.line)(kind)
+                        .map(|line| (LINE.to_owned(), line))
+                        .into_iter()
+                        .collect(),
                 },
             );
         }
@@ -238,6 +253,7 @@ fn entries(phrases: &Phrases) -> BTreeMap<String, WordsSpec> {
 /// is counted.
 fn digest(phrases: &Phrases) -> WordsSpec {
     let (before, after) = phrases.more;
+    let heading = phrases.heading;
     let forms = phrases
         .notices
         .iter()
@@ -251,8 +267,7 @@ fn digest(phrases: &Phrases) -> WordsSpec {
         )),
         text: Some(format!(
             "{{% for group in groups %}}\
-             **{{{{ group.kind|replace('_', ' ')|capitalize }}}}\
-             {{% if group.collection %}} · {{{{ group.collection }}}}{{% endif %}}**\n\n\
+             {heading}\n\n\
              {{% for entry in group.notices %}}- {{% if entry.url %}}[{{{{ entry.title or entry.kind }}}}]({{{{ entry.url }}}})\
              {{% else %}}{{{{ entry.title or entry.kind }}}}{{% endif %}}\
              {{% if entry.text and count <= 20 %}}: {{{{ entry.text|excerpt(120, 1) }}}}{{% endif %}}\n{{% endfor %}}\n\

@@ -273,9 +273,19 @@ const RUN: &str = "{% if notice.labels.number %} №{{ notice.labels.number }}{%
 /// The title of a kind, with who and where it was.
 pub(super) fn title(kind: &str) -> Option<String> {
     let (_, title) = TITLES.iter().find(|(name, _)| *name == kind)?;
+    let place = match title {
+        Title::Deed(_) | Title::Fact(_) => WHERE,
+        Title::Whole(_) => "",
+    };
+    line(kind).map(|line| format!("{line}{place}"))
+}
+
+/// The title without the place, as a line below the place's name.
+pub(super) fn line(kind: &str) -> Option<String> {
+    let (_, title) = TITLES.iter().find(|(name, _)| *name == kind)?;
     Some(match title {
-        Title::Deed(what) => format!("{WHO}{what}{WHERE}"),
-        Title::Fact(what) => format!("{}{WHERE}", what.replace("{RUN}", RUN)),
+        Title::Deed(what) => format!("{WHO}{what}"),
+        Title::Fact(what) => what.replace("{RUN}", RUN),
         Title::Whole(title) => (*title).to_owned(),
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::super::digest::Digest;
 use super::*;
 use crate::domain::notice::Transition;
 use crate::providers;
@@ -128,4 +129,41 @@ fn moments_and_numbers() {
         "2 часа назад · через 2 дня · 5 минут назад · 14 нояб. 2023 · 1\u{A0}234\u{A0}567 · 2,5 · \
          1 ч 10 мин · день · дней"
     );
+}
+
+#[test]
+fn a_digest_has_russian_lines_below_the_place() {
+    let opened = with(|draft| {
+        draft.kind = "issue_opened".into();
+        draft.subject.label = "#8 Rust".into();
+        draft.text = String::new();
+    });
+    let digest = Digest::of(vec![push(), opened.clone()], 5);
+    let about = digest.as_notice(&opened);
+    let rendered = render(
+        None,
+        "plain",
+        &Scene {
+            digest: Some(&digest),
+            notice: &about,
+            tracker: None,
+            link: None,
+            target: "ops",
+            receiver: "team",
+            locale: "ru",
+            zone: &TimeZone::UTC,
+            now: Timestamp::from_second(1_764_000_000).unwrap(),
+        },
+    );
+    assert_eq!(rendered.faults, Vec::<String>::new());
+    assert_eq!(markup::plain(&rendered.title), "5 уведомлений");
+    let text = markup::plain(&rendered.text);
+    for line in [
+        "harbour/crane",
+        "gordon — 2 коммита → main",
+        "gordon — новая задача #8 Rust",
+        "и ещё 3",
+    ] {
+        assert!(text.contains(line), "{line} in:\n{text}");
+    }
 }
