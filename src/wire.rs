@@ -12,6 +12,7 @@ use crate::domain::state::State;
 
 mod attention;
 mod configuration;
+mod cursors;
 mod delivery;
 mod edits;
 mod health;
@@ -60,6 +61,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (67, 1, "snooze_ended"),
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
+    (90, 1, "cursor_moved"),
 ];
 
 /// Number of an event's kind.
@@ -105,6 +107,7 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
         Event::RepeatPutOff { .. } => 68,
+        Event::CursorMoved { .. } => 90,
     }
 }
 
@@ -166,6 +169,7 @@ impl Payload for Event {
                 health::encode(self, out)
             }
             Event::EditRefused { .. } => edits::encode(self, out),
+            Event::CursorMoved { .. } => cursors::encode(self, out),
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
@@ -216,6 +220,7 @@ impl Payload for Event {
             | Event::SendingResumed { .. }
             | Event::ClockStepped { .. }
             | Event::FellSilent { .. }
+            | Event::CursorMoved { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. } => Stream::None,
         }
@@ -269,6 +274,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
+        90 => cursors::decode(kind, bytes),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -335,6 +341,9 @@ pub fn weight(event: &Event) -> usize {
             Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
             Event::RepeatPutOff { detail, .. } => detail.len(),
             Event::ReceiverGone { reason, .. } => reason.len(),
+            Event::CursorMoved { key, bytes, .. } => {
+                key.len() + bytes.as_ref().map_or(0, |bytes| bytes.len())
+            }
             Event::FallbackAwaited { waits, .. } => waits.len() * 8,
             Event::HandedOn { detail, .. } => detail.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
@@ -368,7 +377,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 3;
+pub const SNAPSHOT_FORMAT: u32 = 4;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {

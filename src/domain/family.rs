@@ -517,6 +517,7 @@ impl Family {
             | Event::IntakeUnreadable { .. }
             | Event::FallbackAwaited { .. }
             | Event::FellSilent { .. }
+            | Event::CursorMoved { .. }
             | Event::ReceiverGone { .. }
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. }

@@ -372,6 +372,7 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SessionEnded { .. }
         | Event::MessageComposed { .. }
         | Event::FallbackAwaited { .. }
+        | Event::CursorMoved { .. }
         | Event::ClockStepped { .. } => Meaning::Nothing,
     }
 }
