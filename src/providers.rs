@@ -7,6 +7,7 @@
 //! within the bounds of [`json`]) → [`Readable::of`] → [`Webhook::notices`].
 
 pub mod bridge;
+pub mod fetch;
 mod forge;
 mod gitea;
 mod github;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use crate::domain::notice::{NoticeDraft, Severity};
 use crate::domain::spec::{ProviderSpec, Verify};
 
+pub use fetch::Fetchable;
 pub use verify::{TIME_TOLERANCE_SECONDS, verify};
 
 /// Most query pairs that are handed to a provider; further ones are left out.
@@ -170,6 +172,10 @@ pub trait Provider: Sync {
     /// Traps on the sender's side, one sentence each, shown by `explain` and on set-up.
     fn traps(&self) -> &'static [&'static str];
     fn webhook(&self) -> Option<&dyn Webhook> {
+        None
+    }
+    /// How the items of its notices are fetched, where they can be.
+    fn files(&self) -> Option<&dyn Fetchable> {
         None
     }
 }
