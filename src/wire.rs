@@ -18,6 +18,7 @@ mod edits;
 mod health;
 mod holds;
 mod intake;
+mod items;
 
 /// Kind numbers with the newest revision of each and the name it has in `log` and the API.
 pub const KINDS: &[(u16, u16, &str)] = &[
@@ -33,7 +34,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (10, 1, "session_began"),
     (11, 1, "session_seen"),
     (12, 1, "session_ended"),
-    (20, 2, "notice_accepted"),
+    (20, 3, "notice_accepted"),
     (21, 1, "intake_unreadable"),
     (22, 2, "notice_resent"),
     (30, 1, "message_composed"),
@@ -283,6 +284,15 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         why,
     })
 }
+
+// The largest notice with the largest plan fits its frame.
+const _: () = {
+    const NAMES_BYTES_MAX: usize = 4 * 1_024;
+    let largest = crate::domain::notice::DRAFT_BYTES_MAX
+        + crate::domain::routing::PLAN_BYTES_MAX
+        + NAMES_BYTES_MAX;
+    assert!(largest <= notify_store::PAYLOAD_BYTES_MAX);
+};
 
 /// At least the bytes an event's payload will have, found without writing it, so that what is too
 /// large is refused before it takes part in a transaction.

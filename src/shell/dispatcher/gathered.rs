@@ -1,5 +1,7 @@
 //! What a delivery tells that gathered several notices while it was held.
 
+use std::collections::HashSet;
+
 use notify_store::{ReadError, Reader};
 
 use crate::domain::event::Event;
@@ -86,14 +88,14 @@ fn merged(last: &Notice, notices: &[Notice], gathered: &Gathered) -> Notice {
             let items = &notice.draft.items;
             if wanted { &items.added } else { &items.removed }
         });
-        let mut left: Vec<Item> = items
+        // In the order in which they were told, each once.
+        let mut seen = HashSet::new();
+        items
             .filter(|item| gathered.direction(&item.key) == Some(wanted))
+            .filter(|item| seen.insert(item.key.as_str()))
+            .take(ITEMS_MAX)
             .cloned()
-            .collect();
-        left.sort_by(|one, other| one.key.cmp(&other.key));
-        left.dedup_by(|one, other| one.key == other.key);
-        left.truncate(ITEMS_MAX);
-        left
+            .collect()
     };
     let items = Items {
         added: named(true),
