@@ -14,6 +14,7 @@ mod attention;
 mod configuration;
 mod delivery;
 mod edits;
+mod gathered;
 mod health;
 mod holds;
 mod intake;
@@ -60,6 +61,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (67, 1, "snooze_ended"),
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
+    (71, 1, "gathered_told"),
 ];
 
 /// Number of an event's kind.
@@ -101,6 +103,7 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::HandedOn { .. } => 61,
         Event::FellSilent { .. } => 62,
         Event::EditRefused { .. } => 70,
+        Event::GatheredTold { .. } => 71,
         Event::Acknowledged { .. } => 65,
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
@@ -166,6 +169,7 @@ impl Payload for Event {
                 health::encode(self, out)
             }
             Event::EditRefused { .. } => edits::encode(self, out),
+            Event::GatheredTold { .. } => gathered::encode(self, out),
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
@@ -188,6 +192,7 @@ impl Payload for Event {
             | Event::FallbackUsed { notice, .. }
             | Event::ClaimReturned { notice, .. }
             | Event::EditRefused { notice, .. }
+            | Event::GatheredTold { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
@@ -269,6 +274,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
+        71 => gathered::decode(kind, bytes, texts),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -331,6 +337,7 @@ pub fn weight(event: &Event) -> usize {
                 by,
                 ..
             } => detail.len() + by.len() + unwanted.len() * 10,
+            Event::GatheredTold { telling, .. } => telling.notices.len() * 10,
             Event::Acknowledged { by, .. } | Event::SnoozeEnded { by, .. } => by.len(),
             Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
             Event::RepeatPutOff { detail, .. } => detail.len(),
@@ -368,7 +375,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 3;
+pub const SNAPSHOT_FORMAT: u32 = 4;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {

@@ -6,6 +6,7 @@ use super::decide::Say;
 use super::event::{
     Accepted, Action, Answer, DeliveryKey, IdSeed, Remember, RequestKeys, Role, TokenScope,
 };
+use super::hold::Telling;
 use super::notice::NoticeDraft;
 use super::spec::{EntityKind, EntitySpec, Settings};
 use crate::projections::snoozes::Scope;
@@ -228,6 +229,8 @@ pub struct Composed {
     pub hash: u64,
     /// What went wrong while rendering (`template_failed`, missing values).
     pub faults: Vec<String>,
+    /// What they tell, where that is not their own notice alone.
+    pub telling: Option<Telling>,
 }
 
 /// What came of an attempt.

@@ -20,6 +20,8 @@ struct Phrases {
     labels: &'static str,
     level: &'static str,
     package: &'static str,
+    /// What is said of something that began while nobody was to be woken, and goes on: by kind.
+    still: &'static [(&'static str, &'static str)],
 }
 
 static PHRASES: &[Phrases] = &[Phrases {
@@ -30,7 +32,35 @@ static PHRASES: &[Phrases] = &[Phrases {
     labels: "Labels",
     level: "Severity",
     package: "Package",
+    still: &[
+        ("firing", "still firing"),
+        ("on_battery", "still on battery"),
+        ("low_battery", "battery still low"),
+        ("overload", "still overloaded"),
+        ("replace_battery", "battery still to be replaced"),
+        ("connection_lost", "connection still lost"),
+        ("comms_lost", "connection still lost"),
+        ("run_failed", "still failing"),
+    ],
 }];
+
+/// The words for what goes on, where the kind of `of` has some; `around` puts them where they stand.
+fn still(phrases: &Phrases, of: &str, around: impl Fn(&str) -> String) -> String {
+    let mut chain = String::new();
+    for (kind, words) in phrases.still {
+        let word = if chain.is_empty() { "if" } else { "elif" };
+        chain.push_str(&format!("{{% {word} {of} == '{kind}' %}}{}", around(words)));
+    }
+    chain.push_str("{% endif %}");
+    chain
+}
+
+fn capitalized(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
 
 /// How the text of a kind is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,9 +140,17 @@ static READINGS: &[(Reading, &[&str])] = &[
     (Reading::Any, &["default"]),
 ];
 
-const TITLE: &str = "{% if notice.severity == 'critical' %}🔴 \
-    {% elif notice.severity == 'warning' %}⚠️ {% endif %}\
-    **{{ notice.title or notice.kind|replace('_', ' ')|capitalize }}**";
+const SIGN: &str = "{% if notice.severity == 'critical' %}🔴 \
+    {% elif notice.severity == 'warning' %}⚠️ {% endif %}";
+
+const TITLE: &str = "{{ notice.title or notice.kind|replace('_', ' ')|capitalize }}";
+
+fn title(phrases: &Phrases) -> String {
+    let still = still(phrases, "notice.kind", |words| {
+        format!("{}: ", capitalized(words))
+    });
+    format!("{SIGN}**{{% if still %}}{still}{{% endif %}}{TITLE}**")
+}
 
 /// A message without a title is its text.
 const TITLE_OF_MESSAGE: &str = "{% if notice.title or not notice.text %}\
@@ -166,18 +204,18 @@ fn entries(phrases: &Phrases) -> BTreeMap<String, WordsSpec> {
     let mut entries = BTreeMap::new();
     for (reading, kinds) in READINGS {
         let title = match reading {
-            Reading::Whole => TITLE_OF_MESSAGE,
+            Reading::Whole => TITLE_OF_MESSAGE.to_owned(),
             Reading::Quoted
             | Reading::Labelled
             | Reading::Lines
             | Reading::Alert
-            | Reading::Any => TITLE,
+            | Reading::Any => title(phrases),
         };
         for kind in *kinds {
             entries.insert(
                 (*kind).to_owned(),
                 WordsSpec {
-                    title: Some(title.to_owned()),
+                    title: Some(title.clone()),
                     text: Some(text(*reading, phrases)),
                     buttons: vec![ButtonSpec {
                         text: phrases.open.to_owned(),
@@ -197,6 +235,7 @@ fn entries(phrases: &Phrases) -> BTreeMap<String, WordsSpec> {
 fn digest(phrases: &Phrases) -> WordsSpec {
     let (before, after) = phrases.more;
     let (one, many) = phrases.notices;
+    let still = still(phrases, "entry.kind", |words| format!(" ({words})"));
     WordsSpec {
         title: Some(format!(
             "{{% if notice.severity == 'critical' %}}🔴 {{% elif notice.severity == 'warning' %}}⚠️ {{% endif %}}\
@@ -209,6 +248,7 @@ fn digest(phrases: &Phrases) -> WordsSpec {
              {{% if group.collection %}} · {{{{ group.collection }}}}{{% endif %}}**\n\n\
              {{% for entry in group.notices %}}- {{% if entry.url %}}[{{{{ entry.title or entry.kind }}}}]({{{{ entry.url }}}})\
              {{% else %}}{{{{ entry.title or entry.kind }}}}{{% endif %}}\
+             {{% if entry.still %}}{still}{{% endif %}}\
              {{% if entry.text and count <= 20 %}}: {{{{ entry.text|excerpt(120, 1) }}}}{{% endif %}}\n{{% endfor %}}\n\
              {{% endfor %}}\
              {{% if more %}}{before}{{{{ more|number }}}}{after}{{% endif %}}"
