@@ -15,6 +15,7 @@ mod configuration;
 mod cursors;
 mod delivery;
 mod edits;
+mod gathered;
 mod health;
 mod holds;
 mod intake;
@@ -63,6 +64,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
     (90, 1, "cursor_moved"),
+    (71, 1, "gathered_told"),
 ];
 
 /// Number of an event's kind.
@@ -104,6 +106,7 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::HandedOn { .. } => 61,
         Event::FellSilent { .. } => 62,
         Event::EditRefused { .. } => 70,
+        Event::GatheredTold { .. } => 71,
         Event::Acknowledged { .. } => 65,
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
@@ -171,6 +174,7 @@ impl Payload for Event {
             }
             Event::EditRefused { .. } => edits::encode(self, out),
             Event::CursorMoved { .. } => cursors::encode(self, out),
+            Event::GatheredTold { .. } => gathered::encode(self, out),
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
@@ -193,6 +197,7 @@ impl Payload for Event {
             | Event::FallbackUsed { notice, .. }
             | Event::ClaimReturned { notice, .. }
             | Event::EditRefused { notice, .. }
+            | Event::GatheredTold { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
@@ -276,6 +281,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
         90 => cursors::decode(kind, bytes),
+        71 => gathered::decode(kind, bytes, texts),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -347,6 +353,7 @@ pub fn weight(event: &Event) -> usize {
                 by,
                 ..
             } => detail.len() + by.len() + unwanted.len() * 10,
+            Event::GatheredTold { telling, .. } => telling.notices.len() * 10,
             Event::Acknowledged { by, .. } | Event::SnoozeEnded { by, .. } => by.len(),
             Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
             Event::RepeatPutOff { detail, .. } => detail.len(),

@@ -27,6 +27,8 @@ struct Phrases {
     title: fn(kind: &str) -> Option<String>,
     /// The same as a line of a digest, below the name of the place.
     line: fn(kind: &str) -> Option<String>,
+    /// What is said of something that began while nobody was to be woken, and goes on: by kind.
+    still: &'static [(&'static str, &'static str)],
     /// What stands above a digest's lines of one kind in one place.
     heading: &'static str,
 }
@@ -43,6 +45,16 @@ static PHRASES: &[Phrases] = &[
         labels: "Labels",
         level: "Severity",
         package: "Package",
+        still: &[
+            ("firing", "still firing"),
+            ("on_battery", "still on battery"),
+            ("low_battery", "battery still low"),
+            ("overload", "still overloaded"),
+            ("replace_battery", "battery still to be replaced"),
+            ("connection_lost", "connection still lost"),
+            ("comms_lost", "connection still lost"),
+            ("run_failed", "still failing"),
+        ],
         title: |_| None,
         line: |_| None,
         heading: "**{{ group.kind|replace('_', ' ')|capitalize }}\
@@ -56,11 +68,39 @@ static PHRASES: &[Phrases] = &[
         labels: "Метки",
         level: "Важность",
         package: "Пакет",
+        still: &[
+            ("firing", "всё ещё в силе"),
+            ("on_battery", "всё ещё от батареи"),
+            ("low_battery", "батарея всё ещё разряжена"),
+            ("overload", "перегрузка продолжается"),
+            ("replace_battery", "батарею всё ещё нужно заменить"),
+            ("connection_lost", "связи всё ещё нет"),
+            ("comms_lost", "связи всё ещё нет"),
+            ("run_failed", "всё ещё сбой"),
+        ],
         title: russian::title,
         line: russian::line,
         heading: "{% if group.collection %}**{{ group.collection }}**{% endif %}",
     },
 ];
+
+/// The words for what goes on, where the kind of `of` has some; `around` puts them where they stand.
+fn still(phrases: &Phrases, of: &str, around: impl Fn(&str) -> String) -> String {
+    let mut chain = String::new();
+    for (kind, words) in phrases.still {
+        let word = if chain.is_empty() { "if" } else { "elif" };
+        chain.push_str(&format!("{{% {word} {of} == '{kind}' %}}{}", around(words)));
+    }
+    chain.push_str("{% endif %}");
+    chain
+}
+
+fn capitalized(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
 
 /// How the text of a kind is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +199,15 @@ static READINGS: &[(Reading, &[&str])] = &[
 const MARK: &str = "{% if notice.severity == 'critical' %}🔴 \
     {% elif notice.severity == 'warning' %}⚠️ {% endif %}";
 
-const TITLE: &str = "**{{ notice.title or notice.kind|replace('_', ' ')|capitalize }}**";
+const TITLE: &str = "{{ notice.title or notice.kind|replace('_', ' ')|capitalize }}";
+
+/// A title with what stands before it.
+fn title(phrases: &Phrases, says: &str) -> String {
+    let still = still(phrases, "notice.kind", |words| {
+        format!("{}: ", capitalized(words))
+    });
+    format!("{MARK}**{{% if still %}}{still}{{% endif %}}{says}**")
+}
 
 /// A message without a title is its text.
 const TITLE_OF_MESSAGE: &str = "{% if notice.title or not notice.text %}\
@@ -217,7 +265,7 @@ fn entries(phrases: &Phrases) -> BTreeMap<String, WordsSpec> {
             // Titles of our own say where it was.
             let place = if own.is_some() { "" } else { PLACE };
             let title = match (own, reading) {
-                (Some(own), _) => format!("{MARK}**{own}**"),
+                (Some(own), _) => title(phrases, &own),
                 (None, Reading::Whole) => TITLE_OF_MESSAGE.to_owned(),
                 (
                     None,
@@ -226,7 +274,7 @@ fn entries(phrases: &Phrases) -> BTreeMap<String, WordsSpec> {
                     | Reading::Lines
                     | Reading::Alert
                     | Reading::Any,
-                ) => format!("{MARK}{TITLE}"),
+                ) => title(phrases, TITLE),
             };
             entries.insert(
                 (*kind).to_owned(),
@@ -260,6 +308,7 @@ fn digest(phrases: &Phrases) -> WordsSpec {
         .map(|form| format!("'{form}'"))
         .collect::<Vec<_>>()
         .join(", ");
+    let still = still(phrases, "entry.kind", |words| format!(" ({words})"));
     WordsSpec {
         title: Some(format!(
             "{MARK}**{{{{ count|number }}}} {{{{ count|plural({forms}) }}}}\
@@ -270,6 +319,7 @@ fn digest(phrases: &Phrases) -> WordsSpec {
              {heading}\n\n\
              {{% for entry in group.notices %}}- {{% if entry.url %}}[{{{{ entry.title or entry.kind }}}}]({{{{ entry.url }}}})\
              {{% else %}}{{{{ entry.title or entry.kind }}}}{{% endif %}}\
+             {{% if entry.still %}}{still}{{% endif %}}\
              {{% if entry.text and count <= 20 %}}: {{{{ entry.text|excerpt(120, 1) }}}}{{% endif %}}\n{{% endfor %}}\n\
              {{% endfor %}}\
              {{% if more %}}{before}{{{{ more|number }}}}{after}{{% endif %}}"

@@ -100,6 +100,7 @@ fn rendered_in(
         words,
         format,
         &Scene {
+            still: false,
             digest: None,
             notice,
             tracker: Some("releases"),

@@ -33,7 +33,7 @@ const DEFAULT_ENTRY: &str = "default";
 
 const DIALECT: Dialect = Dialect {
     names: &[
-        "notice", "items", "groups", "count", "more", "link", "receiver", "now",
+        "notice", "items", "groups", "count", "more", "still", "link", "receiver", "now",
     ],
     filters: &[filters::NAMES, moments::NAMES],
     tests: filters::TESTS,
@@ -453,6 +453,7 @@ fn context(scene: &Scene<'_>, wanted: &Wanted, text: AsValue) -> Value {
             "items" => view::items(shown, text),
             "count" => Value::from(total),
             "more" => Value::from(more),
+            "still" => Value::from(scene.still),
             "groups" => match scene.digest {
                 Some(digest) => digest.value(text, &|notice| line(scene, notice)),
                 None => continue,

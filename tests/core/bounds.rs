@@ -277,6 +277,7 @@ fn words_that_are_too_large_are_parked_and_not_claimed() {
             parts: vec![part(MESSAGE_BYTES_MAX)],
             hash: 1,
             faults: Vec::new(),
+            telling: None,
         }),
     };
     core.run(Command::Claim(Box::new(claim))).unwrap();

@@ -144,6 +144,7 @@ fn a_digest_has_russian_lines_below_the_place() {
         None,
         "plain",
         &Scene {
+            still: false,
             digest: Some(&digest),
             notice: &about,
             tracker: None,
