@@ -28,6 +28,7 @@ use crate::projections::outbox::{Asked, Due};
 use crate::targets::{self, CallContext, Edited, Part, Reply, Verdict};
 
 mod gathered;
+mod named;
 mod prepare;
 mod still;
 mod update;
@@ -290,7 +291,15 @@ impl Dispatch {
                 }
             }
         };
+        let about = match self.named(&prepared, &origin.notice) {
+            Ok(about) => about,
+            Err(error) => {
+                tracing::error!(delivery.id = delivery_id, error = %Causes(&error), "what a delivery gathered cannot be read now");
+                return Ok(Step::Later);
+            }
+        };
         let claim = Claim {
+            about,
             delivery: key,
             revision: prepared.delivery.revision,
             config_revision: prepared.config_revision,
@@ -457,6 +466,7 @@ impl Dispatch {
             revision,
             config_revision,
             composed: None,
+            about: Vec::new(),
         };
         self.command(Command::Claim(Box::new(claim)))
             .await
