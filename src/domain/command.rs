@@ -263,6 +263,8 @@ pub struct Saying {
     pub remember: Remember,
     /// The message that was edited instead of sending another.
     pub edited: Option<String>,
+    /// Why the earlier message is answered to and not edited.
+    pub anew: Option<String>,
 }
 
 #[derive(Debug, Clone)]

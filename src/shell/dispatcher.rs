@@ -325,6 +325,7 @@ impl Dispatch {
             self.earlier_ids(key, prepared.delivery.notice)
         };
         let mut saying = prepared.saying(key, &origin.notice);
+        let earlier = prepared.edits(&mut saying, number, parts.len());
         let context = CallContext {
             target: &prepared.target,
             receiver: &prepared.receiver,
@@ -335,8 +336,12 @@ impl Dispatch {
             now_seconds: self.clock.now().div_euclid(1_000_000),
             reply_to: prepared.replies(&saying, number),
         };
-        let edit = prepared
-            .edits(&saying, parts.len())
+        // All of it is edited or nothing.
+        let edit = earlier
+            .filter(|earlier| {
+                let edits = |part| kind.edit(part, &context, *earlier).is_some();
+                parts.iter().all(edits)
+            })
             .and_then(|earlier| Some((earlier, kind.edit(part, &context, earlier)?)));
         let edits = edit.is_some();
         if let Some((earlier, _)) = &edit {
