@@ -1,6 +1,7 @@
 //! Commands: what someone wants done. `decide` turns one into events, or refuses it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::decide::Say;
 use super::event::{
@@ -30,6 +31,8 @@ pub enum Command {
     },
     Configure(Box<Configure>),
     Accept(Box<Accept>),
+    /// What was seen at a provider that is asked.
+    Observe(Box<Observe>),
     Unreadable {
         provider: u32,
         why: String,
@@ -196,6 +199,18 @@ pub struct Accept {
     pub keys: RequestKeys,
     /// How often this notice has passed through a bridge already.
     pub hops: u8,
+}
+
+/// What was seen at a provider that is asked. A look that saw nothing new gives no command.
+#[derive(Debug, Clone)]
+pub struct Observe {
+    pub provider: u32,
+    /// Revision of the provider's configuration when looking began; another one refuses it.
+    pub revision: u64,
+    /// Cursors that moved, by key; `None` is gone.
+    pub cursors: Vec<(String, Option<Arc<[u8]>>)>,
+    /// At most [`super::decide::NOTICES_PER_REQUEST_MAX`].
+    pub notices: Vec<NoticeDraft>,
 }
 
 /// A one-off message.

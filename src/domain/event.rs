@@ -1,5 +1,7 @@
 //! Events: facts in the past tense, the only thing that changes state.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::hold::{Hold, Planning, Telling};
@@ -454,6 +456,13 @@ pub enum Event {
         id: u32,
         /// Microseconds since 1970: since when.
         since: i64,
+    },
+    /// What was last seen at a provider that is asked, by key.
+    CursorMoved {
+        provider: u32,
+        key: String,
+        /// `None`: gone. Shared, as both copies of the state keep it.
+        bytes: Option<Arc<[u8]>>,
     },
     ReceiverGone {
         target: u32,

@@ -523,6 +523,7 @@ impl Family {
             | Event::IntakeUnreadable { .. }
             | Event::FallbackAwaited { .. }
             | Event::FellSilent { .. }
+            | Event::CursorMoved { .. }
             | Event::ReceiverGone { .. }
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. }

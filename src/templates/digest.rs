@@ -105,11 +105,12 @@ impl Digest {
         }
     }
 
-    pub(super) fn value(&self, text: AsValue) -> Value {
+    /// What a template reads; `title` puts a notice into words where the language has its own.
+    pub(super) fn value(&self, text: AsValue, title: &dyn Fn(&Notice) -> Option<String>) -> Value {
         let groups = self.groups.iter().map(|group| {
             let notices = group.notices.iter().map(|notice| {
                 let still = self.still.contains(&notice.position);
-                line(notice, still, text)
+                line(notice, still, text, title(notice))
             });
             Record::value(vec![
                 ("collection".into(), text(&group.collection)),
@@ -122,10 +123,13 @@ impl Digest {
     }
 }
 
-fn line(notice: &Notice, still: bool, text: AsValue) -> Value {
+fn line(notice: &Notice, still: bool, text: AsValue, title: Option<String>) -> Value {
     let draft = &notice.draft;
     let mut fields = vec![
-        ("title".into(), text(&draft.title)),
+        (
+            "title".into(),
+            text(title.as_deref().unwrap_or(&draft.title)),
+        ),
         ("kind".into(), text(&draft.kind)),
         ("provider".into(), text(&notice.provider)),
         ("severity".into(), text(draft.severity.as_str())),

@@ -190,10 +190,11 @@ fn same_place(one: &Notice, other: &Notice) -> bool {
 }
 
 /// By what items of one direction are put in order.
-type Rank = String;
+type Rank = (i64, String);
 
+/// By when it was taken; what does not say so comes last.
 fn rank(item: &Item) -> Rank {
-    item.key.clone()
+    (item.taken_at.unwrap_or(i64::MAX), item.key.clone())
 }
 
 /// The first items by their order, each once.

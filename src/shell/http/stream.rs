@@ -373,6 +373,7 @@ fn meaning(event: &Event) -> Meaning {
         | Event::MessageComposed { .. }
         | Event::GatheredTold { .. }
         | Event::FallbackAwaited { .. }
+        | Event::CursorMoved { .. }
         | Event::ClockStepped { .. } => Meaning::Nothing,
     }
 }

@@ -362,6 +362,16 @@ fn data(recorded: &Recorded<Event>) -> Value {
         Event::FellSilent { kind, id, since } => {
             json!({"entity": kind.as_str(), "id": id, "since": moment(*since)})
         }
+        // What the kind keeps is its own, and not for reading.
+        Event::CursorMoved {
+            provider,
+            key,
+            bytes,
+        } => json!({
+            "provider": provider,
+            "key": key,
+            "bytes": bytes.as_ref().map(|bytes| bytes.len()),
+        }),
         Event::ReceiverGone {
             target,
             receiver,
