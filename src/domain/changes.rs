@@ -14,6 +14,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::event::DeliveryKey;
 use super::notice::cut;
@@ -101,6 +102,7 @@ impl Finder {
             storms,
             inhibitors,
             snoozes,
+            cursors,
             clock_steps,
         } = after;
         self.value("founding", &before.founding, founding);
@@ -155,6 +157,13 @@ impl Finder {
         });
         let (old, new) = (before.snoozes.iter(), snoozes.iter());
         self.entries("snoozes", old, new, |id: &&u32| id.to_string());
+        self.value("cursors.halted", &before.cursors.halted, &cursors.halted);
+        // The bytes are the provider kind's own.
+        let (old, new) = (before.cursors.iter(), cursors.iter());
+        let name = |(provider, key): &(u32, &str)| format!("{provider}/{key}");
+        self.entries_shown("cursors", old, new, name, |bytes| {
+            format!("{} bytes, hash {:016x}", bytes.len(), xxh3_64(bytes)).into()
+        });
         self.value("clock_steps", &before.clock_steps, clock_steps);
     }
 
@@ -313,6 +322,17 @@ impl Finder {
         after: impl Iterator<Item = (K, &'v V)>,
         name: impl Fn(&K) -> String,
     ) {
+        self.entries_shown(path, before, after, name, shape);
+    }
+
+    fn entries_shown<'v, K: Ord, V: PartialEq + 'v>(
+        &mut self,
+        path: &str,
+        before: impl Iterator<Item = (K, &'v V)>,
+        after: impl Iterator<Item = (K, &'v V)>,
+        name: impl Fn(&K) -> String,
+        shape: impl Fn(&V) -> Value,
+    ) {
         let (mut before, mut after) = (before.peekable(), after.peekable());
         loop {
             let order = match (before.peek(), after.peek()) {
@@ -423,7 +443,7 @@ fn pairs<K: Copy, V>(list: &[(K, V)]) -> impl Iterator<Item = (K, &V)> {
 }
 
 /// A value as JSON. Specs stand as JSON text in what is serialized, and are read here.
-fn shape(value: &impl Serialize) -> Value {
+fn shape<T: Serialize>(value: &T) -> Value {
     let mut shape = serde_json::to_value(value).unwrap_or(Value::Null);
     unfold(&mut shape);
     shape

@@ -9,11 +9,11 @@
 //! one who asks.
 
 use super::command::{
-    Accept, Command, Configure, Context, Mute, Notify, Put, PutToken, PutUser, Refusal, Repeat,
-    UserCondition,
+    Accept, Command, Configure, Context, Mute, Notify, Observe, Put, PutToken, PutUser, Refusal,
+    Repeat, UserCondition,
 };
 use super::decide::{REPEATS_PER_COMMAND_MAX, Say, decide};
-use super::event::{Accepted, Event};
+use super::event::{Accepted, Event, RequestKeys};
 use super::notice::NoticeDraft;
 use super::reason::What;
 use super::spec::{BRIDGE, BRIDGE_PROVIDER, EntityKind, SecretMarks};
@@ -90,6 +90,9 @@ pub fn commands(
     let one = |command: Command| Ok(vec![command]);
     let access = &state.access;
     match first {
+        Event::Founded { .. } if state.founding.is_some() => {
+            Err("a store that is put back from a backup is founded anew by what restores it")
+        }
         Event::Founded {
             epoch,
             salt,
@@ -148,7 +151,10 @@ pub fn commands(
             one(Command::Tell(Box::new(say)))
         }
         Event::Accepted(accepted) if accepted.provider == 0 => Ok(notify(state, accepted)),
-        Event::Accepted(accepted) => Ok(accept(accepted, recorded.events)),
+        Event::Accepted(accepted) => Ok(accept(state, accepted, recorded.events)),
+        Event::CursorMoved { provider, .. } => {
+            Ok(vec![observe(state, *provider, Vec::new(), recorded.events)])
+        }
         Event::IntakeUnreadable {
             provider,
             why,
@@ -177,13 +183,14 @@ pub fn commands(
             one(Command::Overdue)
         }
         Event::MessageComposed { .. }
+        | Event::GatheredTold { .. }
         | Event::AttemptStarted { .. }
         | Event::PartSent { .. }
         | Event::AttemptFailed { .. }
         | Event::FallbackUsed { .. }
         | Event::EditRefused { .. }
         | Event::ReceiverGone { .. }
-        | Event::ReceiverMoved { .. } => sending::commands(state, recorded),
+        | Event::ReceiverMoved { .. } => sending::commands(state, recorded, read),
         Event::ClaimReturned { delivery, .. } => one(Command::Return {
             delivery: *delivery,
         }),
@@ -191,14 +198,14 @@ pub fn commands(
             if held::is_held(state, *delivery) {
                 Ok(held::commands(state, recorded, read))
             } else {
-                sending::commands(state, recorded)
+                sending::commands(state, recorded, read)
             }
         }
         Event::HoldChanged {
             delivery, hold, by, ..
         } => match (by.as_str(), hold) {
             ("", _) if held::is_held(state, *delivery) => Ok(held::commands(state, recorded, read)),
-            ("", _) => sending::commands(state, recorded),
+            ("", _) => sending::commands(state, recorded, read),
             (_, Some(hold)) => one(Command::HoldUntil {
                 delivery: *delivery,
                 until: (hold.until != super::hold::UNTIL_RELEASED).then_some(hold.until),
@@ -363,7 +370,22 @@ fn say(accepted: &Accepted) -> Option<Say> {
     })
 }
 
-fn accept(first: &Accepted, events: &[Event]) -> Vec<Command> {
+/// What was seen at a provider that is asked. Where looking stood already is not written again.
+fn observe(state: &State, provider: u32, notices: Vec<NoticeDraft>, events: &[Event]) -> Command {
+    let known = state.configuration.providers.get(&provider);
+    let moved = events.iter().filter_map(|event| match event {
+        Event::CursorMoved { key, bytes, .. } => Some((key.clone(), bytes.clone())),
+        _other => None,
+    });
+    Command::Observe(Box::new(Observe {
+        provider,
+        revision: known.map_or(0, |known| known.revision),
+        cursors: moved.collect(),
+        notices,
+    }))
+}
+
+fn accept(state: &State, first: &Accepted, events: &[Event]) -> Vec<Command> {
     let notices: Vec<NoticeDraft> = events
         .iter()
         .take(usize::from(first.of))
@@ -380,6 +402,13 @@ fn accept(first: &Accepted, events: &[Event]) -> Vec<Command> {
             hops,
         }))
     };
+    if first.keys == RequestKeys::default() {
+        // A sender's request without any key gives the same.
+        return vec![
+            observe(state, first.provider, notices.clone(), events),
+            with(notices, 0),
+        ];
+    }
     // The label is the bridge's own where the notice came through another bridge; else its sender's.
     let hops = notices.first().and_then(|notice| notice.labels.get("hops"));
     let Some(hops) = hops.and_then(|hops| hops.parse().ok()) else {

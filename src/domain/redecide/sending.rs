@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::command::{Attempted, Claim, Command, Composed, Report, Saying};
+use super::super::command::{Attempted, Claim, Command, Composed, Named, Report, Saying};
 use super::super::decide::{RETRY_AFTER_MAX, retry_at};
 use super::super::event::{Answer, DeliveryKey, Event, Outcome, Remember};
+use super::super::notice::NoticeDraft;
 use super::super::reason::What;
 use super::super::state::State;
-use super::Recorded;
+use super::{Read, Recorded};
 use crate::projections::outbox::{Delivery, PROBE_DOUBLINGS_MAX};
 use crate::targets::{Part, Scope, Verdict};
 
@@ -16,13 +17,19 @@ const LAST_SAID: &str = "the last said: ";
 /// Backlog that is looked through for the delivery that was claimed.
 const PEERS_MAX: usize = 32;
 
-pub fn commands(state: &State, recorded: Recorded<'_>) -> Result<Vec<Command>, &'static str> {
+pub fn commands(
+    state: &State,
+    recorded: Recorded<'_>,
+    read: &mut Read<'_>,
+) -> Result<Vec<Command>, &'static str> {
     let events = recorded.events;
     let Some(first) = events.first() else {
         return Err("it has no events");
     };
     match first {
-        Event::MessageComposed { .. } | Event::AttemptStarted { .. } => {
+        Event::MessageComposed { .. }
+        | Event::GatheredTold { .. }
+        | Event::AttemptStarted { .. } => {
             let words = events.iter().find_map(composed);
             let started = events.iter().find_map(|event| match event {
                 Event::AttemptStarted {
@@ -49,9 +56,16 @@ pub fn commands(state: &State, recorded: Recorded<'_>) -> Result<Vec<Command>, &
                             parts: Vec::new(),
                             hash: found.0,
                             faults: Vec::new(),
+                            telling: None,
                         })
                     };
-                    claim(state, key, words.or_else(known))
+                    let telling = events.iter().find_map(|event| match event {
+                        Event::GatheredTold { telling, .. } => Some(telling.clone()),
+                        _other => None,
+                    });
+                    let words = words.or_else(known);
+                    let words = words.map(|words| Composed { telling, ..words });
+                    claim(state, key, words)
                 }
                 (None, Some((key, reason, answer)), Some(words)) => {
                     let parts = words.parts;
@@ -120,14 +134,18 @@ pub fn commands(state: &State, recorded: Recorded<'_>) -> Result<Vec<Command>, &
             let refused = Attempted::EditRefused(reason.clone());
             report(state, *delivery, refused, answer, 0)
         }
-        Event::DeliverySettled { .. } => settled(state, recorded),
-        Event::HoldChanged { delivery, .. } => claim(state, *delivery, None),
+        Event::DeliverySettled { .. } => settled(state, recorded, read),
+        Event::HoldChanged { delivery, .. } => claim_muted(state, *delivery, read),
         Event::DeliveryMerged { host, .. } => claim(state, *host, None),
         _other => Err("nothing that the dispatcher does begins like this"),
     }
 }
 
-fn settled(state: &State, recorded: Recorded<'_>) -> Result<Vec<Command>, &'static str> {
+fn settled(
+    state: &State,
+    recorded: Recorded<'_>,
+    read: &mut Read<'_>,
+) -> Result<Vec<Command>, &'static str> {
     let Some(Event::DeliverySettled {
         delivery: key,
         part,
@@ -154,6 +172,7 @@ fn settled(state: &State, recorded: Recorded<'_>) -> Result<Vec<Command>, &'stat
             let saying = Saying {
                 remember: *remember,
                 edited: (*why == What::Edited).then(String::new),
+                anew: (!detail.is_empty()).then(|| detail.clone()),
             };
             let verdict = Verdict::Sent {
                 ids: ids.clone(),
@@ -198,7 +217,7 @@ fn settled(state: &State, recorded: Recorded<'_>) -> Result<Vec<Command>, &'stat
             ways.extend(claim(state, key, None)?);
         }
         Outcome::Dropped => {
-            ways.extend(claim(state, key, None)?);
+            ways.extend(claim_muted(state, key, read)?);
             // Dropped for a newer one: any of those that wait with it was claimed.
             let found = open(state, key)?;
             let lane = state.outbox.lanes.get(&found.receiver);
@@ -228,6 +247,7 @@ fn composed(event: &Event) -> Option<Composed> {
             parts: parts.clone(),
             hash: *hash,
             faults: faults.clone(),
+            telling: None,
         }),
         _other => None,
     }
@@ -249,13 +269,51 @@ fn claim(
         parts: Vec::<Part>::new(),
         hash: 0,
         faults: Vec::new(),
+        telling: None,
     });
     Ok(vec![Command::Claim(Box::new(Claim {
         delivery: key,
         revision: delivery.revision,
         config_revision: state.configuration.revision,
         composed: delivery.composed.is_none().then_some(composed),
+        about: Vec::new(),
     }))])
+}
+
+/// A claim, by whose notices a mute may have been found, or without a look at them.
+fn claim_muted(
+    state: &State,
+    key: DeliveryKey,
+    read: &mut Read<'_>,
+) -> Result<Vec<Command>, &'static str> {
+    let delivery = open(state, key)?;
+    let gathered = delivery.gathered.as_deref();
+    let members = gathered.map_or(&[][..], |gathered| gathered.members());
+    let positions: Vec<u64> = match members {
+        [] => vec![delivery.notice],
+        members => members.iter().map(|member| member.notice).collect(),
+    };
+    let mut ways = claim(state, key, None)?;
+    let mut looked = claim(state, key, None)?;
+    for command in &mut looked {
+        if let Command::Claim(claim) = command {
+            let named = positions.iter().filter_map(|position| {
+                let accepted = read(*position)?;
+                Some(Named {
+                    notice: *position,
+                    provider: accepted.provider,
+                    about: NoticeDraft {
+                        collection: accepted.notice.collection,
+                        subject: accepted.notice.subject,
+                        ..NoticeDraft::default()
+                    },
+                })
+            });
+            claim.about = named.collect();
+        }
+    }
+    ways.append(&mut looked);
+    Ok(ways)
 }
 
 /// A report about the attempt that is under way. `parts` 0: it does not matter how many there are.
@@ -270,6 +328,7 @@ fn report(
     let saying = Saying {
         remember: Remember::No,
         edited: None,
+        anew: None,
     };
     Ok(vec![reported(key, delivery, result, answer, parts, saying)])
 }
