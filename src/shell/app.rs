@@ -17,6 +17,7 @@ use super::address::AddressPolicy;
 use super::client::SystemLookup;
 use super::client::{Client, is_this_machine};
 use super::clock::Clock;
+use super::compaction::{self, Compaction};
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
@@ -66,6 +67,7 @@ pub struct App {
     pub bodies: BodyRoom,
     pub passwords: Passwords,
     pub flashes: Flashes,
+    pub compaction: Arc<Compaction>,
     /// Microseconds since 1970.
     pub started_at: i64,
 }
@@ -100,6 +102,10 @@ pub enum StartError {
     Read(#[from] ReadError),
     #[error("position {position} of the log cannot be decoded")]
     Decode { position: u64, source: DecodeError },
+    #[error(
+        "the state that was carried over removed events at position {position} is of another version; start the program that wrote it"
+    )]
+    Carried { position: u64 },
     #[error("the key cannot be used")]
     Key(#[from] KeyError),
     #[error("the network client cannot be made")]
@@ -143,10 +149,14 @@ pub fn open(
         program: PROGRAM.to_owned(),
         ..Options::default()
     };
-    let log = Log::<Event>::open(data, &options, &|repair| {
+    let mut log = Log::<Event>::open(data, &options, &|repair| {
         progress(Phase::Repairing, (repair.done * 100.0) as u64, 100);
     })?;
+    give_space_back(&mut log, progress);
     let state = rebuild(data, &log.reader(), progress)?;
+    if let Some(position) = state.retention.unreadable {
+        return Err(StartError::Carried { position });
+    }
     let has_sealed = state.configuration.names.keys().any(|(kind, name)| {
         let id = state.configuration.id(*kind, name);
         id.and_then(|id| state.configuration.secrets(*kind, id))
@@ -183,6 +193,30 @@ fn name_what_is_locked(state: &State, reader: &Reader<Event>, keyring: &Keyring)
                     "the key at hand does not open this secret; what needs it is held until the key is back or the secret is set anew"
                 );
             }
+        }
+    }
+}
+
+/// Makes the file smaller when much of it was removed. Everything waits meanwhile, so this is done
+/// before anybody is let in; when it fails, the file stays as large as it is.
+fn give_space_back(log: &mut Log<Event>, progress: &(dyn Fn(Phase, u64, u64) + Sync)) {
+    if !compaction::worth_compacting(&log.reader()).unwrap_or(false) {
+        return;
+    }
+    let before = log.reader().bytes_on_disk();
+    progress(Phase::Compacting, 0, before);
+    let done = log.compact_file().and_then(|_| {
+        compaction::note_file_compacted(log)?;
+        Ok(log.reader().bytes_on_disk())
+    });
+    match done {
+        Ok(after) => tracing::info!(
+            before_bytes = before,
+            after_bytes = after,
+            "the file gave back what was removed"
+        ),
+        Err(error) => {
+            tracing::error!(error = %Causes(&error), "the file could not be made smaller");
         }
     }
 }
@@ -394,6 +428,7 @@ pub async fn start_closed(
         bodies: BodyRoom::default(),
         passwords: Passwords::default(),
         flashes: Flashes::default(),
+        compaction: Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock))),
         started_at: clock.now(),
         ledger: ledger.clone(),
         clock: Arc::clone(&clock),

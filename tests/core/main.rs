@@ -27,6 +27,7 @@ mod flow;
 mod health;
 mod holds;
 mod pace;
+mod retention;
 mod sessions;
 mod update;
 

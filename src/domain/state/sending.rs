@@ -59,6 +59,8 @@ impl State {
         let Some((place, tracker, target)) = self.told_at(key) else {
             return;
         };
+        let of = self.outbox.notices.get(&key.position);
+        let (notice, facts) = of.map_or_else(Default::default, |of| (of.notice, of.row.facts));
         let is_configured = self.configuration.trackers.contains_key(&tracker)
             && self.configuration.receivers.get(&place.receiver) == Some(&target);
         match (what, ids.first()) {
@@ -70,6 +72,9 @@ impl State {
                     position: at.position,
                     tracker,
                     target,
+                    notice,
+                    provider: facts.provider,
+                    kind_hash: facts.kind_hash,
                     editable: part == 0,
                 },
             ),

@@ -295,7 +295,7 @@ fn problem_as_page(
     };
     let (phase, done, of) = front.progress_now();
     let progress = match phase {
-        Phase::Opening | Phase::Repairing | Phase::Rebuilding => Some(Progress {
+        Phase::Opening | Phase::Repairing | Phase::Compacting | Phase::Rebuilding => Some(Progress {
             phase: phase.as_str().to_owned(),
             done,
             of,

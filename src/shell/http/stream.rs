@@ -358,6 +358,7 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SendingPaused { .. }
         | Event::SendingResumed { .. }
         | Event::FellSilent { .. }
+        | Event::RetentionAdvanced { .. }
         | Event::Snoozed(_)
         | Event::SnoozeEnded { .. } => Meaning::Counts,
         Event::Acknowledged { .. } | Event::RepeatPutOff { .. } => Meaning::Story,
@@ -372,6 +373,8 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SessionEnded { .. }
         | Event::MessageComposed { .. }
         | Event::FallbackAwaited { .. }
+        | Event::StateCarried { .. }
+        | Event::Compacted { .. }
         | Event::ClockStepped { .. } => Meaning::Nothing,
     }
 }
