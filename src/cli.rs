@@ -10,6 +10,7 @@ use clap::FromArgMatches as _;
 
 mod access;
 pub mod args;
+mod compact;
 mod configuration;
 mod demo;
 mod explain;
@@ -121,6 +122,7 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Snoozes(args) => quiet::snoozes(&args).await,
         Verb::Pause(place) => operate::set_paused(&place, true).await,
         Verb::Resume(place) => operate::set_paused(&place, false).await,
+        Verb::Compact(place) => compact::run(&place).await,
         Verb::Test(args) => operate::test(&args).await,
         Verb::Render(args) => render::run(&args),
         Verb::Healthcheck(args) => health::run(&args).await,
@@ -181,7 +183,7 @@ impl Verb {
             Verb::Ack(args) => Some(&mut args.place),
             Verb::Snooze(args) => Some(&mut args.place),
             Verb::Snoozes(args) => Some(&mut args.place),
-            Verb::Pause(place) | Verb::Resume(place) => Some(place),
+            Verb::Pause(place) | Verb::Resume(place) | Verb::Compact(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
             Verb::Serve(_)
             | Verb::Demo(_)

@@ -29,7 +29,7 @@ const TAIL_INTERVAL_MAX: Duration = Duration::from_secs(10);
 pub fn unseen(error: ViewError) -> Failure {
     match error {
         ViewError::Invalid { .. } => Failure::Input(error.to_string()),
-        ViewError::NotFound { .. } | ViewError::Read(_) => {
+        ViewError::NotFound { .. } | ViewError::Compacted { .. } | ViewError::Read(_) => {
             Failure::Failed(Causes(&error).to_string())
         }
     }

@@ -146,6 +146,11 @@ impl Compaction {
         lock(&self.progress).clone()
     }
 
+    /// Says that a run is about to begin, so that nobody is told that there is none.
+    pub fn begin(&self) {
+        self.say(Step::Looking, 0, 0);
+    }
+
     /// Forgets what is not kept any more and removes it. `by` is empty where nobody asked for it.
     pub async fn run(&self, by: &str) -> Result<Tally, CompactError> {
         let _running = self.running.try_lock().map_err(|_| CompactError::Busy)?;

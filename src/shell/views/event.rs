@@ -48,10 +48,14 @@ pub fn log(
         Some(last) => (!reader.page_back(last, 1)?.is_empty()).then_some(Cursor::Before(last)),
         None => None,
     };
+    let first = events.iter().map(|event| event.position).min();
+    let mark = crate::shell::compaction::removed_below(reader)?;
+    let asked = if ascending { Some(start) } else { first };
     Ok(Page {
         items: events.iter().map(event).collect(),
         next,
-        scanned_to: None,
+        compacted_before: asked.filter(|from| *from < mark).map(|_| mark),
+        ..Page::default()
     })
 }
 
