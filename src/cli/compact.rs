@@ -117,8 +117,7 @@ fn shrink(data: &std::path::Path) -> Result<(u64, u64), Failure> {
         program: PROGRAM.to_owned(),
         ..Options::default()
     };
-    let mut log =
-        Log::<Event>::open(data, &options, &|_| {}).map_err(|error| failed(&error))?;
+    let mut log = Log::<Event>::open(data, &options, &|_| {}).map_err(|error| failed(&error))?;
     let before = log.reader().bytes_on_disk();
     complain("giving file space back");
     log.compact_file().map_err(|error| failed(&error))?;

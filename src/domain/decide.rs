@@ -13,6 +13,8 @@ mod delivery;
 mod follow;
 mod held;
 mod intake;
+mod muted;
+mod observe;
 mod recover;
 mod retention;
 mod sent;
@@ -27,7 +29,7 @@ pub use delivery::{
 };
 pub use follow::OVERDUE_PER_COMMAND_MAX;
 pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after};
-pub use intake::ONE_OFF;
+pub use intake::{NOTICES_PER_REQUEST_MAX, ONE_OFF};
 pub use retention::CARRIED_BYTES_MAX;
 
 /// What was decided: events to append, and what the one who asked is told once they are durable.
@@ -87,6 +89,7 @@ fn decide_alone(state: &State, command: Command, context: &Context) -> Result<De
             }))
         }
         Command::Configure(change) => configure::configure(state, *change, context),
+        Command::Observe(observe) => observe::observe(state, *observe, context),
         Command::Accept(accept) => intake::accept(state, *accept, context),
         Command::Unreadable {
             provider,
@@ -147,9 +150,7 @@ fn decide_alone(state: &State, command: Command, context: &Context) -> Result<De
         }),
         Command::Recover => Ok(recover::recover(state)),
         Command::ClockStepped { by_micros } => Ok(Decided::done(Event::ClockStepped { by_micros })),
-        Command::AdvanceRetention { wanted, by } => {
-            retention::advance(state, *wanted, by, context)
-        }
+        Command::AdvanceRetention { wanted, by } => retention::advance(state, *wanted, by, context),
         Command::NoteCompacted { run, removed } => Ok(retention::compacted(state, run, removed)),
         Command::PutUser(put) => access::put_user(state, *put),
         Command::RemoveUser { name, by } => access::remove_user(state, &name, by),

@@ -254,17 +254,21 @@ pub fn fate(retention: &Retention, position: u64, event: &Event) -> Fate {
     if position >= retention.carried_at {
         return Fate::Stays;
     }
-    let family = |provider: u32, kind: &str| {
-        match horizons.is_forgotten(provider, word_hash(kind), position) {
-            true => Fate::FamilyGoes,
-            false => Fate::Stays,
-        }
+    let family = |provider: u32, kind: &str| match horizons.is_forgotten(
+        provider,
+        word_hash(kind),
+        position,
+    ) {
+        true => Fate::FamilyGoes,
+        false => Fate::Stays,
     };
     match event {
         Event::Accepted(accepted) => family(accepted.provider, &accepted.notice.kind),
         Event::IntakeUnreadable { provider, .. } => family(*provider, ""),
-        // The newest ones say all that these did.
-        Event::StateCarried { .. } | Event::RetentionAdvanced { .. } => Fate::Goes,
+        // What was carried since says all that these did. Cursors move often, and are nobody's history.
+        Event::StateCarried { .. }
+        | Event::RetentionAdvanced { .. }
+        | Event::CursorMoved { .. } => Fate::Goes,
         // Names the program and the epoch that the store began with.
         Event::Founded { .. } => Fate::Stays,
         other => match other.stream() {

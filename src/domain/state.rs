@@ -12,6 +12,7 @@ use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownP
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
+use crate::projections::cursors::Cursors;
 use crate::projections::groups::Groups;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
 use crate::projections::inhibitors::Inhibitors;
@@ -67,6 +68,8 @@ pub struct State {
     pub storms: Storms,
     pub inhibitors: Inhibitors,
     pub snoozes: Snoozes,
+    /// What was last seen at providers that are asked.
+    pub cursors: Cursors,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
     /// What has been forgotten.
@@ -95,6 +98,8 @@ impl State {
                 salt,
                 program: _,
             } => {
+                // A store that is founded already was put back from a backup.
+                self.cursors.halted = self.founding.is_some();
                 self.founding = Some(Founding {
                     epoch: *epoch,
                     salt: *salt,
@@ -115,6 +120,9 @@ impl State {
                 self.forget_changed(*id, spec, receivers);
                 if spec.kind() == EntityKind::Target {
                     self.forget_observed(*id, secrets, receivers, spec);
+                }
+                if let EntitySpec::Provider(spec) = &**spec {
+                    self.forget_seen(*id, spec);
                 }
                 self.configured(at, *id, spec);
                 self.configuration.put(
@@ -211,6 +219,8 @@ impl State {
             Event::MessageComposed { planning, hash, .. } => {
                 self.outbox.composed(*planning, *hash, at.position);
             }
+            // It is there to be read; what is sent stands in the words.
+            Event::GatheredTold { .. } => {}
             Event::AttemptStarted {
                 delivery, composed, ..
             } => {
@@ -220,12 +230,13 @@ impl State {
             Event::PartSent {
                 delivery,
                 part,
+                ids,
                 pause_until,
                 ..
             } => {
                 self.got_through(at, *delivery);
                 self.rest(*delivery, *pause_until);
-                self.outbox.part_sent(*delivery, *part);
+                self.outbox.part_sent(*delivery, *part, ids.first());
             }
             Event::AttemptFailed {
                 delivery,
@@ -379,6 +390,11 @@ impl State {
                     }
                 }
             }
+            Event::CursorMoved {
+                provider,
+                key,
+                bytes,
+            } => self.cursor_moved(*provider, key, bytes.as_ref()),
             Event::Acknowledged {
                 provider, subject, ..
             } => self.acknowledged(*provider, *subject),
@@ -390,6 +406,7 @@ impl State {
             Event::SendingPaused { by: _ } => self.outbox.paused = true,
             Event::SendingResumed { by: _ } => {
                 self.outbox.paused = false;
+                self.cursors.halted = false;
                 self.outbox.resumed_at = at.recorded_at;
             }
             Event::ClockStepped { by_micros } => {
@@ -414,29 +431,9 @@ impl State {
             Event::HandedOn {
                 delivery, planning, ..
             } => self.outbox.hand_on(*delivery, *planning),
-            Event::StateCarried { part, parts, bytes } => {
-                self.carry(at.position, *part, *parts, bytes);
-            }
-            Event::RetentionAdvanced {
-                rules,
-                history_before,
-                mark,
-                carried_at,
-                seen_from,
-                by: _,
-            } => {
-                self.retention.carried_at = *carried_at;
-                self.retention
-                    .horizons
-                    .advance(rules, *history_before, *mark);
-                self.forget_families(seen_from);
-            }
-            Event::Compacted { run, removed } => {
-                let runs = &mut self.retention.runs;
-                runs.count = *run;
-                runs.last = Some((at.recorded_at, *removed));
-                runs.total.add(*removed);
-            }
+            Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. } => self.retained(at, event),
             Event::FellSilent { kind, id, since: _ } => {
                 if let Some(voice) = health::voice(*kind, *id) {
                     self.listening.fell_silent(voice, at.recorded_at);

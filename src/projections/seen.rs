@@ -142,9 +142,8 @@ impl SeenByProvider {
     /// Forgets some, and numbers the rest anew.
     fn forget(&mut self, is_forgotten: impl Fn(u32, u64) -> bool) {
         let mut requests = std::mem::take(&mut self.requests);
-        requests.retain(|request| {
-            !is_forgotten(u32::from_le_bytes(request.kind), request.position)
-        });
+        requests
+            .retain(|request| !is_forgotten(u32::from_le_bytes(request.kind), request.position));
         *self = SeenByProvider::from(Remembered {
             forgotten: 0,
             requests,

@@ -157,7 +157,10 @@ impl Compaction {
         let ran = self.run_alone(by).await;
         let failed = ran.as_ref().err().map(|error| {
             let causes = super::ledger::Causes(error).to_string();
-            tracing::error!(error = causes, "compaction ended early; it goes on with its next run");
+            tracing::error!(
+                error = causes,
+                "compaction ended early; it goes on with its next run"
+            );
             causes
         });
         if let Ok(removed) = &ran
@@ -289,14 +292,19 @@ impl Run<'_> {
         self.remove(frames, Vec::new(), most).await
     }
 
-    /// One transaction. What it removes is known once it has happened, so the mark that goes with it
-    /// counts up to the one before; the last one is counted by the event that ends the run.
+    /// One transaction. The families and events that it removes are counted in the mark that goes with
+    /// it. Bodies and bytes are known once it has happened, so the mark counts those up to the one before,
+    /// and a kill right after it leaves them out of the count.
     async fn remove(
         &mut self,
         frames: Vec<u64>,
         bodies: Vec<u64>,
         beside: Tally,
     ) -> Result<(), CompactError> {
+        self.mark.removed.add(Tally {
+            frames: frames.len() as u64,
+            ..beside
+        });
         let removal = Removal {
             frames,
             bodies,
@@ -305,16 +313,15 @@ impl Run<'_> {
         };
         let (removed, took) = self.of.ledger.remove(removal).await?;
         let Removed {
-            frames,
+            frames: _,
             bodies,
             rows: _,
             bytes,
         } = removed;
         self.mark.removed.add(Tally {
-            frames,
             bodies,
             bytes,
-            ..beside
+            ..Tally::default()
         });
         self.mark.freed = self.mark.freed.saturating_add(bytes);
         lock(&self.of.progress).removed = self.mark.removed;
@@ -405,11 +412,7 @@ fn look(reader: &Reader<Event>, mut census: Census) -> Result<Wanted, CompactErr
 }
 
 /// Finds what goes among the events of one page.
-fn gather(
-    reader: &Reader<Event>,
-    retention: &Retention,
-    from: u64,
-) -> Result<Page, CompactError> {
+fn gather(reader: &Reader<Event>, retention: &Retention, from: u64) -> Result<Page, CompactError> {
     let mut page = Page {
         families: Vec::new(),
         alone: Vec::new(),

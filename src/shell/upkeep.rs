@@ -59,7 +59,9 @@ pub fn next(zone: &TimeZone, at: Time, after: i64) -> Option<i64> {
     let mut date = zone.to_datetime(after).date();
     for _ in 0..=DAYS_AHEAD {
         // In a gap it is the moment after it, in a fold the first one.
-        let moment = zone.to_ambiguous_timestamp(date.to_datetime(at)).compatible();
+        let moment = zone
+            .to_ambiguous_timestamp(date.to_datetime(at))
+            .compatible();
         if let Ok(moment) = moment
             && moment > after
         {
@@ -168,8 +170,16 @@ mod tests {
             ("01:30", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
         ] {
             let time = crate::domain::keeping::clock_text::parse(at).expect("a time");
-            let micros = |text: &str| text.parse::<Timestamp>().expect("a moment").as_microsecond();
-            assert_eq!(next(&lisbon, time, micros(after)), Some(micros(expected)), "{after}");
+            let micros = |text: &str| {
+                text.parse::<Timestamp>()
+                    .expect("a moment")
+                    .as_microsecond()
+            };
+            assert_eq!(
+                next(&lisbon, time, micros(after)),
+                Some(micros(expected)),
+                "{after}"
+            );
         }
     }
 }

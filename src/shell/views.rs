@@ -148,6 +148,12 @@ impl From<FamilyError> for ViewError {
     }
 }
 
+/// That there is no event at a position of the log, and whether that is because it was removed.
+pub fn missing_event(reader: &Reader<Event>, position: u64) -> ViewError {
+    let name = position.to_string();
+    ViewError::missing(reader, "event at position", &name, position).unwrap_or_else(ViewError::Read)
+}
+
 /// One page of a list, newest first unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Page {

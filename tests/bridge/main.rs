@@ -8,6 +8,7 @@
 
 mod delivery;
 mod feedback;
+mod gathered;
 mod harness;
 mod health;
 mod held;
@@ -17,5 +18,6 @@ mod pace;
 mod pages;
 mod quiet;
 mod redaction;
+mod retention;
 mod storage;
 mod update;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use notify_bridge::config::{Existing, Present};
 use notify_bridge::domain::spec::{
-    ButtonSpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec, ProviderSpec,
-    ReceiverSpec, Settings, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify,
-    WordsSpec,
+    AskSpec, ButtonSpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec,
+    ProviderSpec, ReceiverSpec, Settings, SourceSpec, TargetSpec, TemplateSpec, TrackerSpec,
+    UnknownPolicy, Verify, WordsSpec,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -131,6 +131,7 @@ fn provider(name: String) -> impl Strategy<Value = ProviderSpec> {
                         quiet: None,
                         expect: None,
                         retention: None,
+                        source: SourceSpec::default(),
                     }
                 },
             )
@@ -393,6 +394,7 @@ fn tracker(
                 severity: None,
                 inhibit: Vec::new(),
                 expect: None,
+                asks: AskSpec::default(),
             },
         )
         .prop_flat_map(move |spec| policy_made::on_tracker(spec, &of_provider))
@@ -411,13 +413,15 @@ fn settings() -> impl Strategy<Value = Settings> {
         policy_made::quiet(),
         of(keeping::of_settings()),
     )
-        .prop_map(|(timezone, locale, public_url, quiet, retention)| Settings {
-            timezone: timezone.to_owned(),
-            locale,
-            public_url,
-            quiet,
-            retention,
-        })
+        .prop_map(
+            |(timezone, locale, public_url, quiet, retention)| Settings {
+                timezone: timezone.to_owned(),
+                locale,
+                public_url,
+                quiet,
+                retention,
+            },
+        )
 }
 
 /// Names of a kind, with a letter before each that keeps kinds apart.

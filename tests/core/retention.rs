@@ -85,7 +85,10 @@ fn doomed(core: &Core) -> Vec<Vec<u64>> {
             Fate::Goes => doomed.push(vec![at.position]),
             Fate::FamilyGoes => {
                 let mut family = members.remove(&at.position).unwrap_or_default();
-                if family.last().is_none_or(|last| *last < core.state.retention.carried_at) {
+                if family
+                    .last()
+                    .is_none_or(|last| *last < core.state.retention.carried_at)
+                {
                     family.push(at.position);
                     doomed.push(family);
                 }
@@ -127,8 +130,14 @@ fn totals(state: &State) -> Count {
 enum Step {
     Plain(super::Step),
     Held(holds::Step),
-    Keep { most: u32, of_kind: u32, history: bool },
-    Retain { removed: u8 },
+    Keep {
+        most: u32,
+        of_kind: u32,
+        history: bool,
+    },
+    Retain {
+        removed: u8,
+    },
     Later,
 }
 
@@ -149,8 +158,15 @@ fn take(core: &mut Core, step: &Step) {
         // Their provider may be gone by then.
         Step::Held(holds::Step::Tell(_)) if core.state.configuration.provider("p").is_none() => {}
         Step::Held(step) => holds::take(core, step),
-        Step::Keep { most, of_kind, history } => {
-            let rule = KindRetention { days: 20, most: *of_kind };
+        Step::Keep {
+            most,
+            of_kind,
+            history,
+        } => {
+            let rule = KindRetention {
+                days: 20,
+                most: *of_kind,
+            };
             let spec = RetentionSpec {
                 notices_days: 30,
                 configuration_days: u32::from(*history) * 10,
@@ -168,8 +184,13 @@ fn take(core: &mut Core, step: &Step) {
             let whole = doomed.len() * usize::from(*removed) / 4;
             let begun = doomed.split_off(whole);
             let mut gone: BTreeSet<u64> = doomed.into_iter().flatten().collect();
-            gone.extend(begun.first().and_then(|family| family.split_last()).into_iter()
-                .flat_map(|(_, members)| members.iter().take(1)));
+            gone.extend(
+                begun
+                    .first()
+                    .and_then(|family| family.split_last())
+                    .into_iter()
+                    .flat_map(|(_, members)| members.iter().take(1)),
+            );
             assert_eq!(folded_without(core, &gone), core.state);
             core.log.retain(|(at, _)| !gone.contains(&at.position));
         }
@@ -210,9 +231,8 @@ proptest! {
 }
 
 fn notices(core: &Core) -> Vec<u64> {
-    let founding = |(at, event): &(At, Event)| {
-        matches!(event, Event::Accepted(_)).then_some(at.position)
-    };
+    let founding =
+        |(at, event): &(At, Event)| matches!(event, Event::Accepted(_)).then_some(at.position);
     core.log.iter().filter_map(founding).collect()
 }
 
@@ -223,9 +243,15 @@ fn the_newest_stay_and_what_is_open_stays_with_them() {
     core.run(accept(provider, "open", Some(1))).unwrap();
     let open = core.state.position;
     let key = core.due()[0];
-    core.run(Command::HoldUntil { delivery: key, until: None, by: "ada".into() }).unwrap();
+    core.run(Command::HoldUntil {
+        delivery: key,
+        until: None,
+        by: "ada".into(),
+    })
+    .unwrap();
     for n in 0..10 {
-        core.run(accept(provider, &n.to_string(), Some(100 + n))).unwrap();
+        core.run(accept(provider, &n.to_string(), Some(100 + n)))
+            .unwrap();
     }
     core.send_all();
     let all = notices(&core);
@@ -241,7 +267,11 @@ fn the_newest_stay_and_what_is_open_stays_with_them() {
     let known = core.run(accept(provider, "open", Some(1))).unwrap();
     assert!(matches!(known, Told::Duplicate { .. }), "{known:?}");
     // Once it is over, it goes.
-    core.run(Command::ReleaseNow { delivery: key, by: "ada".into() }).unwrap();
+    core.run(Command::ReleaseNow {
+        delivery: key,
+        by: "ada".into(),
+    })
+    .unwrap();
     core.send_all();
     assert!(forget(&mut core));
     compact(&mut core);
@@ -260,7 +290,11 @@ fn age_is_that_of_the_notice_and_kinds_and_providers_have_their_own() {
     ])
     .unwrap();
     let of_kind = BTreeMap::from([("received".to_owned(), KindRetention { days: 2, most: 0 })]);
-    let days = |notices_days, kinds| RetentionSpec { notices_days, kinds, ..newest(0) };
+    let days = |notices_days, kinds| RetentionSpec {
+        notices_days,
+        kinds,
+        ..newest(0)
+    };
     let names = ["p", "q", "r"];
     for _ in 0..5 {
         for name in names {
@@ -272,9 +306,7 @@ fn age_is_that_of_the_notice_and_kinds_and_providers_have_their_own() {
     }
     let left = |core: &Core, name: &str| {
         let id = core.provider(name);
-        let is_its = |(_, event): &&(At, Event)| {
-            matches!(event, Event::Accepted(accepted) if accepted.provider == id)
-        };
+        let is_its = |(_, event): &&(At, Event)| matches!(event, Event::Accepted(accepted) if accepted.provider == id);
         core.log.iter().filter(is_its).count()
     };
     for (spec, expected) in [
@@ -299,7 +331,8 @@ fn what_can_be_edited_or_is_named_by_a_held_message_stays() {
     let watch = entity(serde_json::json!({
         "entity": "tracker", "name": "w", "provider": "p", "links": [{"target": "t", "update": true}],
     }));
-    core.configure(vec![provider("p"), target("t", 1), watch]).unwrap();
+    core.configure(vec![provider("p"), target("t", 1), watch])
+        .unwrap();
     let id = core.provider("p");
     core.run(accept(id, "shown", None)).unwrap();
     let shown = core.state.position;
@@ -315,6 +348,7 @@ fn what_can_be_edited_or_is_named_by_a_held_message_stays() {
         saying: Saying {
             remember: Remember::Keep,
             edited: None,
+            anew: Default::default(),
         },
     })))
     .unwrap();
@@ -345,7 +379,11 @@ fn what_is_forgotten_is_not_sent_again() {
     let horizons = &core.state.retention.horizons;
     assert!(horizons.is_forgotten(id, word_hash("received"), notice));
     assert_eq!(horizons.mark(), notice + 1);
-    let again = core.run(Command::Resend { notice, accepted, by: "ada".into() });
+    let again = core.run(Command::Resend {
+        notice,
+        accepted,
+        by: "ada".into(),
+    });
     assert!(matches!(again, Err(Refusal::Conflict(_))), "{again:?}");
 }
 
@@ -363,9 +401,19 @@ fn a_day_of_a_year_ago_counts_what_it_counted() {
     compact(&mut core);
     assert_eq!(core.state.counts, before);
     assert_eq!(core.folded(None).counts, before);
-    assert_eq!(notices(&core).len(), 30, "thirty days unless it is said otherwise");
+    assert_eq!(
+        notices(&core).len(),
+        30,
+        "thirty days unless it is said otherwise"
+    );
     let settled = core.log.iter().filter(|(_, event)| {
-        matches!(event, Event::DeliverySettled { outcome: Outcome::Sent, .. })
+        matches!(
+            event,
+            Event::DeliverySettled {
+                outcome: Outcome::Sent,
+                ..
+            }
+        )
     });
     assert_eq!(settled.count(), 30);
 }
@@ -397,6 +445,77 @@ fn bodies_go_by_age_by_count_and_by_bytes_with_the_oldest_first() {
             ..newest(0)
         };
         keep(&mut core, spec);
-        assert_eq!(doomed(&core), expected, "{days} days, {most}, {bytes} bytes");
+        assert_eq!(
+            doomed(&core),
+            expected,
+            "{days} days, {most}, {bytes} bytes"
+        );
     }
+}
+
+/// The state that a released program carried is read by every later one: its bytes are in the
+/// repository. `BLESS=1` writes them where they are missing; written ones are never corrected.
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "BLESS in the environment asks for a missing golden"
+)]
+fn a_state_that_was_carried_is_read_for_ever() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/events/state_carried.state.r1");
+    let mut core = ready(2);
+    holds::policy(&mut core, 4);
+    let id = core.provider("p");
+    for subject in ["a", "b", "c"] {
+        core.run(accept(id, subject, Some(u128::from(subject.as_bytes()[0]))))
+            .unwrap();
+        let due = core.due();
+        if let Some(key) = due.first() {
+            core.claim(*key).unwrap();
+            core.report(*key, super::attempted(3)).unwrap();
+        }
+        core.now += 3_600_000_000;
+    }
+    core.send_all();
+    core.run(accept(id, "d", None)).unwrap();
+    keep(&mut core, newest(2));
+    assert!(forget(&mut core));
+    let carried: Vec<u8> = core
+        .log
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::StateCarried { bytes, .. } => Some(bytes.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    if std::env::var_os("BLESS").is_some() && !path.exists() {
+        std::fs::write(&path, hex::encode(&carried)).expect("the golden is written");
+    }
+    let golden = std::fs::read_to_string(&path).expect("the golden is there");
+    let golden = hex::decode(golden.trim()).expect("hex");
+    let mut state = State::default();
+    let at = At {
+        position: 9,
+        recorded_at: core.now,
+    };
+    let event = Event::StateCarried {
+        part: 0,
+        parts: 1,
+        bytes: golden,
+    };
+    state.evolve(at, &event, &mut Vec::new());
+    assert_eq!(state.retention.unreadable, None);
+    // Bytes that are none are noticed, and change nothing.
+    let broken = Event::StateCarried {
+        part: 0,
+        parts: 1,
+        bytes: vec![1],
+    };
+    let before = state.outbox.clone();
+    state.evolve(at, &broken, &mut Vec::new());
+    assert_eq!(
+        (state.retention.unreadable, state.outbox),
+        (Some(9), before)
+    );
 }

@@ -43,7 +43,8 @@ pub fn advance(
     rules.retain(is_new);
     // What a provider has left behind that is not configured any more goes with its last family.
     let is_there = |provider: u32| {
-        wanted.providers.contains(&provider) || state.configuration.providers.contains_key(&provider)
+        wanted.providers.contains(&provider)
+            || state.configuration.providers.contains_key(&provider)
     };
     let left = horizons.rules().filter(|rule| is_there(rule.provider));
     let mut all: BTreeMap<(u32, String), u64> = left

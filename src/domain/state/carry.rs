@@ -13,10 +13,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Founding, State};
+use super::{At, Event, Founding, State};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
+use crate::projections::cursors::Cursors;
 use crate::projections::groups::Groups;
 use crate::projections::health::Health;
 use crate::projections::inhibitors::Inhibitors;
@@ -47,6 +48,7 @@ pub(crate) struct CarriedRef<'s> {
     storms: &'s Storms,
     inhibitors: &'s Inhibitors,
     snoozes: &'s Snoozes,
+    cursors: &'s Cursors,
     clock_steps: u64,
     runs: &'s Runs,
 }
@@ -69,6 +71,7 @@ pub(crate) struct Carried {
     storms: Storms,
     inhibitors: Inhibitors,
     snoozes: Snoozes,
+    cursors: Cursors,
     clock_steps: u64,
     runs: Runs,
 }
@@ -95,6 +98,7 @@ impl State {
             storms,
             inhibitors,
             snoozes,
+            cursors,
             clock_steps,
             // The rest of it is made by the very events that carry this.
             retention,
@@ -115,13 +119,39 @@ impl State {
             storms,
             inhibitors,
             snoozes,
+            cursors,
             clock_steps: *clock_steps,
             runs: &retention.runs,
         }
     }
 
+    /// Folds an event about retention in.
+    pub(super) fn retained(&mut self, at: At, event: &Event) {
+        if let Event::StateCarried { part, parts, bytes } = event {
+            self.carry(at.position, *part, *parts, bytes);
+        } else if let Event::RetentionAdvanced {
+            rules,
+            history_before,
+            mark,
+            carried_at,
+            seen_from,
+            by: _,
+        } = event
+        {
+            self.retention.carried_at = *carried_at;
+            let horizons = &mut self.retention.horizons;
+            horizons.advance(rules, *history_before, *mark);
+            self.forget_families(seen_from);
+        } else if let Event::Compacted { run, removed } = event {
+            let runs = &mut self.retention.runs;
+            runs.count = *run;
+            runs.last = Some((at.recorded_at, *removed));
+            runs.total.add(*removed);
+        }
+    }
+
     /// Takes a part of a carried state; the last one puts it in place.
-    pub(super) fn carry(&mut self, position: u64, part: u16, parts: u16, bytes: &[u8]) {
+    fn carry(&mut self, position: u64, part: u16, parts: u16, bytes: &[u8]) {
         if part == 0 {
             self.retention.carrying.clear();
         }
@@ -151,12 +181,16 @@ impl State {
             storms,
             inhibitors,
             snoozes,
+            cursors,
             clock_steps,
             runs,
         } = carried;
         self.founding = founding;
         self.id_millis = id_millis;
-        self.configuration = configuration;
+        // What was made of it is kept where it is the same.
+        if self.configuration != configuration {
+            self.configuration = configuration;
+        }
         self.access = access;
         self.outbox = outbox;
         self.counts = counts;
@@ -169,6 +203,7 @@ impl State {
         self.storms = storms;
         self.inhibitors = inhibitors;
         self.snoozes = snoozes;
+        self.cursors = cursors;
         self.clock_steps = clock_steps;
         self.retention.runs = runs;
         self.retention.unreadable = None;
@@ -196,7 +231,7 @@ impl State {
     }
 
     /// Forgets what points to families that are forgotten from here on.
-    pub(super) fn forget_families(&mut self, seen_from: &[(u32, u64)]) {
+    fn forget_families(&mut self, seen_from: &[(u32, u64)]) {
         let protected = self.protected();
         self.retention.horizons.keep(protected);
         let horizons = &self.retention.horizons;

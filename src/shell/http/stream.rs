@@ -389,9 +389,11 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SessionSeen { .. }
         | Event::SessionEnded { .. }
         | Event::MessageComposed { .. }
+        | Event::GatheredTold { .. }
         | Event::FallbackAwaited { .. }
         | Event::StateCarried { .. }
         | Event::Compacted { .. }
+        | Event::CursorMoved { .. }
         | Event::ClockStepped { .. } => Meaning::Nothing,
     }
 }

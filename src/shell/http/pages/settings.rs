@@ -23,7 +23,11 @@ fn admins(desk: &Desk) -> Result<(), Wrong> {
     if desk.visitor.user.role >= Role::Admin {
         return Ok(());
     }
-    Err(Problem::new(StatusCode::FORBIDDEN, "settings are shown to admins and owners").into())
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "settings are shown to admins and owners",
+    )
+    .into())
 }
 
 /// "30 days, the newest 100": 0 is no bound.
@@ -69,7 +73,11 @@ fn of_space(spec: &RetentionSpec) -> Vec<Kept> {
             bound(spec.configuration_days, 0),
         ),
     ];
-    all.extend(spec.kinds.iter().map(|(kind, rule)| of_kind("", kind, rule)));
+    all.extend(
+        spec.kinds
+            .iter()
+            .map(|(kind, rule)| of_kind("", kind, rule)),
+    );
     all.push(kept("Runs at", clock_text::text(spec.at)));
     all
 }
@@ -96,7 +104,11 @@ fn of_provider(name: &str, own: &ProviderRetention, space: &RetentionSpec) -> Ve
         let most = own.bodies_per_provider.unwrap_or(space.bodies_per_provider);
         all.push(kept(format!("Bodies of {name}"), bound(days, most)));
     }
-    all.extend(own.kinds.iter().map(|(kind, rule)| of_kind(name, kind, rule)));
+    all.extend(
+        own.kinds
+            .iter()
+            .map(|(kind, rule)| of_kind(name, kind, rule)),
+    );
     all
 }
 
@@ -125,7 +137,10 @@ pub async fn show(shown: Shown) -> Result<Response, Wrong> {
         let mut kept = of_space(&space);
         for provider in state.configuration.providers.values() {
             let own = provider.spec.retention.as_ref();
-            kept.extend(own.map(|own| of_provider(&provider.spec.name, own, &space)).unwrap_or_default());
+            kept.extend(
+                own.map(|own| of_provider(&provider.spec.name, own, &space))
+                    .unwrap_or_default(),
+            );
         }
         (kept, views::retention(&state, &progress, desk.now))
     };
