@@ -10,6 +10,7 @@ use clap::FromArgMatches as _;
 
 mod access;
 pub mod args;
+mod compact;
 mod configuration;
 mod demo;
 mod explain;
@@ -125,6 +126,7 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Replay(args) => replay::run(&args),
         Verb::Pause(place) => operate::set_paused(&place, true).await,
         Verb::Resume(place) => operate::set_paused(&place, false).await,
+        Verb::Compact(place) => compact::run(&place).await,
         Verb::Test(args) => operate::test(&args).await,
         Verb::Render(args) => render::run(&args),
         Verb::Healthcheck(args) => health::run(&args).await,
@@ -187,7 +189,8 @@ impl Verb {
             Verb::Snoozes(args) => Some(&mut args.place),
             Verb::Snapshot(SnapshotVerb::Create(place) | SnapshotVerb::List(place))
             | Verb::Pause(place)
-            | Verb::Resume(place) => Some(place),
+            | Verb::Resume(place)
+            | Verb::Compact(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
             Verb::Serve(_)
             | Verb::Demo(_)

@@ -94,6 +94,8 @@ pub enum Verb {
     Pause(Place),
     /// Send again
     Resume(Place),
+    /// Remove what is not kept any more now, and give file space back
+    Compact(Place),
     /// Test the connection of a provider or target
     Test(TestArgs),
     /// Show what a template says, per format, with its length against the limit

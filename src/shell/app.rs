@@ -17,6 +17,7 @@ use super::address::AddressPolicy;
 use super::client::SystemLookup;
 use super::client::{Client, is_this_machine};
 use super::clock::Clock;
+use super::compaction::{self, Compaction};
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
@@ -64,6 +65,7 @@ pub struct App {
     pub passwords: Passwords,
     pub flashes: Flashes,
     pub snapshots: Arc<Snapshots>,
+    pub compaction: Arc<Compaction>,
     /// Microseconds since 1970.
     pub started_at: i64,
 }
@@ -98,6 +100,10 @@ pub enum StartError {
     Read(#[from] ReadError),
     #[error("position {position} of the log cannot be decoded")]
     Decode { position: u64, source: DecodeError },
+    #[error(
+        "the state that was carried over removed events at position {position} is of another version; start the program that wrote it"
+    )]
+    Carried { position: u64 },
     #[error("the key cannot be used")]
     Key(#[from] KeyError),
     #[error("the network client cannot be made")]
@@ -142,7 +148,7 @@ pub fn open(
         ..Options::default()
     };
     let said = std::sync::atomic::AtomicU64::new(0);
-    let log = Log::<Event>::open(data, &options, &|repair| {
+    let mut log = Log::<Event>::open(data, &options, &|repair| {
         let percent = (repair.done * 100.0) as u64;
         progress(Phase::Repairing, percent, 100);
         // Once in ten percent: the last program did not end as it should.
@@ -151,7 +157,11 @@ pub fn open(
             tracing::info!(percent, "the store is looked through after a crash");
         }
     })?;
+    give_space_back(&mut log, progress);
     let state = rebuild(data, &log.reader(), progress)?;
+    if let Some(position) = state.retention.unreadable {
+        return Err(StartError::Carried { position });
+    }
     let has_sealed = state.configuration.names.keys().any(|(kind, name)| {
         let id = state.configuration.id(*kind, name);
         id.and_then(|id| state.configuration.secrets(*kind, id))
@@ -316,6 +326,7 @@ pub async fn start_closed(
         passwords: Passwords::default(),
         flashes: Flashes::default(),
         snapshots: Arc::clone(&snapshots),
+        compaction: Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock))),
         started_at: clock.now(),
         ledger: ledger.clone(),
         clock: Arc::clone(&clock),

@@ -19,5 +19,6 @@ mod pages;
 mod quiet;
 mod redaction;
 mod snapshots;
+mod retention;
 mod storage;
 mod update;

@@ -4,6 +4,7 @@
 mod fakes;
 mod generate;
 mod hostile;
+mod keeping;
 mod plan;
 mod policy;
 mod policy_made;

@@ -28,6 +28,7 @@ mod health;
 mod holds;
 mod pace;
 mod replayed;
+mod retention;
 mod sessions;
 mod update;
 

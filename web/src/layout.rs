@@ -30,6 +30,7 @@ pub(crate) enum Spot {
     Snoozes,
     Providers,
     Targets,
+    Settings,
     Log,
     More,
     Account,
@@ -61,7 +62,7 @@ const fn entry(
     }
 }
 
-const ENTRIES: [Entry; 12] = [
+const ENTRIES: [Entry; 13] = [
     entry(
         Spot::Overview,
         Place::Overview,
@@ -112,6 +113,13 @@ const ENTRIES: [Entry; 12] = [
         "/targets",
         "Targets",
         Icon::Target,
+    ),
+    entry(
+        Spot::Settings,
+        Place::Configure,
+        "/settings",
+        "Settings",
+        Icon::Configure,
     ),
     entry(Spot::Log, Place::More, "/log", "Log", Icon::Log),
     entry(

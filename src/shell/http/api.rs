@@ -13,6 +13,9 @@ mod numbers;
 mod snapshots;
 mod snoozes;
 mod trying;
+mod upkeep;
+
+pub(in crate::shell::http) use upkeep::start as start_compaction;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +73,7 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/notify", post(messages::notify))
         .route("/apply", post(configuration::apply))
         .route("/export", get(configuration::export))
+        .route("/compact", get(upkeep::show).post(upkeep::compact))
         .route("/pause", post(messages::pause))
         .route("/resume", post(messages::resume))
         .route("/users", get(access::users).post(access::create_user))
@@ -151,6 +155,7 @@ impl From<ViewError> for Problem {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).field(field, message)
             }
             ViewError::NotFound { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
+            ViewError::Compacted { .. } => Problem::new(StatusCode::GONE, detail),
             ViewError::Read(error) => Problem::internal(&error),
         }
     }

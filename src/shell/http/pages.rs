@@ -31,6 +31,7 @@ mod log;
 mod notices;
 mod overview;
 mod parked;
+mod settings;
 mod snoozes;
 mod told;
 
@@ -82,6 +83,8 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/targets", get(configured::targets))
         .route("/targets/{name}", get(configured::target))
         .route("/targets/{name}/test", post(configured::test_target))
+        .route("/settings", get(settings::show))
+        .route("/settings/compact", post(settings::compact))
         .route("/log", get(log::list))
         .route("/log/{position}", get(log::one))
 }
