@@ -23,6 +23,7 @@ pub mod operate;
 pub mod options;
 pub mod passwords;
 pub mod redact;
+pub mod search;
 pub mod sources;
 pub mod steps;
 pub mod vault;

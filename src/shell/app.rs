@@ -30,6 +30,7 @@ use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
 use super::sources::Sources;
+use super::search::{self, Search, SearchThread};
 use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::Command;
@@ -61,6 +62,7 @@ pub struct App {
     pub ledger: Ledger,
     pub vault: Arc<Vault>,
     pub sources: Sources,
+    pub search: Arc<Search>,
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
@@ -116,6 +118,7 @@ pub struct Running {
     pub address: std::net::SocketAddr,
     front: Arc<Front>,
     ledger: LedgerThread,
+    search: SearchThread,
     stop_sending: watch::Sender<bool>,
     stop_listening: watch::Sender<bool>,
     dispatcher: JoinHandle<()>,
@@ -364,6 +367,9 @@ pub async fn start_closed(
         ledger.command(Priority::People, found()).await?;
     }
     ledger.command(Priority::Outcome, Command::Recover).await?;
+    let store = search::identity(&ledger.state());
+    let (search, search_thread) = Search::start(&options.data, ledger.reader().clone(), store)
+        .map_err(StartError::Thread)?;
 
     let policy = AddressPolicy {
         own_listeners: vec![address],
@@ -389,6 +395,7 @@ pub async fn start_closed(
     let app = Arc::new(App {
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
+        search: Arc::clone(&search),
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
         bodies: BodyRoom::default(),
@@ -416,6 +423,7 @@ pub async fn start_closed(
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
         holds,
+        tokio::spawn(search.watch(app.ledger.committed())),
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
     ];
@@ -424,6 +432,7 @@ pub async fn start_closed(
         address,
         front,
         ledger: ledger_thread,
+        search: search_thread,
         stop_sending,
         stop_listening,
         dispatcher,
@@ -483,8 +492,10 @@ impl Running {
         }
         let data = self.app.data.clone();
         drop(self.app);
-        let ledger = self.ledger;
+        let (ledger, search) = (self.ledger, self.search);
         let stopped = tokio::task::spawn_blocking(move || {
+            // It reads the log, which goes with the ledger.
+            search.stop();
             if let Some(state) = ledger.stop() {
                 leave_snapshot(&data, &state);
             }
