@@ -33,6 +33,9 @@ pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Bits of [`Document::seq`] that tell documents of one event apart.
 const WITHIN_BITS: u32 = 12;
 
+/// Status of a notice of which nothing was planned when it came.
+pub const UNROUTED: &str = "unrouted";
+
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Sort {
@@ -251,29 +254,18 @@ impl Gathering {
         match &recorded.payload {
             Event::Accepted(accepted) => {
                 let founding = Arc::new(founding(position, accepted));
-                let draft = &accepted.notice;
-                let mut texts = vec![draft.text.clone(), draft.subject.label.clone()];
-                texts.push(draft.subject.key.clone());
-                texts.extend(founding.collections.iter().cloned());
-                texts.extend(draft.actor.clone());
-                for map in [&draft.labels, &draft.before, &draft.after] {
-                    texts.extend(map.values().cloned());
-                }
-                for items in [&draft.items.added, &draft.items.removed] {
-                    texts.extend(items.iter().map(|item| item.label.clone()));
-                }
-                texts.retain(|text| !text.is_empty());
-                let is_unrouted = accepted.plan.planned.is_empty();
-                let status = if is_unrouted { "unrouted" } else { "" };
-                out.push(Change::Add(Box::new(Document {
-                    status: status.into(),
-                    id: founding.id.clone(),
-                    is_title_searched: true,
-                    texts,
-                    ..document(&founding, Sort::Notice, seq_of(position, 0), position, at)
-                })));
+                let made = of_notice(position, at, accepted, &founding);
+                out.push(Change::Add(Box::new(made)));
                 self.foundings.put(position, Arc::clone(&founding));
-                self.planned(position, at, position, accepted.seed, &accepted.plan, out, &founding);
+                self.planned(
+                    position,
+                    at,
+                    position,
+                    accepted.seed,
+                    &accepted.plan,
+                    out,
+                    &founding,
+                );
             }
             Event::Resent {
                 seed, notice, plan, ..
@@ -424,7 +416,9 @@ impl Gathering {
             let Some(link) = plan.links.get(usize::from(planned.link)) else {
                 continue;
             };
-            let way = plan.ways.binary_search_by_key(&(ordinal - 1), |way| way.index);
+            let way = plan
+                .ways
+                .binary_search_by_key(&(ordinal - 1), |way| way.index);
             let way = way.ok().map(|index| &plan.ways[index]);
             let (status, detail) = match way.map(|way| (way.way, way.detail.as_str())) {
                 Some((Way::Merged { .. }, detail)) => (Status::Merged, detail),
@@ -589,6 +583,36 @@ pub fn at<O: Origins>(seq: u64, origins: &O) -> Result<Option<Document>, O::Erro
         Change::Add(document) if document.seq == seq => Some(*document),
         Change::Add(_) | Change::Remove(_) => None,
     }))
+}
+
+/// The document of a notice.
+pub fn notice(position: u64, at: i64, accepted: &Accepted) -> Document {
+    of_notice(position, at, accepted, &founding(position, accepted))
+}
+
+fn of_notice(position: u64, at: i64, accepted: &Accepted, founding: &Founding) -> Document {
+    let draft = &accepted.notice;
+    let mut texts = vec![draft.text.clone(), draft.subject.label.clone()];
+    texts.push(draft.subject.key.clone());
+    texts.push(draft.kind.clone());
+    texts.extend(founding.collections.iter().cloned());
+    texts.extend(draft.actor.clone());
+    for map in [&draft.labels, &draft.before, &draft.after] {
+        texts.extend(map.values().cloned());
+    }
+    for items in [&draft.items.added, &draft.items.removed] {
+        texts.extend(items.iter().map(|item| item.label.clone()));
+    }
+    texts.retain(|text| !text.is_empty());
+    let is_unrouted = accepted.plan.planned.is_empty();
+    let status = if is_unrouted { UNROUTED } else { "" };
+    Document {
+        status: status.into(),
+        id: founding.id.clone(),
+        is_title_searched: true,
+        texts,
+        ..document(founding, Sort::Notice, seq_of(position, 0), position, at)
+    }
 }
 
 fn founding(position: u64, accepted: &Accepted) -> Founding {

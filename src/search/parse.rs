@@ -10,7 +10,7 @@ use std::str::CharIndices;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::document::Sort;
+use super::document::{Sort, UNROUTED};
 use super::query::{
     Field, MOMENT_FIELDS, Phrase, QUERY_BYTES_MAX, QUERY_DEPTH_MAX, QUERY_PARTS_MAX, QueryError,
     Reading, Tree, Value,
@@ -22,9 +22,6 @@ use crate::projections::outbox::Status;
 
 /// How different a field's name may be from the one that is suggested.
 const NEAR_MAX: usize = 3;
-
-/// A status only a notice has.
-pub const UNROUTED: &str = "unrouted";
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
@@ -80,7 +77,11 @@ fn place(text: &str, at: usize) -> usize {
 
 impl<'a> Lexer<'a> {
     fn next(&mut self) -> Result<Option<(usize, Token)>, QueryError> {
-        while self.signs.next_if(|(_, sign)| sign.is_whitespace()).is_some() {}
+        while self
+            .signs
+            .next_if(|(_, sign)| sign.is_whitespace())
+            .is_some()
+        {}
         let Some(&(at, sign)) = self.signs.peek() else {
             return Ok(None);
         };
@@ -288,7 +289,12 @@ fn moment(text: &str, reading: &Reading, is_end: bool) -> Option<i64> {
 
 /// What to do about a name that is no field's.
 fn nearest(name: &str) -> String {
-    let known = || Field::ALL.map(Field::as_str).into_iter().chain(MOMENT_FIELDS);
+    let known = || {
+        Field::ALL
+            .map(Field::as_str)
+            .into_iter()
+            .chain(MOMENT_FIELDS)
+    };
     let near = known()
         .map(|field| (strsim::damerau_levenshtein(name, field), field))
         .filter(|(distance, field)| *distance <= NEAR_MAX && *distance < field.len())
@@ -331,7 +337,9 @@ impl Parser<'_> {
             all.extend(self.both(depth)?);
             let is_empty = self.at == begun;
             let is_or = matches!(self.peek(), Some(Token::Or));
-            if is_empty && (is_or || matches!(self.tokens.get(begun.wrapping_sub(1)), Some((_, Token::Or)))) {
+            if is_empty
+                && (is_or || matches!(self.tokens.get(begun.wrapping_sub(1)), Some((_, Token::Or))))
+            {
                 let at = if is_or { begun } else { begun - 1 };
                 return Err(self.dangling(self.tokens[at].0, "OR"));
             }

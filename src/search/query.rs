@@ -125,7 +125,9 @@ pub enum QueryError {
     OpenGroup { at: usize },
     #[error("the ) at character {at} closes nothing; take it away or put it in quotes")]
     StrayClose { at: usize },
-    #[error("nothing stands beside {word} at character {at}; add what it joins, or put it in quotes")]
+    #[error(
+        "nothing stands beside {word} at character {at}; add what it joins, or put it in quotes"
+    )]
     Dangling { at: usize, word: &'static str },
     #[error("there is no field {name} (character {at}); {help}")]
     UnknownField {
@@ -174,11 +176,7 @@ impl Tree {
         match self {
             Tree::Phrase(phrase) => phrases.push(phrase),
             Tree::And(all) | Tree::Or(all) => all.iter().for_each(|tree| tree.gather(phrases)),
-            Tree::All
-            | Tree::Field(..)
-            | Tree::Since(_)
-            | Tree::Until(_)
-            | Tree::Not(_) => {}
+            Tree::All | Tree::Field(..) | Tree::Since(_) | Tree::Until(_) | Tree::Not(_) => {}
         }
     }
 

@@ -145,7 +145,10 @@ impl Words {
 /// Whether a word is a single sign of a script without spaces: then it is looked for as a beginning.
 pub fn is_lone_sign(text: &str) -> bool {
     let mut signs = text.chars();
-    signs.next().is_some_and(|sign| sort_of(sign) == Sort::Dense) && signs.next().is_none()
+    signs
+        .next()
+        .is_some_and(|sign| sort_of(sign) == Sort::Dense)
+        && signs.next().is_none()
 }
 
 /// A whole value, without regard to case, accents and width.

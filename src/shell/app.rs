@@ -29,8 +29,8 @@ use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
-use super::sources::Sources;
 use super::search::{self, Search, SearchThread};
+use super::sources::Sources;
 use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::Command;
@@ -368,8 +368,8 @@ pub async fn start_closed(
     }
     ledger.command(Priority::Outcome, Command::Recover).await?;
     let store = search::identity(&ledger.state());
-    let (search, search_thread) = Search::start(&options.data, ledger.reader().clone(), store)
-        .map_err(StartError::Thread)?;
+    let (search, search_thread) =
+        Search::start(&options.data, ledger.reader().clone(), store).map_err(StartError::Thread)?;
 
     let policy = AddressPolicy {
         own_listeners: vec![address],

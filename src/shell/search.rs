@@ -371,7 +371,10 @@ impl Search {
             Ok(Err(error)) => error.to_string(),
             Err(panic) => why_of(&*panic),
         };
-        tracing::error!(error = why, "the search index cannot be read; it is opened anew");
+        tracing::error!(
+            error = why,
+            "the search index cannot be read; it is opened anew"
+        );
         self.shared.show(None);
         self.tell(Order::Reopen);
         None
@@ -418,9 +421,8 @@ impl Search {
         if answer.hits.is_empty() && asked.cursor.is_none() {
             let corrected = {
                 let (tail, view, _) = self.tail()?;
-                let near = |view: Option<&View>| {
-                    near::corrected(&asked.query, &answer.tree, view, &tail)
-                };
+                let near =
+                    |view: Option<&View>| near::corrected(&asked.query, &answer.tree, view, &tail);
                 match &view {
                     Some(_) => self.ask(view.as_ref(), |view| near(Some(view))).flatten(),
                     None => near(None).ok().flatten(),

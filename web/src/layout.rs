@@ -24,6 +24,7 @@ pub(crate) enum Spot {
     Overview,
     Notices,
     Inbox,
+    Search,
     Deliveries,
     Held,
     Parked,
@@ -61,7 +62,7 @@ const fn entry(
     }
 }
 
-const ENTRIES: [Entry; 12] = [
+const ENTRIES: [Entry; 13] = [
     entry(
         Spot::Overview,
         Place::Overview,
@@ -77,6 +78,13 @@ const ENTRIES: [Entry; 12] = [
         Icon::Notices,
     ),
     entry(Spot::Inbox, Place::Notices, "/inbox", "Inbox", Icon::Inbox),
+    entry(
+        Spot::Search,
+        Place::Notices,
+        "/search",
+        "Search",
+        Icon::Search,
+    ),
     entry(
         Spot::Deliveries,
         Place::Waiting,

@@ -13,5 +13,6 @@ pub mod parked;
 pub mod places;
 pub mod problem;
 pub mod providers;
+pub mod search;
 pub mod snoozes;
 pub mod targets;

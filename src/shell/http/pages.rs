@@ -31,6 +31,7 @@ mod log;
 mod notices;
 mod overview;
 mod parked;
+mod search;
 mod snoozes;
 mod told;
 
@@ -55,6 +56,7 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/snoozes", get(snoozes::list).post(snoozes::mute))
         .route("/snoozes/{id}/end", post(snoozes::end))
         .route("/inbox", get(notices::inbox))
+        .route("/search", get(search::find))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}/retry", post(deliveries::retry))
         .route(

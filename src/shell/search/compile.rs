@@ -1,13 +1,15 @@
 //! A query's tree as tantivy asks it.
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, EmptyQuery, InvertedIndexRangeQuery,
-    Occur, PhrasePrefixQuery, PhraseQuery, Query, RangeQuery, TermQuery,
+    AllQuery, BitSetDocSet, BooleanQuery, BoostQuery, ConstScoreQuery, ConstScorer, EmptyQuery,
+    EnableScoring, Explanation, InvertedIndexRangeQuery, Occur, PhrasePrefixQuery, PhraseQuery,
+    Query, RangeQuery, Scorer, TermQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::Term;
+use tantivy::{BitSet, DocId, Score, SegmentReader, Term};
 
 use super::index::{Fields, fact};
 use crate::search::query::{Phrase, Tree, Value};
@@ -51,7 +53,11 @@ pub fn compile(tree: &Tree, fields: &Fields, scoring: Scoring) -> Box<dyn Query>
             Bound::Unbounded,
             Bound::Included(Term::from_field_i64(fields.at, *at)),
         ))),
-        Tree::Not(tree) => all_of(std::slice::from_ref(&Tree::Not(tree.clone())), fields, scoring),
+        Tree::Not(tree) => all_of(
+            std::slice::from_ref(&Tree::Not(tree.clone())),
+            fields,
+            scoring,
+        ),
         Tree::And(all) => all_of(all, fields, scoring),
         Tree::Or(any) => either(
             any.iter()
@@ -65,7 +71,13 @@ fn all_of(all: &[Tree], fields: &Fields, scoring: Scoring) -> Box<dyn Query> {
     let mut clauses: Vec<(Occur, Box<dyn Query>)> = all
         .iter()
         .map(|tree| match tree {
-            Tree::Not(tree) => (Occur::MustNot, compile(tree, fields, Scoring::None)),
+            Tree::Not(tree) => {
+                let excluded = compile(tree, fields, Scoring::None);
+                (
+                    Occur::MustNot,
+                    Box::new(Gathered(excluded.into())) as Box<dyn Query>,
+                )
+            }
             tree => (Occur::Must, compile(tree, fields, scoring)),
         })
         .collect();
@@ -80,7 +92,9 @@ fn either(mut any: Vec<Box<dyn Query>>) -> Box<dyn Query> {
         0 => Box::new(EmptyQuery),
         1 => any.remove(0),
         _ => Box::new(BooleanQuery::new(
-            any.into_iter().map(|query| (Occur::Should, query)).collect(),
+            any.into_iter()
+                .map(|query| (Occur::Should, query))
+                .collect(),
         )),
     }
 }
@@ -142,4 +156,33 @@ fn beginning(field: Field, text: &str) -> Box<dyn Query> {
         Bound::Included(Term::from_field_text(field, text)),
         Bound::Excluded(Term::from_field_text(field, &after)),
     ))
+}
+
+/// What is excluded, gathered per part before anything is asked of it: a phrase that ends before the
+/// place it is asked about cannot be asked.
+#[derive(Debug, Clone)]
+struct Gathered(Arc<dyn Query>);
+
+struct GatheredWeight(Box<dyn Weight>);
+
+impl Query for Gathered {
+    fn weight(&self, scoring: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
+        Ok(Box::new(GatheredWeight(self.0.weight(scoring)?)))
+    }
+}
+
+impl Weight for GatheredWeight {
+    fn scorer(&self, segment: &SegmentReader, boost: Score) -> tantivy::Result<Box<dyn Scorer>> {
+        let mut found = BitSet::with_max_value(segment.max_doc());
+        self.0.for_each_no_score(segment, &mut |docs| {
+            for doc in docs {
+                found.insert(*doc);
+            }
+        })?;
+        Ok(Box::new(ConstScorer::new(BitSetDocSet::from(found), boost)))
+    }
+
+    fn explain(&self, segment: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
+        self.0.explain(segment, doc)
+    }
 }

@@ -175,7 +175,10 @@ impl Follower {
                     None
                 }
                 Err(panic) => {
-                    tracing::warn!(error = why_of(&*panic), "the search index cannot be read; it is made anew");
+                    tracing::warn!(
+                        error = why_of(&*panic),
+                        "the search index cannot be read; it is made anew"
+                    );
                     None
                 }
             }

@@ -11,13 +11,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tantivy::fastfield::Column;
-use tantivy::query::{BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight};
-use tantivy::schema::{
-    FAST, Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions,
+use tantivy::query::{
+    BitSetDocSet, ConstScorer, EnableScoring, Explanation, Query, Scorer, Weight,
 };
+use tantivy::schema::{FAST, Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream, Tokenizer};
 use tantivy::{
-    BitSet, DocId, Index, IndexSettings, Score, Searcher, SegmentReader, TantivyDocument, TantivyError,
+    BitSet, DocId, Index, IndexSettings, Score, Searcher, SegmentReader, TantivyDocument,
+    TantivyError,
 };
 
 use crate::search::document::Document;
@@ -109,7 +110,11 @@ pub fn fact(field: query::Field, folded: &str) -> String {
 
 impl Shelf {
     /// The index in a folder and up to where it reaches; `None` when there is none that is of use.
-    pub fn open(folder: &Path, store: Identity, next: u64) -> Result<Option<(Shelf, u64)>, TantivyError> {
+    pub fn open(
+        folder: &Path,
+        store: Identity,
+        next: u64,
+    ) -> Result<Option<(Shelf, u64)>, TantivyError> {
         if !folder.join("meta.json").exists() {
             return Ok(None);
         }
@@ -289,11 +294,9 @@ impl Weight for These {
                 let value = column.first(*doc);
                 value.is_some_and(|value| self.values.contains(&value))
             };
-            (0..segment.max_doc())
-                .filter(has)
-                .for_each(|doc| {
-                    found.insert(doc);
-                });
+            (0..segment.max_doc()).filter(has).for_each(|doc| {
+                found.insert(doc);
+            });
         }
         Ok(Box::new(ConstScorer::new(BitSetDocSet::from(found), boost)))
     }

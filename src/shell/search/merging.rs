@@ -68,7 +68,11 @@ mod tests {
         let mut written: u64 = 0;
         let mut added: u64 = 0;
         for number in 0..20_000u32 {
-            let documents = if number % 97 == 0 { 2_000 } else { number % 7 + 1 };
+            let documents = if number % 97 == 0 {
+                2_000
+            } else {
+                number % 7 + 1
+            };
             added += u64::from(documents);
             parts.push((
                 number,

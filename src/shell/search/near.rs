@@ -34,11 +34,7 @@ pub fn corrected(
     Ok(is_changed.then_some(corrected))
 }
 
-fn of_phrase(
-    phrase: &Phrase,
-    view: Option<&View>,
-    tail: &Tail,
-) -> tantivy::Result<Option<String>> {
+fn of_phrase(phrase: &Phrase, view: Option<&View>, tail: &Tail) -> tantivy::Result<Option<String>> {
     let mut words = Vec::new();
     let mut is_changed = false;
     for (_, word) in &phrase.words {
@@ -106,7 +102,11 @@ fn nearest(word: &str, view: Option<&View>, tail: &Tail) -> tantivy::Result<Opti
             }
         }
     }
-    let in_tail: BTreeSet<&str> = tail.documents.iter().flat_map(|held| held.words()).collect();
+    let in_tail: BTreeSet<&str> = tail
+        .documents
+        .iter()
+        .flat_map(|held| held.words())
+        .collect();
     for found in in_tail {
         compare(found, 1);
     }

@@ -166,9 +166,8 @@ fn hidden_in<'a>(
 
 fn is_true(segment: &SegmentReader, hidden: Option<&Hidden<'_>>, doc: DocId) -> bool {
     !segment.is_deleted(doc)
-        && hidden.is_none_or(|(key, hidden)| {
-            key.first(doc).is_none_or(|key| !hidden.contains(&key))
-        })
+        && hidden
+            .is_none_or(|(key, hidden)| key.first(doc).is_none_or(|key| !hidden.contains(&key)))
 }
 
 /// Documents by the values that are counted.

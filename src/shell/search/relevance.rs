@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tantivy::Term;
 use tantivy::collector::TopDocs;
 use tantivy::query::Query;
-use tantivy::Term;
 
 use super::index::{KEY, SEQ, View};
 use crate::search::matching::Indexed;
@@ -30,7 +30,10 @@ pub fn best(
     let top = TopDocs::with_limit(RANKED_MAX).order_by_score();
     let mut ranked = Vec::new();
     for (score, address) in view.searcher.search(query, &top)? {
-        let fast = view.searcher.segment_reader(address.segment_ord).fast_fields();
+        let fast = view
+            .searcher
+            .segment_reader(address.segment_ord)
+            .fast_fields();
         let key = fast.u64(KEY)?.first(address.doc_id);
         if key.is_some_and(|key| hidden.contains(&key)) {
             continue;
