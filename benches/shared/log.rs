@@ -51,7 +51,7 @@ pub fn fill(log: &mut Log<Event>, world: &mut World, configured: Vec<Recorded<Ev
 }
 
 /// What was run, as the ledger writes it.
-fn batch(world: &mut World, events: Vec<Recorded<Event>>) -> Batch<Event> {
+pub fn batch(world: &mut World, events: Vec<Recorded<Event>>) -> Batch<Event> {
     // Of several rows of one notice the last one stands.
     let rows: BTreeMap<u64, Vec<u8>> = world
         .rows
