@@ -371,7 +371,9 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SessionSeen { .. }
         | Event::SessionEnded { .. }
         | Event::MessageComposed { .. }
+        | Event::GatheredTold { .. }
         | Event::FallbackAwaited { .. }
+        | Event::CursorMoved { .. }
         | Event::ClockStepped { .. } => Meaning::Nothing,
     }
 }
