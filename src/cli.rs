@@ -26,6 +26,7 @@ mod read;
 mod remote;
 mod render;
 mod replay;
+mod search;
 mod secret;
 mod sentences;
 mod serve;
@@ -108,6 +109,7 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Deliveries(args) => read::deliveries(&args).await,
         Verb::Held(args) => read::held(&args).await,
         Verb::Parked(args) => read::parked(&args).await,
+        Verb::Search(args) => search::run(&args).await,
         Verb::Log(args) => read::log(&args).await,
         Verb::Tail(args) => read::tail(&args).await,
         Verb::Explain(args) => explain::run(&args).await,
@@ -176,6 +178,7 @@ impl Verb {
             Verb::Deliveries(args) => Some(&mut args.place),
             Verb::Held(args) => Some(&mut args.place),
             Verb::Parked(args) => Some(&mut args.place),
+            Verb::Search(args) => Some(&mut args.place),
             Verb::Log(args) => Some(&mut args.place),
             Verb::Tail(args) => Some(&mut args.place),
             Verb::Explain(args) => Some(&mut args.place),

@@ -26,6 +26,7 @@ pub mod passwords;
 pub mod rebuild;
 pub mod redact;
 pub mod replay;
+pub mod search;
 pub mod snapshots;
 pub mod sources;
 pub mod steps;

@@ -61,6 +61,8 @@ pub enum Verb {
     Held(HeldArgs),
     /// List deliveries that were given up for now
     Parked(ParkedArgs),
+    /// Search notices, deliveries and changes
+    Search(SearchArgs),
     /// Print events of the log
     Log(LogArgs),
     /// Print new events of a running program as they happen
@@ -442,6 +444,28 @@ pub struct PageArgs {
     /// How many at most
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub limit: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// Words, "phrases", begin*, -not, field:value; several are joined
+    #[arg(
+        required = true,
+        value_name = "QUERY",
+        allow_hyphen_values = true,
+        num_args = 1
+    )]
+    pub query: String,
+    /// time or relevance
+    #[arg(long, value_name = "ORDER", default_value = "time", value_parser = ["time", "relevance"])]
+    pub sort: String,
+    /// How many there are by provider, kind, status, severity and target, instead of what they are
+    #[arg(long)]
+    pub counts: bool,
+    #[command(flatten)]
+    pub page: PageArgs,
+    #[command(flatten)]
+    pub place: Place,
 }
 
 #[derive(Debug, Clone, Args)]

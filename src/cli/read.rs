@@ -143,7 +143,7 @@ pub async fn notices(args: &NoticesArgs) -> Result<(), Failure> {
         until: None,
     };
     let see = |store: &Readable, cursor, limit| {
-        views::notices(&store.reader, &store.state, &filter, cursor, limit)
+        views::notices(&store.reader, &store.state, None, &filter, cursor, limit)
     };
     Lists::of(&args.place)?
         .each("notices", &query, args.page.limit, see, |items| {

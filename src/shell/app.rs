@@ -31,6 +31,7 @@ use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
 pub use super::rebuild::rebuild;
+use super::search::{self, Search, SearchThread};
 use super::snapshots::Snapshots;
 use super::sources::Sources;
 use super::steps::Steps;
@@ -59,6 +60,7 @@ pub struct App {
     pub ledger: Ledger,
     pub vault: Arc<Vault>,
     pub sources: Sources,
+    pub search: Arc<Search>,
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
@@ -120,6 +122,7 @@ pub struct Running {
     pub address: std::net::SocketAddr,
     front: Arc<Front>,
     ledger: LedgerThread,
+    search: SearchThread,
     stop_sending: watch::Sender<bool>,
     stop_listening: watch::Sender<bool>,
     dispatcher: JoinHandle<()>,
@@ -294,6 +297,9 @@ pub async fn start_closed(
         ledger.command(Priority::People, found()).await?;
     }
     ledger.command(Priority::Outcome, Command::Recover).await?;
+    let store = search::identity(&ledger.state());
+    let (search, search_thread) =
+        Search::start(&options.data, ledger.reader().clone(), store).map_err(StartError::Thread)?;
 
     let policy = AddressPolicy {
         own_listeners: vec![address],
@@ -320,6 +326,7 @@ pub async fn start_closed(
     let app = Arc::new(App {
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
+        search: Arc::clone(&search),
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
         bodies: BodyRoom::default(),
@@ -349,6 +356,7 @@ pub async fn start_closed(
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
         holds,
+        tokio::spawn(search.watch(app.ledger.committed())),
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
         tokio::spawn(snapshots.watch(Arc::clone(&app.clock), app.ledger.committed())),
@@ -358,6 +366,7 @@ pub async fn start_closed(
         address,
         front,
         ledger: ledger_thread,
+        search: search_thread,
         stop_sending,
         stop_listening,
         dispatcher,
@@ -418,8 +427,12 @@ impl Running {
         // While the log can still be read. What is appended after this is a short tail.
         self.app.snapshots.leave().await;
         drop(self.app);
-        let ledger = self.ledger;
-        let stopped = tokio::task::spawn_blocking(move || ledger.stop());
+        let (ledger, search) = (self.ledger, self.search);
+        let stopped = tokio::task::spawn_blocking(move || {
+            // It reads the log, which goes with the ledger.
+            search.stop();
+            ledger.stop()
+        });
         if let Err(error) = stopped.await {
             tracing::error!(%error, "the ledger did not stop cleanly; the next start reads the log");
         }

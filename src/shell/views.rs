@@ -13,6 +13,7 @@ mod cursor;
 mod deliveries;
 mod entities;
 mod event;
+pub mod found;
 mod held;
 mod notice;
 mod notices;

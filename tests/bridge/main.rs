@@ -18,7 +18,7 @@ mod pace;
 mod pages;
 mod quiet;
 mod redaction;
-mod snapshots;
 mod retention;
+mod snapshots;
 mod storage;
 mod update;

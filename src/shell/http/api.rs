@@ -10,6 +10,7 @@ mod entities;
 mod messages;
 mod notices;
 mod numbers;
+mod search;
 mod snapshots;
 mod snoozes;
 mod trying;
@@ -70,6 +71,8 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/counts", get(numbers::counts))
         .route("/stream", get(super::stream::stream))
         .route("/log", get(numbers::log))
+        .route("/search", get(search::find))
+        .route("/search/facets", get(search::facets))
         .route("/notify", post(messages::notify))
         .route("/apply", post(configuration::apply))
         .route("/export", get(configuration::export))
