@@ -414,11 +414,6 @@ fn samples() -> Vec<Event> {
             id: 5,
             since: 1_795_521_500_000_000,
         },
-        Event::CursorMoved {
-            provider: 3,
-            key: "album/9f3c".into(),
-            bytes: Some(vec![1, 0, 255, 128].into()),
-        },
         Event::Acknowledged {
             notice: 41,
             provider: 3,
@@ -448,6 +443,11 @@ fn samples() -> Vec<Event> {
             part: 0,
             reason: "the message is not there any more".into(),
             answer: answer(),
+        },
+        Event::CursorMoved {
+            provider: 3,
+            key: "album/9f3c".into(),
+            bytes: Some(vec![1, 0, 255, 128].into()),
         },
     ]
 }
