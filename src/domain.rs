@@ -13,6 +13,7 @@ pub mod family;
 pub mod gathering;
 pub mod hold;
 pub mod id;
+pub mod item;
 pub mod memo;
 pub mod notice;
 pub mod policy;

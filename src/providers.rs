@@ -9,6 +9,7 @@
 pub mod ask;
 pub mod bridge;
 pub mod cursor;
+pub mod fetch;
 mod forge;
 mod gitea;
 mod github;
@@ -25,6 +26,7 @@ use crate::domain::notice::{NoticeDraft, Severity};
 use crate::domain::spec::{ProviderSpec, Verify};
 
 pub use ask::{Polled, Subscribed};
+pub use fetch::Fetchable;
 pub use verify::{TIME_TOLERANCE_SECONDS, verify};
 
 /// Most query pairs that are handed to a provider; further ones are left out.
@@ -182,6 +184,10 @@ pub trait Provider: Sync {
     }
     /// What speaks over a connection that stays open.
     fn subscribed(&self) -> Option<&dyn Subscribed> {
+        None
+    }
+    /// How the items of its notices are fetched, where they can be.
+    fn files(&self) -> Option<&dyn Fetchable> {
         None
     }
     /// The fields of [`crate::domain::spec::SourceSpec`] that it has, by their keys. One that is looked

@@ -15,9 +15,11 @@ mod configuration;
 mod cursors;
 mod delivery;
 mod edits;
+mod gathered;
 mod health;
 mod holds;
 mod intake;
+mod items;
 
 /// Kind numbers with the newest revision of each and the name it has in `log` and the API.
 pub const KINDS: &[(u16, u16, &str)] = &[
@@ -33,7 +35,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (10, 1, "session_began"),
     (11, 1, "session_seen"),
     (12, 1, "session_ended"),
-    (20, 2, "notice_accepted"),
+    (20, 3, "notice_accepted"),
     (21, 1, "intake_unreadable"),
     (22, 2, "notice_resent"),
     (30, 1, "message_composed"),
@@ -61,6 +63,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (67, 1, "snooze_ended"),
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
+    (71, 1, "gathered_told"),
     (90, 1, "cursor_moved"),
 ];
 
@@ -103,6 +106,7 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::HandedOn { .. } => 61,
         Event::FellSilent { .. } => 62,
         Event::EditRefused { .. } => 70,
+        Event::GatheredTold { .. } => 71,
         Event::Acknowledged { .. } => 65,
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
@@ -170,6 +174,7 @@ impl Payload for Event {
             }
             Event::EditRefused { .. } => edits::encode(self, out),
             Event::CursorMoved { .. } => cursors::encode(self, out),
+            Event::GatheredTold { .. } => gathered::encode(self, out),
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
@@ -192,6 +197,7 @@ impl Payload for Event {
             | Event::FallbackUsed { notice, .. }
             | Event::ClaimReturned { notice, .. }
             | Event::EditRefused { notice, .. }
+            | Event::GatheredTold { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
@@ -275,6 +281,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
         90 => cursors::decode(kind, bytes),
+        71 => gathered::decode(kind, bytes, texts),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -283,6 +290,15 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         why,
     })
 }
+
+// The largest notice with the largest plan fits its frame.
+const _: () = {
+    const NAMES_BYTES_MAX: usize = 4 * 1_024;
+    let largest = crate::domain::notice::DRAFT_BYTES_MAX
+        + crate::domain::routing::PLAN_BYTES_MAX
+        + NAMES_BYTES_MAX;
+    assert!(largest <= notify_store::PAYLOAD_BYTES_MAX);
+};
 
 /// At least the bytes an event's payload will have, found without writing it, so that what is too
 /// large is refused before it takes part in a transaction.
@@ -337,6 +353,7 @@ pub fn weight(event: &Event) -> usize {
                 by,
                 ..
             } => detail.len() + by.len() + unwanted.len() * 10,
+            Event::GatheredTold { telling, .. } => telling.notices.len() * 10,
             Event::Acknowledged { by, .. } | Event::SnoozeEnded { by, .. } => by.len(),
             Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
             Event::RepeatPutOff { detail, .. } => detail.len(),

@@ -36,6 +36,7 @@ pub fn claim(delivery: DeliveryKey, config_revision: u64) -> Command {
             hash: parts_hash(&parts),
             parts,
             faults: Vec::new(),
+            telling: None,
         }),
     }))
 }

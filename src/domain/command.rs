@@ -7,6 +7,7 @@ use super::decide::Say;
 use super::event::{
     Accepted, Action, Answer, DeliveryKey, IdSeed, Remember, RequestKeys, Role, TokenScope,
 };
+use super::hold::Telling;
 use super::notice::NoticeDraft;
 use super::spec::{EntityKind, EntitySpec, Settings};
 use crate::projections::snoozes::Scope;
@@ -243,6 +244,8 @@ pub struct Composed {
     pub hash: u64,
     /// What went wrong while rendering (`template_failed`, missing values).
     pub faults: Vec<String>,
+    /// What they tell, where that is not their own notice alone.
+    pub telling: Option<Telling>,
 }
 
 /// What came of an attempt.

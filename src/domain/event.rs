@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::{Hold, Planning};
+use super::hold::{Hold, Planning, Telling};
 use super::id::PublicId;
 use super::notice::NoticeDraft;
 use super::reason::{Routed, What};
@@ -329,6 +329,14 @@ pub enum Event {
         hash: u64,
         parts: Vec<Part>,
         faults: Vec<String>,
+    },
+    /// What a delivery that gathered others tells, as it was put into words.
+    GatheredTold {
+        delivery: DeliveryKey,
+        notice: u64,
+        /// Position of the words.
+        composed: u64,
+        telling: Telling,
     },
     /// A delivery was claimed: from here on its next part may have been sent.
     AttemptStarted {

@@ -213,6 +213,8 @@ impl State {
             Event::MessageComposed { planning, hash, .. } => {
                 self.outbox.composed(*planning, *hash, at.position);
             }
+            // It is there to be read; what is sent stands in the words.
+            Event::GatheredTold { .. } => {}
             Event::AttemptStarted {
                 delivery, composed, ..
             } => {

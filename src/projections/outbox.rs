@@ -136,6 +136,8 @@ pub struct Delivery {
     pub reason: Option<String>,
     /// It makes no sound.
     pub silent: bool,
+    /// It was held through quiet hours, so that what it tells may be over by now.
+    pub through_quiet: bool,
     /// It passes everything that would hold it, and sounds whatever is configured.
     pub pierced: bool,
     /// A person wants it now: no window holds it.
@@ -364,6 +366,7 @@ impl Outbox {
                 fallbacks: 0,
                 reason: None,
                 silent,
+                through_quiet: false,
                 pierced,
                 at_once: planning.is_some_and(|planning| {
                     let plainly = Way::Now {

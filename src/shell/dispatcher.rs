@@ -21,7 +21,7 @@ use super::vault::Vault;
 use crate::domain::command::{Attempted, Claim, Command, Report, Saying, Told};
 use crate::domain::decide::RETRY_BASE;
 use crate::domain::event::{ANSWER_BYTES_MAX, Answer, DeliveryKey, Event};
-use crate::domain::notice::cut;
+use crate::domain::notice::{Notice, cut};
 use crate::domain::spec::EntityKind;
 use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{Asked, Due};
@@ -29,9 +29,12 @@ use crate::targets::{self, CallContext, Edited, Part, Reply, Verdict};
 
 mod gathered;
 mod prepare;
+mod still;
 mod update;
 
+use prepare::Prepared;
 pub use prepare::message;
+use still::Still;
 
 /// Deliveries under way at a time, all targets together. One target has at most
 /// [`crate::projections::outbox::TARGET_IN_FLIGHT_MAX`] of them.
@@ -267,12 +270,7 @@ impl Dispatch {
                 }
             },
             None => {
-                let told = gathered::told(
-                    self.ledger.reader(),
-                    &prepared.delivery,
-                    &origin.notice,
-                    prepared.listed_max,
-                );
+                let told = self.told(&prepared, &origin.notice).await;
                 let told = match told {
                     Ok(told) => told,
                     Err(error) => {
@@ -393,6 +391,25 @@ impl Dispatch {
         };
         self.insist(Command::Report(Box::new(report))).await;
         Ok(Step::Again)
+    }
+
+    /// Reads what a delivery tells, which may be many notices.
+    async fn told(&self, prepared: &Prepared, own: &Notice) -> Result<gathered::Told, ReadError> {
+        let still = Still::of(&self.ledger, &prepared.delivery);
+        let (reader, most) = (self.ledger.reader(), prepared.listed_max);
+        if prepared.delivery.gathered.is_none() {
+            return gathered::told(reader, &prepared.delivery, own, most, &still);
+        }
+        let (reader, delivery, own) = (reader.clone(), prepared.delivery.clone(), own.clone());
+        let read = move || gathered::told(&reader, &delivery, &own, most, &still);
+        match tokio::task::spawn_blocking(read).await {
+            Ok(told) => told,
+            // Nothing is cancelled here; a panic is one of this attempt.
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_stopping) => Err(ReadError::Closed),
+            },
+        }
     }
 
     async fn command(&self, command: Command) -> Result<Told, LedgerError> {

@@ -135,6 +135,7 @@ impl Core {
                 parts: parts(2),
                 hash: 9,
                 faults: Vec::new(),
+                telling: None,
             }),
         };
         self.run(Command::Claim(Box::new(claim)))

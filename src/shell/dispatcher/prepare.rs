@@ -104,6 +104,7 @@ impl Dispatch {
     ) -> Result<Composed, targets::Unsendable> {
         let now = Timestamp::from_microsecond(self.clock.now()).unwrap_or(Timestamp::UNIX_EPOCH);
         let scene = Scene {
+            still: told.still,
             digest: told.digest.as_ref(),
             notice: &told.notice,
             tracker: prepared.tracker.as_deref(),
@@ -122,6 +123,7 @@ impl Dispatch {
             hash: parts_hash(&parts),
             parts,
             faults,
+            telling: told.telling.clone(),
         })
     }
 }

@@ -258,6 +258,20 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "pause_until": pause_until.map(moment),
             "remember": remember,
         }),
+        Event::GatheredTold {
+            delivery,
+            notice,
+            composed,
+            telling,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "composed": composed,
+            "notices": telling.notices,
+            "listed": telling.listed,
+            "notices_total": telling.count,
+            "items": telling.items.map(|(added, removed)| json!({"added": added, "removed": removed})),
+        }),
         Event::EditRefused {
             delivery,
             notice,
