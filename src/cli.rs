@@ -13,6 +13,7 @@ pub mod args;
 mod compact;
 mod configuration;
 mod demo;
+mod discover;
 mod explain;
 mod failure;
 mod health;
@@ -130,6 +131,7 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Resume(place) => operate::set_paused(&place, false).await,
         Verb::Compact(place) => compact::run(&place).await,
         Verb::Test(args) => operate::test(&args).await,
+        Verb::Discover(args) => discover::run(&args).await,
         Verb::Render(args) => render::run(&args),
         Verb::Healthcheck(args) => health::run(&args).await,
         Verb::Completions { shell } => {
@@ -195,6 +197,7 @@ impl Verb {
             | Verb::Resume(place)
             | Verb::Compact(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
+            Verb::Discover(args) => Some(&mut args.place),
             Verb::Serve(_)
             | Verb::Demo(_)
             | Verb::Check(_)

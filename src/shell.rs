@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod operate;
 pub mod options;
 pub mod passwords;
+pub mod pollers;
 pub mod rebuild;
 pub mod redact;
 pub mod replay;

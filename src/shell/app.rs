@@ -30,6 +30,7 @@ use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
+use super::pollers::Pollers;
 pub use super::rebuild::rebuild;
 use super::search::{self, Search, SearchThread};
 use super::snapshots::Snapshots;
@@ -61,6 +62,7 @@ pub struct App {
     pub vault: Arc<Vault>,
     pub sources: Sources,
     pub search: Arc<Search>,
+    pub pollers: Arc<Pollers>,
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
@@ -323,10 +325,17 @@ pub async fn start_closed(
     );
     let vault = Arc::new(Vault::new(ledger.clone(), keyring));
     let snapshots = Snapshots::new(&options.data, ledger.reader().clone());
+    let pollers = Arc::new(Pollers::new(
+        ledger.clone(),
+        Arc::clone(&vault),
+        Arc::clone(&client),
+        Arc::clone(&clock),
+    ));
     let app = Arc::new(App {
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
         search: Arc::clone(&search),
+        pollers: Arc::clone(&pollers),
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
         bodies: BodyRoom::default(),
@@ -353,10 +362,12 @@ pub async fn start_closed(
         steps: steps.clone(),
     };
     let holds = tokio::spawn(holds.run(stop.clone()));
+    let pollers = tokio::spawn(pollers.run(stop.clone()));
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
         holds,
         tokio::spawn(search.watch(app.ledger.committed())),
+        pollers,
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
         tokio::spawn(snapshots.watch(Arc::clone(&app.clock), app.ledger.committed())),
