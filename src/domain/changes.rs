@@ -104,6 +104,7 @@ impl Finder {
             snoozes,
             cursors,
             clock_steps,
+            retention,
         } = after;
         self.value("founding", &before.founding, founding);
         self.value("id_millis", &before.id_millis, id_millis);
@@ -145,7 +146,7 @@ impl Finder {
         });
         let (old, new) = (before.groups.iter(), groups.iter());
         self.entries("groups", old, new, |slot| format!("{slot:016x}"));
-        let (old, new) = (before.groups.told(), groups.told());
+        let (old, new) = (before.groups.told_by_slot(), groups.told_by_slot());
         self.entries("groups.told", old, new, |(slot, subject)| {
             format!("{slot:016x}/{subject:016x}")
         });
@@ -165,6 +166,10 @@ impl Finder {
             format!("{} bytes, hash {:016x}", bytes.len(), xxh3_64(bytes)).into()
         });
         self.value("clock_steps", &before.clock_steps, clock_steps);
+        let (old, new) = (&before.retention, retention);
+        self.value("retention.horizons", &old.horizons, &new.horizons);
+        self.value("retention.carried_at", &old.carried_at, &new.carried_at);
+        self.value("retention.runs", &old.runs, &new.runs);
     }
 
     fn configuration(&mut self, before: &Configuration, after: &Configuration) {

@@ -252,6 +252,10 @@ pub fn commands(
         }),
         Event::SendingPaused { by } => one(Command::Pause { by: by.clone() }),
         Event::SendingResumed { by } => one(Command::Resume { by: by.clone() }),
+        Event::StateCarried { .. } | Event::RetentionAdvanced { .. } => {
+            Err("what retention forgets is worked out of the log as it was then")
+        }
+        Event::Compacted { .. } => Err("it says what was removed, which nobody can remove again"),
         Event::ClockStepped { by_micros } => one(Command::ClockStepped {
             by_micros: *by_micros,
         }),
