@@ -20,5 +20,7 @@ mod pace;
 mod pages;
 mod quiet;
 mod redaction;
+mod retention;
+mod snapshots;
 mod storage;
 mod update;

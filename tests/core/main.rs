@@ -28,6 +28,8 @@ mod health;
 mod holds;
 mod observe;
 mod pace;
+mod replayed;
+mod retention;
 mod sessions;
 mod update;
 
