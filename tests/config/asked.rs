@@ -121,8 +121,7 @@ interval = "1m"
             home.toml:11:1: provider[0] "power".cron: kind `nut` has no `cron`, only `scheduler` has; leave it out
             home.toml:12:1: provider[0] "power".secret: nobody sends to kind `nut`, so it has no `secret`; leave it out
             home.toml:14:1: provider[1] "homeless".host: is missing; it has to be given
-            home.toml:21:8: provider[2] "morning".cron: is no cron expression: Component error: Number out of bounds.
-            home.toml:21:8: provider[2] "morning".cron: is missing; say when with `cron` or `every`
+            home.toml:21:8: provider[2] "morning".cron: is no cron expression: Component error: Number out of bounds
             home.toml:22:8: provider[2] "morning".zone: `Europe/Lisabon` is no time zone; write one like `Europe/Lisbon` or `UTC`; did you mean `Europe/Lisbon`?
             home.toml:23:10: provider[2] "morning".missed: `twice` is none of `skip`, `once`, `all`
             home.toml:24:18: provider[2] "morning".data.title: has to be text, a number, true or false
