@@ -61,8 +61,8 @@ pub struct App {
     pub ledger: Ledger,
     pub vault: Arc<Vault>,
     pub sources: Sources,
-    pub pollers: Arc<Pollers>,
     pub search: Arc<Search>,
+    pub pollers: Arc<Pollers>,
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
@@ -324,18 +324,18 @@ pub async fn start_closed(
         .map_err(StartError::Client)?,
     );
     let vault = Arc::new(Vault::new(ledger.clone(), keyring));
+    let snapshots = Snapshots::new(&options.data, ledger.reader().clone());
     let pollers = Arc::new(Pollers::new(
         ledger.clone(),
         Arc::clone(&vault),
         Arc::clone(&client),
         Arc::clone(&clock),
     ));
-    let snapshots = Snapshots::new(&options.data, ledger.reader().clone());
     let app = Arc::new(App {
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
-        pollers: Arc::clone(&pollers),
         search: Arc::clone(&search),
+        pollers: Arc::clone(&pollers),
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
         bodies: BodyRoom::default(),
@@ -366,8 +366,8 @@ pub async fn start_closed(
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
         holds,
-        pollers,
         tokio::spawn(search.watch(app.ledger.committed())),
+        pollers,
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
         tokio::spawn(snapshots.watch(Arc::clone(&app.clock), app.ledger.committed())),
