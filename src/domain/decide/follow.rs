@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::command::Context;
 use super::super::deferral::{Route, leads_to, via};
-use super::super::event::{DeliveryKey, Event, Outcome, Plan};
+use super::super::event::{DeliveryKey, Event, Outcome, Plan, PlannedLink};
 use super::super::gathering::Gathering;
 use super::super::hold::Way;
 use super::super::reason::What;
@@ -178,6 +178,17 @@ impl<'a> Following<'a> {
         plan: &Plan,
     ) -> Option<Event> {
         let configuration = &self.state.configuration;
+        // Most links have none, and nothing is asked of them.
+        let may_wait = |planned: &PlannedLink| {
+            let tracker = configuration.trackers.get(&planned.tracker);
+            let mut links = tracker
+                .iter()
+                .flat_map(|tracker| &tracker.entity.spec.links);
+            links.any(|link| link.fallback_after.is_some())
+        };
+        if !plan.links.iter().any(may_wait) {
+            return None;
+        }
         let seconds: Vec<u32> = plan
             .links
             .iter()
