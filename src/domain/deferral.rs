@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::hold::{Hold, Stage};
+use super::hold::{Hold, Stage, of_receiver};
 use super::notice::Severity;
 use super::policy::{DigestSpec, WallClock};
 use super::reason::What;
@@ -75,7 +75,7 @@ pub fn via(tracker: u32, target: u32, link_name: &str) -> u64 {
 
 /// Names the opening or closing of a subject over one link to one receiver; 0 for what does neither.
 pub fn thread_key(via: u64, receiver: u32, subject: u64) -> u64 {
-    mixed(&[THREAD, via, u64::from(receiver), subject])
+    of_receiver(mixed(&[THREAD, via, subject]), receiver).max(1)
 }
 
 const THREAD: u64 = u64::MAX;
@@ -270,7 +270,7 @@ impl<'a> Route<'a> {
                 until,
                 why: What::StormSummarised,
                 // For the receiver, whichever link it comes over.
-                slot: mixed(&[Stage::Storm as u64, 0, u64::from(self.receiver_id)]),
+                slot: of_receiver(mixed(&[Stage::Storm as u64]), self.receiver_id).max(1),
             },
             detail: format!("more than {}", quantity::rate_text(Some(rate))),
         })
@@ -413,13 +413,8 @@ impl<'a> Route<'a> {
         } else {
             self.via()
         };
-        mixed(&[
-            stage as u64,
-            over,
-            u64::from(self.receiver_id),
-            first,
-            second,
-        ])
+        let slot = mixed(&[stage as u64, over, first, second]);
+        of_receiver(slot, self.receiver_id).max(1)
     }
 }
 

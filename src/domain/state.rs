@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deferral::via;
 use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan};
-use super::notice::Items;
+use super::notice::{Items, Severity};
 use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
@@ -459,6 +459,14 @@ impl State {
                 notice.transition,
                 at.recorded_at,
             );
+            self.subjects.judged(
+                (provider, subject_hash(provider, &notice.subject.key, 0)),
+                accepted
+                    .plan
+                    .links
+                    .iter()
+                    .filter_map(|link| Some((link.tracker, link.severity?))),
+            );
         }
         self.heard(at, accepted);
         let new = NewNotice {
@@ -485,6 +493,7 @@ impl State {
                 link: planned.link,
                 via: via(link.tracker, link.target, &link.link_name),
                 unknown: link.unknown,
+                critical: link.severity.map(|severity| severity == Severity::Critical),
                 local: link.local,
             })
         });

@@ -194,6 +194,8 @@ pub struct NewDelivery {
     pub link: u16,
     pub via: u64,
     pub unknown: UnknownPolicy,
+    /// Whether the notice is critical for its tracker; `None`: as it says itself.
+    pub critical: Option<bool>,
     /// Settled as sent by the planning event itself.
     pub local: bool,
 }
@@ -350,7 +352,7 @@ impl Outbox {
                 via: new.via,
                 group: planning.map_or(0, |planning| planning.group),
                 unknown: new.unknown,
-                critical: critical || pierced,
+                critical: new.critical.unwrap_or(critical) || pierced,
                 subject,
                 status: if hold.is_some() {
                     Status::Held

@@ -90,6 +90,7 @@ impl Router<'_> {
             target_name: target.clone(),
             link_name: route.link.name.clone().unwrap_or_default(),
             unknown: route.link.unknown,
+            severity: (severity != notice.draft.severity).then_some(severity),
             local: false,
         });
         note(

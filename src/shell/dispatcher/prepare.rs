@@ -42,6 +42,17 @@ pub(super) struct Prepared {
 }
 
 impl Dispatch {
+    /// The notice with the severity that its tracker gives it.
+    pub(super) fn as_its_link_sees_it(&self, key: DeliveryKey, mut origin: Origin) -> Origin {
+        let state = self.ledger.state();
+        let delivery = state.outbox.deliveries.get(&key);
+        let link = delivery.and_then(|delivery| origin.links.get(usize::from(delivery.link)));
+        if let Some(severity) = link.and_then(|link| link.severity) {
+            origin.notice.draft.severity = severity;
+        }
+        origin
+    }
+
     pub(super) fn prepare(&self, key: DeliveryKey, origin: &Origin) -> Option<Prepared> {
         let state = self.ledger.state();
         let configuration = &state.configuration;

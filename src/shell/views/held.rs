@@ -221,6 +221,7 @@ mod tests {
             link: 0,
             via: 0,
             unknown: UnknownPolicy::Retry,
+            critical: None,
             local: false,
         };
         for position in 1..=count {

@@ -180,6 +180,11 @@ impl Around {
             .get(self.deliveries.get(&view.key)?.telling?)?;
         let kind = targets::kind(&telling.target.kind)?;
         let utc = TimeZone::UTC;
+        let mut notice = notice.clone();
+        if let Some(severity) = view.link.severity {
+            notice.draft.severity = severity;
+        }
+        let notice = &notice;
         let scene = Scene {
             still: false,
             digest: None,

@@ -156,6 +156,7 @@ mod tests {
             link: 0,
             via: 0,
             unknown: UnknownPolicy::Retry,
+            critical: None,
             local: false,
         };
         let seed = IdSeed {
