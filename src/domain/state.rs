@@ -484,14 +484,22 @@ impl State {
     }
 
     fn planned(&mut self, new: &NewNotice<'_>, provider: u32, plan: &Plan, rows: &mut Rows) {
+        let vias: Vec<u64> = plan
+            .links
+            .iter()
+            .map(|link| via(link.tracker, link.target, &link.link_name))
+            .collect();
         let deliveries = plan.planned.iter().filter_map(|planned| {
-            let link = plan.links.get(usize::from(planned.link))?;
+            let index = usize::from(planned.link);
+            let link = plan.links.get(index)?;
+            let same = vias[..index].iter().filter(|other| **other == vias[index]);
             Some(NewDelivery {
                 tracker: link.tracker,
                 target: link.target,
                 receiver: planned.receiver,
                 link: planned.link,
-                via: via(link.tracker, link.target, &link.link_name),
+                via: vias[index],
+                nth: same.count() as u16,
                 unknown: link.unknown,
                 critical: link.severity.map(|severity| severity == Severity::Critical),
                 local: link.local,

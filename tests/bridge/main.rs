@@ -7,6 +7,7 @@
 )]
 
 mod delivery;
+mod fair;
 mod feedback;
 mod gathered;
 mod harness;
@@ -20,3 +21,5 @@ mod quiet;
 mod redaction;
 mod storage;
 mod update;
+#[path = "../shared/waiting.rs"]
+mod waiting;

@@ -40,7 +40,7 @@ impl Router<'_> {
             return never(What::TrackerDisabled, "its tracker was switched off");
         }
         let place = (of.target, of.receiver);
-        let Some(route) = Route::over(self.configuration, of.tracker, place, of.via) else {
+        let Some(route) = Route::over(self.configuration, (of.tracker, of.via, 0), place) else {
             return never(What::TargetRemoved, "its link is no longer configured");
         };
         if !route.link.enabled {

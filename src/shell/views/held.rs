@@ -220,6 +220,7 @@ mod tests {
             receiver: 1,
             link: 0,
             via: 0,
+            nth: 0,
             unknown: UnknownPolicy::Retry,
             critical: None,
             local: false,
