@@ -19,3 +19,5 @@ mod reading;
 mod refusals;
 #[path = "api/secrets.rs"]
 mod secrets;
+#[path = "shared/waiting.rs"]
+mod waiting;

@@ -199,6 +199,8 @@ async fn every_page(look: Look) {
             ("deliveries-any", "/deliveries?status=any"),
             ("delivery-drop", &drop),
             ("parked", "/parked"),
+            ("held", "/held"),
+            ("snoozes", "/snoozes"),
             ("parked-ask", &group),
             ("inbox", "/inbox"),
             ("providers", "/providers"),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::super::command::Context;
-use super::super::deferral::{Route, leads_to, via};
+use super::super::deferral::{Route, link_to, via};
 use super::super::event::{DeliveryKey, Event, Outcome, Plan, PlannedLink};
 use super::super::gathering::Gathering;
 use super::super::hold::Way;
@@ -189,18 +189,16 @@ impl<'a> Following<'a> {
         if !plan.links.iter().any(may_wait) {
             return None;
         }
+        let mut vias = Vec::new();
         let seconds: Vec<u32> = plan
             .links
             .iter()
             .map(|planned| {
-                let tracker = configuration.trackers.get(&planned.tracker)?;
-                let target = &configuration.targets.get(&planned.target)?.entity.spec.name;
-                let link = tracker.entity.spec.links.iter().find(|link| {
-                    let name = link.name.as_deref().unwrap_or("");
-                    via(planned.tracker, planned.target, name)
-                        == via(planned.tracker, planned.target, &planned.link_name)
-                        && leads_to(configuration, link, target)
-                })?;
+                let named = via(planned.tracker, planned.target, &planned.link_name);
+                let nth = vias.iter().filter(|other| **other == named).count();
+                vias.push(named);
+                let nth = u16::try_from(nth).unwrap_or(u16::MAX);
+                let link = link_to(configuration, planned.tracker, planned.target, named, nth)?;
                 let after = link.fallback.as_ref().and(link.fallback_after)?;
                 (!planned.local).then_some(after.seconds())
             })
