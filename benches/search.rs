@@ -143,7 +143,11 @@ fn measure(notices: u64, is_judged: bool) {
     let (log, world) = fill(folder.path(), notices);
     let reader = log.reader();
     let events = reader.next_position() - 1;
-    println!("\n{} notices, {} events", figure(notices as f64), figure(events as f64));
+    println!(
+        "\n{} notices, {} events",
+        figure(notices as f64),
+        figure(events as f64)
+    );
     let start = Instant::now();
     let (search, thread) =
         Search::start(folder.path(), reader, identity(&world.state)).expect("a thread");
@@ -157,7 +161,10 @@ fn measure(notices: u64, is_judged: bool) {
         figure(bytes as f64 / 1e6),
         figure(bytes as f64 / notices as f64)
     );
-    println!("{:<16} {:>10} {:>10} {:>12} {:>12}", "query", "page p50", "page p95", "counts p50", "counts p95");
+    println!(
+        "{:<16} {:>10} {:>10} {:>12} {:>12}",
+        "query", "page p50", "page p95", "counts p50", "counts p95"
+    );
     let (mut pages, mut counts) = (Vec::new(), Vec::new());
     for sort in SORTS {
         let (mut page, mut count) = (Vec::new(), Vec::new());
@@ -206,9 +213,19 @@ fn measure(notices: u64, is_judged: bool) {
     let like_median = percentile(&mut likes, 0.5);
     if is_judged {
         judge("a page, p95", percentile(&mut pages, 0.95), ..20.0, "ms");
-        judge("counts and facets, p95", percentile(&mut counts, 0.95), ..80.0, "ms");
+        judge(
+            "counts and facets, p95",
+            percentile(&mut counts, 0.95),
+            ..80.0,
+            "ms",
+        );
         judge("catching up", rate, 20_000.0.., "events/s");
-        judge("faster than LIKE", like_median / page_median, 50.0.., "times");
+        judge(
+            "faster than LIKE",
+            like_median / page_median,
+            50.0..,
+            "times",
+        );
     }
     thread.stop();
 }

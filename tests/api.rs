@@ -15,5 +15,7 @@ mod quiet;
 mod reading;
 #[path = "api/refusals.rs"]
 mod refusals;
+#[path = "api/search.rs"]
+mod search;
 #[path = "api/secrets.rs"]
 mod secrets;

@@ -9,8 +9,8 @@ const TITLE_WORDS: u64 = 6;
 const TEXT_WORDS: u64 = 34;
 
 const SYLLABLES: [&str; 24] = [
-    "ka", "lo", "mi", "ter", "ven", "so", "ru", "pal", "ne", "dor", "gi", "ash", "bel", "cu", "fan",
-    "hem", "jo", "kri", "lun", "mor", "ost", "pri", "sta", "wen",
+    "ka", "lo", "mi", "ter", "ven", "so", "ru", "pal", "ne", "dor", "gi", "ash", "bel", "cu",
+    "fan", "hem", "jo", "kri", "lun", "mor", "ost", "pri", "sta", "wen",
 ];
 
 /// The word of a rank; common words are short.
