@@ -39,7 +39,7 @@ async fn what_was_received_sent_and_changed_is_found_at_once() {
     assert_eq!(page["index"]["complete"], true);
     for (query, found) in [
         ("q=tail+target:ops", 1),
-        ("q=tail+target:desk+status:sent", 1),
+        ("q=tail+target:desk+status:sent", 2),
         ("q=is:change+provider:forge", 1),
         ("q=is:delivery+status:sent", 3),
         ("q=string+-is:notice", 1),
