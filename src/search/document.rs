@@ -394,8 +394,6 @@ impl Gathering {
             | Event::CursorMoved { .. }
             | Event::Acknowledged { .. }
             | Event::RepeatPutOff { .. }
-            | Event::GatheredTold { .. }
-            | Event::CursorMoved { .. }
             | Event::StateCarried { .. }
             | Event::RetentionAdvanced { .. }
             | Event::Compacted { .. }
