@@ -81,8 +81,8 @@ default = "x"
         expect![[r#"
             a.toml:2:14: settings.backup: this version does not have `backup` yet; leave it out
             a.toml:3:1: bot: this version does not have `bot` yet; leave it out
-            a.toml:7:1: tracker[0] "t".interval: this version does not have `interval` yet; leave it out
-            a.toml:8:1: tracker[0] "t".options: this version does not have `options` yet; leave it out
+            a.toml:7:12: tracker[0] "t".interval: `code` is not looked at by interval; leave it out
+            a.toml:8:21: tracker[0] "t".options.media: is not a known option: this kind of provider has none
             a.toml:11:8: target[0] "mail".kind: this version does not have the target kind `email` yet
             a.toml:15:8: provider[0] "photos".kind: this version does not have the provider kind `immich` yet
             a.toml:19:11: template[0] "w".enabled: this version does not have `enabled` on a template yet; leave it out
