@@ -64,11 +64,11 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (67, 1, "snooze_ended"),
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
-    (90, 1, "cursor_moved"),
     (71, 1, "gathered_told"),
     (80, 1, "state_carried"),
     (81, 1, "retention_advanced"),
     (82, 1, "compacted"),
+    (90, 1, "cursor_moved"),
 ];
 
 /// Number of an event's kind.

@@ -443,11 +443,6 @@ fn samples() -> Vec<Event> {
             id: 5,
             since: 1_795_521_500_000_000,
         },
-        Event::CursorMoved {
-            provider: 3,
-            key: "album/9f3c".into(),
-            bytes: Some(vec![1, 0, 255, 128].into()),
-        },
         Event::Acknowledged {
             notice: 41,
             provider: 3,
@@ -514,6 +509,11 @@ fn samples() -> Vec<Event> {
                 bodies: 20,
                 bytes: 1_234_567,
             },
+        },
+        Event::CursorMoved {
+            provider: 3,
+            key: "album/9f3c".into(),
+            bytes: Some(vec![1, 0, 255, 128].into()),
         },
     ]
 }

@@ -49,6 +49,14 @@ impl Lists {
         }
     }
 
+    /// As [`Lists::of`], for lists that say nothing of the state.
+    fn of_log(place: &Place) -> Result<Self, Failure> {
+        match place.stopped() {
+            Some(data) => Ok(Lists::Stopped(Box::new(Readable::unfolded(data)?))),
+            None => Ok(Lists::Running(Remote::new(place)?)),
+        }
+    }
+
     /// Items page by page, from a running program or from `see`.
     pub(super) async fn each(
         &self,
@@ -135,7 +143,7 @@ pub async fn notices(args: &NoticesArgs) -> Result<(), Failure> {
         until: None,
     };
     let see = |store: &Readable, cursor, limit| {
-        views::notices(&store.reader, &store.state, &filter, cursor, limit)
+        views::notices(&store.reader, &store.state, None, &filter, cursor, limit)
     };
     Lists::of(&args.place)?
         .each("notices", &query, args.page.limit, see, |items| {
@@ -299,7 +307,7 @@ pub async fn log(args: &LogArgs) -> Result<(), Failure> {
         let position = event["position"].as_u64().unwrap_or(0);
         args.to.is_none_or(|to| position <= to)
     };
-    let lists = Lists::of(&args.place)?;
+    let lists = Lists::of_log(&args.place)?;
     if let Some(from) = args.from {
         let mut is_first = true;
         return lists

@@ -28,7 +28,7 @@ pub use delivery::{
     parts_hash, retry_at,
 };
 pub use follow::OVERDUE_PER_COMMAND_MAX;
-pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after};
+pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after, judged_again};
 pub use intake::{NOTICES_PER_REQUEST_MAX, ONE_OFF};
 pub use retention::CARRIED_BYTES_MAX;
 

@@ -169,6 +169,15 @@ impl Groups {
         }
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (&u64, &Group)> {
+        self.groups.iter()
+    }
+
+    /// (slot, subject) → the newest notice about it.
+    pub fn told(&self) -> impl Iterator<Item = (&(u64, u64), &u64)> {
+        self.told.iter()
+    }
+
     pub fn get(&self, slot: u64) -> Option<&Group> {
         self.groups.get(&slot)
     }

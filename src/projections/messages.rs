@@ -50,6 +50,10 @@ pub struct Messages {
 }
 
 impl Messages {
+    pub fn iter(&self) -> impl Iterator<Item = (&Place, &Message)> {
+        self.messages.iter()
+    }
+
     pub fn get(&self, place: Place) -> Option<&Message> {
         self.messages.get(&place)
     }

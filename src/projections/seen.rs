@@ -139,6 +139,11 @@ impl SeenByProvider {
         }
     }
 
+    /// How many requests were ever remembered; those that are kept are the last of them.
+    pub fn remembered(&self) -> u64 {
+        self.forgotten + self.requests.len() as u64
+    }
+
     /// Forgets some, and numbers the rest anew.
     fn forget(&mut self, is_forgotten: impl Fn(u32, u64) -> bool) {
         let mut requests = std::mem::take(&mut self.requests);

@@ -95,6 +95,14 @@ impl Subjects {
         }
     }
 
+    /// All of them, by provider and hash of the subject.
+    pub fn iter(&self) -> impl Iterator<Item = ((u32, u64), &Open)> {
+        self.providers.iter().flat_map(|(provider, known)| {
+            let open = known.open.iter();
+            open.map(|(subject, open)| ((*provider, *subject), open))
+        })
+    }
+
     pub fn get(&self, provider: u32, subject: u64) -> Option<&Open> {
         self.providers.get(&provider)?.open.get(&subject)
     }

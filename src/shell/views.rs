@@ -8,18 +8,22 @@
 //!
 //! **Invariant:** the state is only ever looked at to copy at most [`COPIED_ROWS_MAX`] rows.
 
+mod asking;
 mod choice;
 mod cursor;
 mod deliveries;
 mod entities;
 mod event;
+pub mod found;
 mod held;
 mod notice;
 mod notices;
 mod numbers;
 mod parked;
+mod replay;
 mod retention;
 mod setup;
+mod snapshots;
 mod snoozes;
 mod standing;
 mod telling;
@@ -35,6 +39,7 @@ use crate::domain::event::Event;
 use crate::domain::state::State;
 
 pub use crate::templates::moment;
+pub use asking::{asking, collections};
 pub use choice::{Choice, Seen};
 pub use cursor::{Cursor, NotACursor};
 pub use deliveries::{
@@ -48,8 +53,10 @@ pub use notice::{Around, delivery, notice, reason, reasons};
 pub use notices::{NoticeFilter, find_notice, founding, notice_body, notices, requests};
 pub use numbers::{Day, counts, since_day};
 pub use parked::{ParkedGroup, parked_choice, parked_groups};
+pub use replay::{difference, step, tally};
 pub use retention::{removed, retention};
 pub use setup::{hook_address, setup};
+pub use snapshots::{snapshot_made, snapshots};
 pub use snoozes::{find_snooze, snooze, snoozes};
 pub use standing::standing;
 pub use telling::{MEMBERS_SHOWN, sends_at};

@@ -24,6 +24,7 @@ pub(crate) enum Spot {
     Overview,
     Notices,
     Inbox,
+    Search,
     Deliveries,
     Held,
     Parked,
@@ -78,6 +79,13 @@ const ENTRIES: [Entry; 13] = [
         Icon::Notices,
     ),
     entry(Spot::Inbox, Place::Notices, "/inbox", "Inbox", Icon::Inbox),
+    entry(
+        Spot::Search,
+        Place::Notices,
+        "/search",
+        "Search",
+        Icon::Search,
+    ),
     entry(
         Spot::Deliveries,
         Place::Waiting,

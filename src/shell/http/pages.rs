@@ -31,6 +31,7 @@ mod log;
 mod notices;
 mod overview;
 mod parked;
+mod search;
 mod settings;
 mod snoozes;
 mod told;
@@ -56,6 +57,7 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/snoozes", get(snoozes::list).post(snoozes::mute))
         .route("/snoozes/{id}/end", post(snoozes::end))
         .route("/inbox", get(notices::inbox))
+        .route("/search", get(search::find))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}/retry", post(deliveries::retry))
         .route(
