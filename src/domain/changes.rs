@@ -104,6 +104,7 @@ impl Finder {
             snoozes,
             cursors,
             clock_steps,
+            retention,
         } = after;
         self.value("founding", &before.founding, founding);
         self.value("id_millis", &before.id_millis, id_millis);
@@ -165,6 +166,14 @@ impl Finder {
             format!("{} bytes, hash {:016x}", bytes.len(), xxh3_64(bytes)).into()
         });
         self.value("clock_steps", &before.clock_steps, clock_steps);
+        let (old, new) = (&before.retention, retention);
+        self.value("retention.carried_at", &old.carried_at, &new.carried_at);
+        self.value(
+            "retention.compacted_before",
+            &old.horizons.mark(),
+            &new.horizons.mark(),
+        );
+        self.value("retention.runs", &old.runs, &new.runs);
     }
 
     fn configuration(&mut self, before: &Configuration, after: &Configuration) {

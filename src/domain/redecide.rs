@@ -178,6 +178,13 @@ pub fn commands(
                 by: by.clone(),
             }),
         },
+        Event::StateCarried { .. } | Event::RetentionAdvanced { .. } => {
+            Err("what was too old or too much in the log of that time is not known any more")
+        }
+        Event::Compacted { run, removed } => one(Command::NoteCompacted {
+            run: *run,
+            removed: *removed,
+        }),
         Event::RepeatPutOff { .. } => Ok(repeats(state, recorded, read)),
         Event::FallbackAwaited { .. } | Event::FellSilent { .. } | Event::HandedOn { .. } => {
             one(Command::Overdue)

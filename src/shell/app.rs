@@ -17,7 +17,7 @@ use super::address::AddressPolicy;
 use super::client::SystemLookup;
 use super::client::{Client, is_this_machine};
 use super::clock::Clock;
-use super::compaction::{self, Compaction};
+use super::compaction::{self, Compaction, Forgotten};
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
@@ -162,7 +162,7 @@ pub fn open(
             tracing::info!(percent, "the store is looked through after a crash");
         }
     })?;
-    give_space_back(&mut log, progress);
+    compaction::give_space_back(&mut log, progress);
     let state = rebuild(data, &log.reader(), progress)?;
     if let Some(position) = state.retention.unreadable {
         return Err(StartError::Carried { position });
@@ -331,6 +331,8 @@ pub async fn start_closed(
         Arc::clone(&client),
         Arc::clone(&clock),
     ));
+    let compaction = Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock)));
+    compaction.tell(Arc::clone(&search) as Arc<dyn Forgotten>);
     let app = Arc::new(App {
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
@@ -342,7 +344,7 @@ pub async fn start_closed(
         passwords: Passwords::default(),
         flashes: Flashes::default(),
         snapshots: Arc::clone(&snapshots),
-        compaction: Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock))),
+        compaction,
         started_at: clock.now(),
         ledger: ledger.clone(),
         clock: Arc::clone(&clock),
