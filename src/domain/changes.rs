@@ -146,7 +146,7 @@ impl Finder {
         });
         let (old, new) = (before.groups.iter(), groups.iter());
         self.entries("groups", old, new, |slot| format!("{slot:016x}"));
-        let (old, new) = (before.groups.told(), groups.told());
+        let (old, new) = (before.groups.told_by_slot(), groups.told_by_slot());
         self.entries("groups.told", old, new, |(slot, subject)| {
             format!("{slot:016x}/{subject:016x}")
         });

@@ -178,13 +178,6 @@ pub fn commands(
                 by: by.clone(),
             }),
         },
-        Event::StateCarried { .. } | Event::RetentionAdvanced { .. } => {
-            Err("what was too old or too much in the log of that time is not known any more")
-        }
-        Event::Compacted { run, removed } => one(Command::NoteCompacted {
-            run: *run,
-            removed: *removed,
-        }),
         Event::RepeatPutOff { .. } => Ok(repeats(state, recorded, read)),
         Event::FallbackAwaited { .. } | Event::FellSilent { .. } | Event::HandedOn { .. } => {
             one(Command::Overdue)
@@ -259,6 +252,10 @@ pub fn commands(
         }),
         Event::SendingPaused { by } => one(Command::Pause { by: by.clone() }),
         Event::SendingResumed { by } => one(Command::Resume { by: by.clone() }),
+        Event::StateCarried { .. } | Event::RetentionAdvanced { .. } => {
+            Err("what retention forgets is worked out of the log as it was then")
+        }
+        Event::Compacted { .. } => Err("it says what was removed, which nobody can remove again"),
         Event::ClockStepped { by_micros } => one(Command::ClockStepped {
             by_micros: *by_micros,
         }),

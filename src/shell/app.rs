@@ -17,7 +17,7 @@ use super::address::AddressPolicy;
 use super::client::SystemLookup;
 use super::client::{Client, is_this_machine};
 use super::clock::Clock;
-use super::compaction::{self, Compaction, Forgotten};
+use super::compaction::{self, Compaction};
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
@@ -162,7 +162,7 @@ pub fn open(
             tracing::info!(percent, "the store is looked through after a crash");
         }
     })?;
-    compaction::give_space_back(&mut log, progress);
+    give_space_back(&mut log, progress);
     let state = rebuild(data, &log.reader(), progress)?;
     if let Some(position) = state.retention.unreadable {
         return Err(StartError::Carried { position });
@@ -203,6 +203,30 @@ fn name_what_is_locked(state: &State, reader: &Reader<Event>, keyring: &Keyring)
                     "the key at hand does not open this secret; what needs it is held until the key is back or the secret is set anew"
                 );
             }
+        }
+    }
+}
+
+/// Makes the file smaller when much of it was removed. Everything waits meanwhile, so this is done
+/// before anybody is let in; when it fails, the file stays as large as it is.
+fn give_space_back(log: &mut Log<Event>, progress: &(dyn Fn(Phase, u64, u64) + Sync)) {
+    if !compaction::worth_compacting(&log.reader()).unwrap_or(false) {
+        return;
+    }
+    let before = log.reader().bytes_on_disk();
+    progress(Phase::Compacting, 0, before);
+    let done = log.compact_file().and_then(|_| {
+        compaction::note_file_compacted(log)?;
+        Ok(log.reader().bytes_on_disk())
+    });
+    match done {
+        Ok(after) => tracing::info!(
+            before_bytes = before,
+            after_bytes = after,
+            "the file gave back what was removed"
+        ),
+        Err(error) => {
+            tracing::error!(error = %Causes(&error), "the file could not be made smaller");
         }
     }
 }
@@ -325,14 +349,14 @@ pub async fn start_closed(
     );
     let vault = Arc::new(Vault::new(ledger.clone(), keyring));
     let snapshots = Snapshots::new(&options.data, ledger.reader().clone());
+    let compaction = Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock)));
+    compaction.tell(Arc::clone(&search) as Arc<dyn compaction::Forgotten>);
     let pollers = Arc::new(Pollers::new(
         ledger.clone(),
         Arc::clone(&vault),
         Arc::clone(&client),
         Arc::clone(&clock),
     ));
-    let compaction = Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock)));
-    compaction.tell(Arc::clone(&search) as Arc<dyn Forgotten>);
     let app = Arc::new(App {
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),

@@ -20,7 +20,6 @@ use notify_store::{
 
 use super::clock::Clock;
 use super::ledger::{Ledger, LedgerError, Priority};
-use super::search::Search;
 use crate::domain::command::Command;
 use crate::domain::event::Event;
 use crate::domain::retention::{BodyCensus, Census, Fate, Founded, Policy, Wanted, fate};
@@ -29,10 +28,8 @@ use crate::wire;
 use notify_store::Payload as _;
 
 mod mark;
-mod space;
 
 pub use mark::{Mark, mark, note_file_compacted, removed_below, worth_compacting};
-pub use space::give_space_back;
 
 /// Longest time that one transaction of removals is meant to take.
 pub const SLICE_MAX: Duration = Duration::from_millis(20);
@@ -48,17 +45,6 @@ const SLICE_EVENTS_FIRST: usize = 64;
 pub trait Forgotten: Send + Sync {
     /// Positions of the notices that founded them.
     fn forgotten(&self, founding: &[u64]);
-}
-
-impl Forgotten for Search {
-    fn forgotten(&self, founding: &[u64]) {
-        if !self.forget(founding.to_vec()) {
-            tracing::warn!(
-                notices = founding.len(),
-                "the search index was not told of removed notices; it leaves them out once it is rebuilt"
-            );
-        }
-    }
 }
 
 /// Why a run ended early. What was removed until then stays removed.
