@@ -167,8 +167,12 @@ impl Finder {
         });
         self.value("clock_steps", &before.clock_steps, clock_steps);
         let (old, new) = (&before.retention, retention);
-        self.value("retention.horizons", &old.horizons, &new.horizons);
         self.value("retention.carried_at", &old.carried_at, &new.carried_at);
+        self.value(
+            "retention.compacted_before",
+            &old.horizons.mark(),
+            &new.horizons.mark(),
+        );
         self.value("retention.runs", &old.runs, &new.runs);
     }
 
