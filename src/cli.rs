@@ -10,8 +10,10 @@ use clap::FromArgMatches as _;
 
 mod access;
 pub mod args;
+mod compact;
 mod configuration;
 mod demo;
+mod discover;
 mod explain;
 mod failure;
 mod health;
@@ -25,6 +27,7 @@ mod read;
 mod remote;
 mod render;
 mod replay;
+mod search;
 mod secret;
 mod sentences;
 mod serve;
@@ -107,6 +110,7 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Deliveries(args) => read::deliveries(&args).await,
         Verb::Held(args) => read::held(&args).await,
         Verb::Parked(args) => read::parked(&args).await,
+        Verb::Search(args) => search::run(&args).await,
         Verb::Log(args) => read::log(&args).await,
         Verb::Tail(args) => read::tail(&args).await,
         Verb::Explain(args) => explain::run(&args).await,
@@ -125,7 +129,9 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Replay(args) => replay::run(&args),
         Verb::Pause(place) => operate::set_paused(&place, true).await,
         Verb::Resume(place) => operate::set_paused(&place, false).await,
+        Verb::Compact(place) => compact::run(&place).await,
         Verb::Test(args) => operate::test(&args).await,
+        Verb::Discover(args) => discover::run(&args).await,
         Verb::Render(args) => render::run(&args),
         Verb::Healthcheck(args) => health::run(&args).await,
         Verb::Completions { shell } => {
@@ -174,6 +180,7 @@ impl Verb {
             Verb::Deliveries(args) => Some(&mut args.place),
             Verb::Held(args) => Some(&mut args.place),
             Verb::Parked(args) => Some(&mut args.place),
+            Verb::Search(args) => Some(&mut args.place),
             Verb::Log(args) => Some(&mut args.place),
             Verb::Tail(args) => Some(&mut args.place),
             Verb::Explain(args) => Some(&mut args.place),
@@ -187,8 +194,10 @@ impl Verb {
             Verb::Snoozes(args) => Some(&mut args.place),
             Verb::Snapshot(SnapshotVerb::Create(place) | SnapshotVerb::List(place))
             | Verb::Pause(place)
-            | Verb::Resume(place) => Some(place),
+            | Verb::Resume(place)
+            | Verb::Compact(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
+            Verb::Discover(args) => Some(&mut args.place),
             Verb::Serve(_)
             | Verb::Demo(_)
             | Verb::Check(_)

@@ -57,7 +57,7 @@ pub fn fill(
 }
 
 /// What was run, as the ledger writes it.
-fn batch(world: &mut World, events: Vec<Recorded<Event>>) -> Batch<Event> {
+pub fn batch(world: &mut World, events: Vec<Recorded<Event>>) -> Batch<Event> {
     // Of several rows of one notice the last one stands.
     let rows: BTreeMap<u64, Vec<u8>> = world
         .rows

@@ -61,6 +61,8 @@ pub enum Verb {
     Held(HeldArgs),
     /// List deliveries that were given up for now
     Parked(ParkedArgs),
+    /// Search notices, deliveries and changes
+    Search(SearchArgs),
     /// Print events of the log
     Log(LogArgs),
     /// Print new events of a running program as they happen
@@ -94,8 +96,12 @@ pub enum Verb {
     Pause(Place),
     /// Send again
     Resume(Place),
+    /// Remove what is not kept any more now, and give file space back
+    Compact(Place),
     /// Test the connection of a provider or target
     Test(TestArgs),
+    /// List the collections that a provider has, by asking it
+    Discover(DiscoverArgs),
     /// Show what a template says, per format, with its length against the limit
     Render(RenderArgs),
     /// Exit with 0 when the program is ready
@@ -443,6 +449,28 @@ pub struct PageArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// Words, "phrases", begin*, -not, field:value; several are joined
+    #[arg(
+        required = true,
+        value_name = "QUERY",
+        allow_hyphen_values = true,
+        num_args = 1
+    )]
+    pub query: String,
+    /// time or relevance
+    #[arg(long, value_name = "ORDER", default_value = "time", value_parser = ["time", "relevance"])]
+    pub sort: String,
+    /// How many there are by provider, kind, status, severity and target, instead of what they are
+    #[arg(long)]
+    pub counts: bool,
+    #[command(flatten)]
+    pub page: PageArgs,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct LogArgs {
     /// First position
     #[arg(long, value_name = "P")]
@@ -512,6 +540,18 @@ pub struct TestArgs {
     /// Name of a provider or target
     #[arg(value_name = "PROVIDER|TARGET")]
     pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DiscoverArgs {
+    /// Name of a provider that is asked
+    #[arg(value_name = "PROVIDER")]
+    pub name: String,
+    /// Only those with this in their id or name
+    #[arg(short, long, value_name = "WORDS")]
+    pub query: Option<String>,
     #[command(flatten)]
     pub place: Place,
 }

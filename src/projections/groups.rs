@@ -209,6 +209,13 @@ impl Groups {
         range.map(|((_, subject), notice)| (*subject, *notice))
     }
 
+    /// (provider, subject, newest notice about it) of all that groups told that is open.
+    pub fn told(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
+        self.told.iter().filter_map(|((slot, subject), notice)| {
+            Some((self.groups.get(slot)?.of.provider, *subject, *notice))
+        })
+    }
+
     /// Groups that told of a subject.
     pub fn holding(&self, subject: u64) -> impl Iterator<Item = u64> + '_ {
         let range = self.holders.range((subject, 0)..=(subject, u64::MAX));

@@ -131,6 +131,23 @@ impl Subjects {
         self.note(about, 0, 0, Severity::Info, Transition::Closes, 0);
     }
 
+    /// Forgets subjects whose opening is forgotten, given provider, kind and position; says which.
+    pub fn forget_families(&mut self, is_forgotten: impl Fn(u32, u64, u64) -> bool) -> Vec<u64> {
+        let mut forgotten = Vec::new();
+        self.providers.retain(|provider, known| {
+            known.open.retain(|subject, open| {
+                let goes = is_forgotten(*provider, open.kind_hash, open.notice);
+                if goes {
+                    known.order.remove(&open.notice);
+                    forgotten.push(*subject);
+                }
+                !goes
+            });
+            !known.open.is_empty()
+        });
+        forgotten
+    }
+
     pub fn forget_provider(&mut self, provider: u32) {
         self.providers.remove(&provider);
     }

@@ -17,6 +17,7 @@ use super::address::AddressPolicy;
 use super::client::SystemLookup;
 use super::client::{Client, is_this_machine};
 use super::clock::Clock;
+use super::compaction::{self, Compaction};
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
@@ -29,7 +30,9 @@ use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
+use super::pollers::Pollers;
 pub use super::rebuild::rebuild;
+use super::search::{self, Search, SearchThread};
 use super::snapshots::Snapshots;
 use super::sources::Sources;
 use super::steps::Steps;
@@ -58,12 +61,15 @@ pub struct App {
     pub ledger: Ledger,
     pub vault: Arc<Vault>,
     pub sources: Sources,
+    pub search: Arc<Search>,
+    pub pollers: Arc<Pollers>,
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
     pub passwords: Passwords,
     pub flashes: Flashes,
     pub snapshots: Arc<Snapshots>,
+    pub compaction: Arc<Compaction>,
     /// Microseconds since 1970.
     pub started_at: i64,
 }
@@ -98,6 +104,10 @@ pub enum StartError {
     Read(#[from] ReadError),
     #[error("position {position} of the log cannot be decoded")]
     Decode { position: u64, source: DecodeError },
+    #[error(
+        "the state that was carried over removed events at position {position} is of another version; start the program that wrote it"
+    )]
+    Carried { position: u64 },
     #[error("the key cannot be used")]
     Key(#[from] KeyError),
     #[error("the network client cannot be made")]
@@ -114,6 +124,7 @@ pub struct Running {
     pub address: std::net::SocketAddr,
     front: Arc<Front>,
     ledger: LedgerThread,
+    search: SearchThread,
     stop_sending: watch::Sender<bool>,
     stop_listening: watch::Sender<bool>,
     dispatcher: JoinHandle<()>,
@@ -142,7 +153,7 @@ pub fn open(
         ..Options::default()
     };
     let said = std::sync::atomic::AtomicU64::new(0);
-    let log = Log::<Event>::open(data, &options, &|repair| {
+    let mut log = Log::<Event>::open(data, &options, &|repair| {
         let percent = (repair.done * 100.0) as u64;
         progress(Phase::Repairing, percent, 100);
         // Once in ten percent: the last program did not end as it should.
@@ -151,7 +162,11 @@ pub fn open(
             tracing::info!(percent, "the store is looked through after a crash");
         }
     })?;
+    give_space_back(&mut log, progress);
     let state = rebuild(data, &log.reader(), progress)?;
+    if let Some(position) = state.retention.unreadable {
+        return Err(StartError::Carried { position });
+    }
     let has_sealed = state.configuration.names.keys().any(|(kind, name)| {
         let id = state.configuration.id(*kind, name);
         id.and_then(|id| state.configuration.secrets(*kind, id))
@@ -284,6 +299,9 @@ pub async fn start_closed(
         ledger.command(Priority::People, found()).await?;
     }
     ledger.command(Priority::Outcome, Command::Recover).await?;
+    let store = search::identity(&ledger.state());
+    let (search, search_thread) =
+        Search::start(&options.data, ledger.reader().clone(), store).map_err(StartError::Thread)?;
 
     let policy = AddressPolicy {
         own_listeners: vec![address],
@@ -307,15 +325,24 @@ pub async fn start_closed(
     );
     let vault = Arc::new(Vault::new(ledger.clone(), keyring));
     let snapshots = Snapshots::new(&options.data, ledger.reader().clone());
+    let pollers = Arc::new(Pollers::new(
+        ledger.clone(),
+        Arc::clone(&vault),
+        Arc::clone(&client),
+        Arc::clone(&clock),
+    ));
     let app = Arc::new(App {
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
+        search: Arc::clone(&search),
+        pollers: Arc::clone(&pollers),
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
         bodies: BodyRoom::default(),
         passwords: Passwords::default(),
         flashes: Flashes::default(),
         snapshots: Arc::clone(&snapshots),
+        compaction: Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock))),
         started_at: clock.now(),
         ledger: ledger.clone(),
         clock: Arc::clone(&clock),
@@ -335,9 +362,12 @@ pub async fn start_closed(
         steps: steps.clone(),
     };
     let holds = tokio::spawn(holds.run(stop.clone()));
+    let pollers = tokio::spawn(pollers.run(stop.clone()));
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
         holds,
+        tokio::spawn(search.watch(app.ledger.committed())),
+        pollers,
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
         tokio::spawn(snapshots.watch(Arc::clone(&app.clock), app.ledger.committed())),
@@ -347,6 +377,7 @@ pub async fn start_closed(
         address,
         front,
         ledger: ledger_thread,
+        search: search_thread,
         stop_sending,
         stop_listening,
         dispatcher,
@@ -407,8 +438,12 @@ impl Running {
         // While the log can still be read. What is appended after this is a short tail.
         self.app.snapshots.leave().await;
         drop(self.app);
-        let ledger = self.ledger;
-        let stopped = tokio::task::spawn_blocking(move || ledger.stop());
+        let (ledger, search) = (self.ledger, self.search);
+        let stopped = tokio::task::spawn_blocking(move || {
+            // It reads the log, which goes with the ledger.
+            search.stop();
+            ledger.stop()
+        });
         if let Err(error) = stopped.await {
             tracing::error!(%error, "the ledger did not stop cleanly; the next start reads the log");
         }
