@@ -174,7 +174,7 @@ impl Groups {
     }
 
     /// (slot, subject) → the newest notice about it.
-    pub fn told(&self) -> impl Iterator<Item = (&(u64, u64), &u64)> {
+    pub fn told_by_slot(&self) -> impl Iterator<Item = (&(u64, u64), &u64)> {
         self.told.iter()
     }
 
