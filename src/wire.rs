@@ -18,6 +18,7 @@ mod health;
 mod holds;
 mod intake;
 mod items;
+mod media;
 
 /// Kind numbers with the newest revision of each and the name it has in `log` and the API.
 pub const KINDS: &[(u16, u16, &str)] = &[
@@ -61,6 +62,8 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (67, 1, "snooze_ended"),
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
+    (110, 1, "part_left_out"),
+    (111, 1, "media_told"),
 ];
 
 /// Number of an event's kind.
@@ -102,6 +105,8 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::HandedOn { .. } => 61,
         Event::FellSilent { .. } => 62,
         Event::EditRefused { .. } => 70,
+        Event::PartLeftOut { .. } => 110,
+        Event::MediaTold { .. } => 111,
         Event::Acknowledged { .. } => 65,
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
@@ -167,6 +172,7 @@ impl Payload for Event {
                 health::encode(self, out)
             }
             Event::EditRefused { .. } => edits::encode(self, out),
+            Event::PartLeftOut { .. } | Event::MediaTold { .. } => media::encode(self, out),
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
@@ -189,6 +195,8 @@ impl Payload for Event {
             | Event::FallbackUsed { notice, .. }
             | Event::ClaimReturned { notice, .. }
             | Event::EditRefused { notice, .. }
+            | Event::PartLeftOut { notice, .. }
+            | Event::MediaTold { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
@@ -270,6 +278,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
+        110 | 111 => media::decode(kind, bytes, texts),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -327,7 +336,15 @@ pub fn weight(event: &Event) -> usize {
             Event::PartSent { ids, answer, .. } => texts(ids) + answer.text.len(),
             Event::AttemptFailed { reason, answer, .. }
             | Event::FallbackUsed { reason, answer, .. }
+            | Event::PartLeftOut { reason, answer, .. }
             | Event::EditRefused { reason, answer, .. } => reason.len() + answer.text.len(),
+            Event::MediaTold { items, .. } => items
+                .iter()
+                .map(|item| {
+                    let file = item.file.as_ref().map_or(0, |(_, id)| id.len());
+                    item.key.len() + item.detail.len() + file + ENTRY
+                })
+                .sum(),
             Event::DeliverySettled {
                 detail,
                 ids,
@@ -378,7 +395,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 3;
+pub const SNAPSHOT_FORMAT: u32 = 4;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {

@@ -14,7 +14,7 @@ use crate::domain::spec::{DigestEncoding, EntitySpec, HmacSpec, MapSpec, Provide
 const SECRET_FIELDS: [&str; 2] = ["secret", "secret.2"];
 
 /// Keys of `[provider.map]` besides `labels`.
-const MAP_FIELDS: [&str; 10] = [
+const MAP_FIELDS: [&str; 11] = [
     "kind",
     "collection",
     "subject",
@@ -25,6 +25,7 @@ const MAP_FIELDS: [&str; 10] = [
     "severity",
     "actor",
     "key",
+    "items",
 ];
 
 pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts {

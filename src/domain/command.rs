@@ -1,6 +1,7 @@
 //! Commands: what someone wants done. `decide` turns one into events, or refuses it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::decide::Say;
 use super::event::{
@@ -9,6 +10,7 @@ use super::event::{
 use super::notice::NoticeDraft;
 use super::spec::{EntityKind, EntitySpec, Settings};
 use crate::projections::snoozes::Scope;
+use crate::targets::media::ItemTold;
 use crate::targets::{Part, Verdict};
 
 /// What `decide` needs of the outside.
@@ -249,6 +251,18 @@ pub struct Saying {
     pub remember: Remember,
     /// The message that was edited instead of sending another.
     pub edited: Option<String>,
+    /// What became of the part's files.
+    pub files: FilesTold,
+}
+
+/// What became of the files of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilesTold {
+    /// Whose items they are.
+    pub provider: u32,
+    pub items: Vec<ItemTold>,
+    /// How long this receiver is left alone before its next files.
+    pub rest: Duration,
 }
 
 #[derive(Debug, Clone)]

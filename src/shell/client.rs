@@ -9,6 +9,7 @@
 //! **Invariant:** what leaves this module is redacted: bodies, header values and error texts.
 
 mod resolve;
+mod transfer;
 mod trust;
 
 use std::error::Error as StdError;
@@ -32,6 +33,7 @@ use resolve::PORT;
 pub use resolve::{
     JudgedResolver, Looking, Lookup, LookupFailed, SystemLookup, SystemResolver, Unresolved,
 };
+pub use transfer::{Downloaded, NotDownloaded, TRANSFERS_MAX};
 pub use trust::{FILE_BYTES_MAX, Roots, RootsError};
 
 /// Longest time to resolve, connect and greet, in seconds. Beyond it nothing was sent.
@@ -103,6 +105,7 @@ pub struct Client {
     private: reqwest::Client,
     policy: Arc<RwLock<AddressPolicy>>,
     permits: Semaphore,
+    transfers: Semaphore,
     clock: Arc<dyn Clock>,
 }
 
@@ -140,6 +143,7 @@ impl Client {
             public: client(false)?,
             private: client(true)?,
             permits: Semaphore::new(CALLS_MAX),
+            transfers: Semaphore::new(TRANSFERS_MAX),
             policy,
             clock,
         })
@@ -213,17 +217,21 @@ impl Client {
         })
     }
 
+    fn connections(&self, allow_private: bool) -> &reqwest::Client {
+        if allow_private {
+            &self.private
+        } else {
+            &self.public
+        }
+    }
+
     async fn send(&self, prepared: Prepared, allow_private: bool, redactor: &Redactor) -> Reply {
         let Prepared {
             request,
             place,
             port,
         } = prepared;
-        let client = if allow_private {
-            &self.private
-        } else {
-            &self.public
-        };
+        let client = self.connections(allow_private);
         let exchange = async {
             match PORT.scope(port, client.execute(request)).await {
                 Ok(response) => answer(response, redactor).await,

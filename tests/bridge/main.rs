@@ -6,6 +6,7 @@
     reason = "the test is the outside world: it makes its own clients"
 )]
 
+mod botapi;
 mod delivery;
 mod feedback;
 mod harness;
@@ -13,6 +14,7 @@ mod health;
 mod held;
 mod holds;
 mod intake;
+mod media;
 mod pace;
 mod pages;
 mod quiet;

@@ -38,6 +38,7 @@ impl State {
         }
         if credentials_changed || base_changed {
             self.messages.forget_target(target);
+            self.files.forget_target(target);
         }
         if credentials_changed || base_changed {
             self.outbox.pauses.remove(&target);
@@ -70,6 +71,7 @@ impl State {
                 self.outbox.pauses.remove(&id);
                 self.outbox.forget_outages(id);
                 self.messages.forget_target(id);
+                self.files.forget_target(id);
                 self.forget_account(id);
                 if let Some(target) = self.configuration.targets.get(&id) {
                     for receiver in &target.receivers {

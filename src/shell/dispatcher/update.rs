@@ -6,7 +6,7 @@
 //! be seen and stands by itself.
 
 use super::prepare::Prepared;
-use crate::domain::command::Saying;
+use crate::domain::command::{FilesTold, Saying};
 use crate::domain::event::{DeliveryKey, Remember};
 use crate::domain::notice::{Notice, Transition};
 use crate::domain::state::State;
@@ -60,6 +60,7 @@ impl Prepared {
                 Transition::Closes => Remember::Forget,
             },
             edited: None,
+            files: FilesTold::default(),
         }
     }
 
