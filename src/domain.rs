@@ -5,6 +5,7 @@
 
 pub mod civil;
 pub mod command;
+pub mod cron;
 pub mod decide;
 pub mod deferral;
 pub mod event;

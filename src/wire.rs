@@ -12,8 +12,10 @@ use crate::domain::state::State;
 
 mod attention;
 mod configuration;
+mod cursors;
 mod delivery;
 mod edits;
+mod gathered;
 mod health;
 mod holds;
 mod intake;
@@ -62,6 +64,8 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (67, 1, "snooze_ended"),
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
+    (90, 1, "cursor_moved"),
+    (71, 1, "gathered_told"),
     (110, 1, "part_left_out"),
     (111, 1, "media_told"),
 ];
@@ -107,10 +111,12 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::EditRefused { .. } => 70,
         Event::PartLeftOut { .. } => 110,
         Event::MediaTold { .. } => 111,
+        Event::GatheredTold { .. } => 71,
         Event::Acknowledged { .. } => 65,
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
         Event::RepeatPutOff { .. } => 68,
+        Event::CursorMoved { .. } => 90,
     }
 }
 
@@ -173,6 +179,8 @@ impl Payload for Event {
             }
             Event::EditRefused { .. } => edits::encode(self, out),
             Event::PartLeftOut { .. } | Event::MediaTold { .. } => media::encode(self, out),
+            Event::CursorMoved { .. } => cursors::encode(self, out),
+            Event::GatheredTold { .. } => gathered::encode(self, out),
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
@@ -197,6 +205,7 @@ impl Payload for Event {
             | Event::EditRefused { notice, .. }
             | Event::PartLeftOut { notice, .. }
             | Event::MediaTold { notice, .. }
+            | Event::GatheredTold { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
@@ -225,6 +234,7 @@ impl Payload for Event {
             | Event::SendingResumed { .. }
             | Event::ClockStepped { .. }
             | Event::FellSilent { .. }
+            | Event::CursorMoved { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. } => Stream::None,
         }
@@ -279,6 +289,8 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
         110 | 111 => media::decode(kind, bytes, texts),
+        90 => cursors::decode(kind, bytes),
+        71 => gathered::decode(kind, bytes, texts),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -358,10 +370,14 @@ pub fn weight(event: &Event) -> usize {
                 by,
                 ..
             } => detail.len() + by.len() + unwanted.len() * 10,
+            Event::GatheredTold { telling, .. } => telling.notices.len() * 10,
             Event::Acknowledged { by, .. } | Event::SnoozeEnded { by, .. } => by.len(),
             Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
             Event::RepeatPutOff { detail, .. } => detail.len(),
             Event::ReceiverGone { reason, .. } => reason.len(),
+            Event::CursorMoved { key, bytes, .. } => {
+                key.len() + bytes.as_ref().map_or(0, |bytes| bytes.len())
+            }
             Event::FallbackAwaited { waits, .. } => waits.len() * 8,
             Event::HandedOn { detail, .. } => detail.len(),
             Event::ReceiverMoved { to, .. } => to.len(),

@@ -4,6 +4,8 @@
 //! `judge.json` holds replies and what they mean. A kind without both fails. With
 //! `BLESS_TARGETS=1` the expectations are written anew, to be read before they are kept.
 
+#[path = "targets/files.rs"]
+mod files;
 #[path = "targets/limits.rs"]
 mod limits;
 #[path = "targets/notation.rs"]

@@ -394,6 +394,7 @@ fn nothing_that_templates_try_takes_more_than_16_mib() {
     let notice = large();
     let zone = jiff::tz::TimeZone::UTC;
     let scene = Scene {
+        still: false,
         digest: None,
         notice: &notice,
         tracker: None,

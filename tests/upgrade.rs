@@ -15,7 +15,7 @@ use notify_bridge::domain::event::{
     Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, Planned, PlannedLink,
     Remember, RequestKeys, Role, RowFacts, Session, Token, TokenScope, User,
 };
-use notify_bridge::domain::hold::{Hold, Planning, Thread, Way};
+use notify_bridge::domain::hold::{Hold, Planning, Telling, Thread, Way};
 use notify_bridge::domain::notice::{
     Collection, Degrees, Item, ItemKind, Items, NoticeDraft, Severity, Subject, Transition,
 };
@@ -442,6 +442,11 @@ fn samples() -> Vec<Event> {
             id: 5,
             since: 1_795_521_500_000_000,
         },
+        Event::CursorMoved {
+            provider: 3,
+            key: "album/9f3c".into(),
+            bytes: Some(vec![1, 0, 255, 128].into()),
+        },
         Event::Acknowledged {
             notice: 41,
             provider: 3,
@@ -471,6 +476,17 @@ fn samples() -> Vec<Event> {
             part: 0,
             reason: "the message is not there any more".into(),
             answer: answer(),
+        },
+        Event::GatheredTold {
+            delivery: key(),
+            notice: 69_000,
+            composed: 70_500,
+            telling: Telling {
+                notices: vec![69_000, 69_004, 69_311],
+                listed: 2,
+                count: 740,
+                items: Some((1_300, 17)),
+            },
         },
         Event::PartLeftOut {
             delivery: key(),

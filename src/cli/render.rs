@@ -163,6 +163,7 @@ impl Said {
 fn telling(words: &Words, notice: &Notice, templates: &Templates) -> Vec<Said> {
     let now = SystemClock::new().now();
     let scene = |target| Scene {
+        still: false,
         digest: None,
         notice,
         tracker: None,

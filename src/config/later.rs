@@ -20,10 +20,10 @@ impl Later {
         match self {
             Later::File => &["bot", "command", "action"],
             Later::Settings => &["retention", "backup"],
-            Later::Provider => &["interval", "adaptive_max_skip", "listen"],
+            Later::Provider => &["listen"],
             Later::Target => &["bot"],
             Later::Receiver => &[],
-            Later::Tracker => &["options", "interval", "adaptive_max_skip"],
+            Later::Tracker => &[],
             Later::Template => &["enabled"],
             Later::Nothing => &[],
         }

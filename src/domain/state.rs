@@ -12,6 +12,7 @@ use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownP
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
+use crate::projections::cursors::Cursors;
 use crate::projections::files::Files;
 use crate::projections::groups::Groups;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
@@ -67,6 +68,8 @@ pub struct State {
     pub storms: Storms,
     pub inhibitors: Inhibitors,
     pub snoozes: Snoozes,
+    /// What was last seen at providers that are asked.
+    pub cursors: Cursors,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
 }
@@ -93,6 +96,8 @@ impl State {
                 salt,
                 program: _,
             } => {
+                // A store that is founded already was put back from a backup.
+                self.cursors.halted = self.founding.is_some();
                 self.founding = Some(Founding {
                     epoch: *epoch,
                     salt: *salt,
@@ -113,6 +118,9 @@ impl State {
                 self.forget_changed(*id, spec, receivers);
                 if spec.kind() == EntityKind::Target {
                     self.forget_observed(*id, secrets, receivers, spec);
+                }
+                if let EntitySpec::Provider(spec) = &**spec {
+                    self.forget_seen(*id, spec);
                 }
                 self.configured(at, *id, spec);
                 self.configuration.put(
@@ -208,6 +216,8 @@ impl State {
             Event::MessageComposed { planning, hash, .. } => {
                 self.outbox.composed(*planning, *hash, at.position);
             }
+            // It is there to be read; what is sent stands in the words.
+            Event::GatheredTold { .. } => {}
             Event::AttemptStarted {
                 delivery, composed, ..
             } => {
@@ -217,12 +227,13 @@ impl State {
             Event::PartSent {
                 delivery,
                 part,
+                ids,
                 pause_until,
                 ..
             } => {
                 self.got_through(at, *delivery);
                 self.rest(*delivery, *pause_until);
-                self.outbox.part_sent(*delivery, *part);
+                self.outbox.part_sent(*delivery, *part, ids.first());
             }
             Event::AttemptFailed {
                 delivery,
@@ -269,7 +280,9 @@ impl State {
                 self.rest(*delivery, *pause_until);
                 self.settled(at, *delivery, *outcome, detail, rows);
             }
-            Event::PartLeftOut { delivery, part, .. } => self.outbox.part_sent(*delivery, *part),
+            Event::PartLeftOut { delivery, part, .. } => {
+                self.outbox.part_sent(*delivery, *part, None);
+            }
             Event::MediaTold {
                 target,
                 receiver,
@@ -385,6 +398,11 @@ impl State {
                     }
                 }
             }
+            Event::CursorMoved {
+                provider,
+                key,
+                bytes,
+            } => self.cursor_moved(*provider, key, bytes.as_ref()),
             Event::Acknowledged {
                 provider, subject, ..
             } => self.acknowledged(*provider, *subject),
@@ -396,6 +414,7 @@ impl State {
             Event::SendingPaused { by: _ } => self.outbox.paused = true,
             Event::SendingResumed { by: _ } => {
                 self.outbox.paused = false;
+                self.cursors.halted = false;
                 self.outbox.resumed_at = at.recorded_at;
             }
             Event::ClockStepped { by_micros } => {

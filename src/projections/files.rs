@@ -2,7 +2,7 @@
 //! needs no upload.
 //!
 //! **Invariant:** bounded by [`FILES_MAX`]; the file that was named first is forgotten for a new one.
-//! A file leaves with its target, and counts for nothing after [`FILE_TTL_MICROS`].
+//! A file leaves with its target or provider, and counts for nothing after [`FILE_TTL_MICROS`].
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,7 @@ pub struct Known {
     pub id: String,
     pub form: Form,
     pub target: u32,
+    pub provider: u32,
     /// Microseconds since 1970.
     pub at: i64,
     /// Its place in the order of arrival.
@@ -79,6 +80,7 @@ impl Files {
             id,
             form,
             target,
+            provider,
             at,
             nth,
         };
@@ -86,7 +88,15 @@ impl Files {
     }
 
     pub fn forget_target(&mut self, target: u32) {
-        self.known.retain(|_, known| known.target != target);
+        self.forget_where(|known| known.target == target);
+    }
+
+    pub fn forget_provider(&mut self, provider: u32) {
+        self.forget_where(|known| known.provider == provider);
+    }
+
+    fn forget_where(&mut self, is_one: impl Fn(&Known) -> bool) {
+        self.known.retain(|_, known| !is_one(known));
         let known = &self.known;
         self.order.retain(|_, place| known.contains_key(place));
     }

@@ -22,7 +22,7 @@ use super::vault::Vault;
 use crate::domain::command::{Attempted, Claim, Command, Report, Saying, Told};
 use crate::domain::decide::RETRY_BASE;
 use crate::domain::event::{ANSWER_BYTES_MAX, Answer, DeliveryKey, Event};
-use crate::domain::notice::cut;
+use crate::domain::notice::{Notice, cut};
 use crate::domain::spec::EntityKind;
 use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{Asked, Due};
@@ -30,11 +30,15 @@ use crate::targets::{self, CallContext, Part, Reply, Verdict};
 
 mod carry;
 mod gathered;
+mod named;
 mod prepare;
 mod say;
+mod still;
 mod update;
 
+use prepare::Prepared;
 pub use prepare::message;
+use still::Still;
 
 /// Deliveries under way at a time, all targets together. One target has at most
 /// [`crate::projections::outbox::TARGET_IN_FLIGHT_MAX`] of them.
@@ -271,12 +275,7 @@ impl Dispatch {
                 }
             },
             None => {
-                let told = gathered::told(
-                    self.ledger.reader(),
-                    &prepared.delivery,
-                    &origin.notice,
-                    prepared.listed_max,
-                );
+                let told = self.told(&prepared, &origin.notice).await;
                 let told = match told {
                     Ok(told) => told,
                     Err(error) => {
@@ -296,7 +295,15 @@ impl Dispatch {
                 }
             }
         };
+        let about = match self.named(&prepared, &origin.notice) {
+            Ok(about) => about,
+            Err(error) => {
+                tracing::error!(delivery.id = delivery_id, error = %Causes(&error), "what a delivery gathered cannot be read now");
+                return Ok(Step::Later);
+            }
+        };
         let claim = Claim {
+            about,
             delivery: key,
             revision: prepared.delivery.revision,
             config_revision: prepared.config_revision,
@@ -322,6 +329,7 @@ impl Dispatch {
             self.earlier_ids(key, prepared.delivery.notice)
         };
         let mut saying = prepared.saying(key, &origin.notice);
+        let earlier = prepared.edits(&mut saying, number, parts.len());
         let context = CallContext {
             target: &prepared.target,
             receiver: &prepared.receiver,
@@ -355,8 +363,9 @@ impl Dispatch {
                     prepared: &prepared,
                     opened: &opened,
                     part,
-                    parts: parts.len(),
+                    parts: &parts,
                     context,
+                    earlier,
                 };
                 self.say(said, &mut saying).await
             }
@@ -380,6 +389,25 @@ impl Dispatch {
         };
         self.insist(Command::Report(Box::new(report))).await;
         Ok(Step::Again)
+    }
+
+    /// Reads what a delivery tells, which may be many notices.
+    async fn told(&self, prepared: &Prepared, own: &Notice) -> Result<gathered::Told, ReadError> {
+        let still = Still::of(&self.ledger, &prepared.delivery);
+        let (reader, most) = (self.ledger.reader(), prepared.listed_max);
+        if prepared.delivery.gathered.is_none() {
+            return gathered::told(reader, &prepared.delivery, own, most, &still);
+        }
+        let (reader, delivery, own) = (reader.clone(), prepared.delivery.clone(), own.clone());
+        let read = move || gathered::told(&reader, &delivery, &own, most, &still);
+        match tokio::task::spawn_blocking(read).await {
+            Ok(told) => told,
+            // Nothing is cancelled here; a panic is one of this attempt.
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_stopping) => Err(ReadError::Closed),
+            },
+        }
     }
 
     async fn command(&self, command: Command) -> Result<Told, LedgerError> {
@@ -427,6 +455,7 @@ impl Dispatch {
             revision,
             config_revision,
             composed: None,
+            about: Vec::new(),
         };
         self.command(Command::Claim(Box::new(claim)))
             .await

@@ -3,6 +3,7 @@
 mod bounded;
 mod hostile;
 mod language;
+mod russian;
 mod where_;
 mod wording;
 
@@ -99,6 +100,7 @@ fn rendered_in(
         words,
         format,
         &Scene {
+            still: false,
             digest: None,
             notice,
             tracker: Some("releases"),

@@ -6,9 +6,11 @@
     reason = "the test is the outside world: it makes its own clients"
 )]
 
+#[expect(dead_code, reason = "the test that kills the program uses more of it")]
 mod botapi;
 mod delivery;
 mod feedback;
+mod gathered;
 mod harness;
 mod health;
 mod held;

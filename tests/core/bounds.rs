@@ -277,7 +277,9 @@ fn words_that_are_too_large_are_parked_and_not_claimed() {
             parts: vec![part(MESSAGE_BYTES_MAX)],
             hash: 1,
             faults: Vec::new(),
+            telling: None,
         }),
+        about: Vec::new(),
     };
     core.run(Command::Claim(Box::new(claim))).unwrap();
     assert_eq!(core.state.outbox.deliveries[&key].status, Status::Parked);

@@ -26,7 +26,10 @@ impl Attempt<'_> {
         ids.retain(|id| id.len() <= ID_BYTES_MAX);
         ids.truncate(IDS_MAX);
         let Saying {
-            remember, edited, ..
+            remember,
+            edited,
+            anew,
+            files: _,
         } = self.saying;
         let why = if edited.is_some() {
             What::Edited
@@ -53,7 +56,7 @@ impl Attempt<'_> {
                 part,
                 outcome: Outcome::Sent,
                 why,
-                detail: String::new(),
+                detail: shortened(anew.unwrap_or_default()),
                 ids,
                 answer: self.answer,
                 pause_until,

@@ -165,7 +165,8 @@ impl Client {
         allow_private: bool,
     ) -> Result<Prepared, String> {
         let mut prepared = self.prepare(&upload.call, allow_private)?;
-        let mut form = Form::new();
+        // Names of files go as they are: services read no encoded ones.
+        let mut form = Form::new().percent_encode_noop();
         for field in &upload.fields {
             form = match field {
                 Field::Text { name, value } => form.text(*name, value.clone()),

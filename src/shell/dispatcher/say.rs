@@ -6,7 +6,7 @@ use super::{Dispatch, answer};
 use crate::domain::command::{Attempted, Saying};
 use crate::domain::event::Answer;
 use crate::shell::vault::Opened;
-use crate::targets::{CallContext, Edited, Part, Reply, Target, Verdict};
+use crate::targets::{CallContext, Edited, MessageRef, Part, Reply, Target, Verdict};
 
 /// One attempt at a part of words.
 pub(super) struct Said<'a> {
@@ -14,9 +14,11 @@ pub(super) struct Said<'a> {
     pub prepared: &'a Prepared,
     pub opened: &'a Opened,
     pub part: &'a Part,
-    /// Of how many.
-    pub parts: usize,
+    /// All of them.
+    pub parts: &'a [Part],
     pub context: CallContext<'a>,
+    /// The earlier message whose place it may take.
+    pub earlier: Option<MessageRef<'a>>,
 }
 
 impl Dispatch {
@@ -28,9 +30,14 @@ impl Dispatch {
             part,
             parts,
             context,
+            earlier,
         } = said;
-        let edit = prepared
-            .edits(saying, parts)
+        // All of it is edited or nothing.
+        let edit = earlier
+            .filter(|earlier| {
+                let edits = |part| kind.edit(part, &context, *earlier).is_some();
+                parts.iter().all(edits)
+            })
             .and_then(|earlier| Some((earlier, kind.edit(part, &context, earlier)?)));
         let edits = edit.is_some();
         if let Some((earlier, _)) = &edit {

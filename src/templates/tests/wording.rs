@@ -464,6 +464,7 @@ fn a_whole_body_is_neither_markdown_nor_cleaned() {
         render_body(
             source,
             &Scene {
+                still: false,
                 digest: None,
                 notice: &notice,
                 tracker: None,
