@@ -37,6 +37,7 @@ fn main() {
         println!("run this with `cargo bench --bench media`");
         return;
     }
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (idle, peak) = runtime.block_on(measure());
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();

@@ -74,6 +74,7 @@ async fn shelf() -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_hundred_photos_arrive_across_a_kill() {
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     let (api, shelf) = (BotApi::start().await, shelf().await);
     let folder = tempfile::tempdir().expect("a folder");
     let file = format!(
