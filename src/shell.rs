@@ -20,6 +20,7 @@ pub mod holds;
 pub mod http;
 pub mod keyring;
 pub mod ledger;
+pub mod media;
 pub mod operate;
 pub mod options;
 pub mod passwords;

@@ -20,6 +20,7 @@ mod health;
 mod holds;
 mod intake;
 mod items;
+mod media;
 mod retention;
 mod ways;
 
@@ -70,6 +71,8 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (81, 1, "retention_advanced"),
     (82, 1, "compacted"),
     (90, 1, "cursor_moved"),
+    (110, 1, "part_left_out"),
+    (111, 1, "media_told"),
 ];
 
 /// Number of an event's kind.
@@ -111,6 +114,8 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::HandedOn { .. } => 61,
         Event::FellSilent { .. } => 62,
         Event::EditRefused { .. } => 70,
+        Event::PartLeftOut { .. } => 110,
+        Event::MediaTold { .. } => 111,
         Event::GatheredTold { .. } => 71,
         Event::Acknowledged { .. } => 65,
         Event::Snoozed(_) => 66,
@@ -184,6 +189,7 @@ impl Payload for Event {
             Event::StateCarried { .. }
             | Event::RetentionAdvanced { .. }
             | Event::Compacted { .. } => retention::encode(self, out),
+            Event::PartLeftOut { .. } | Event::MediaTold { .. } => media::encode(self, out),
             Event::CursorMoved { .. } => cursors::encode(self, out),
             Event::GatheredTold { .. } => gathered::encode(self, out),
             Event::Acknowledged { .. }
@@ -208,6 +214,8 @@ impl Payload for Event {
             | Event::FallbackUsed { notice, .. }
             | Event::ClaimReturned { notice, .. }
             | Event::EditRefused { notice, .. }
+            | Event::PartLeftOut { notice, .. }
+            | Event::MediaTold { notice, .. }
             | Event::GatheredTold { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
@@ -295,6 +303,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
         80..=82 => retention::decode(kind, bytes, texts),
+        110 | 111 => media::decode(kind, bytes, texts),
         90 => cursors::decode(kind, bytes),
         71 => gathered::decode(kind, bytes, texts),
         _ => delivery::decode(kind, revision, bytes, texts),
@@ -358,7 +367,15 @@ pub fn weight(event: &Event) -> usize {
             Event::PartSent { ids, answer, .. } => texts(ids) + answer.text.len(),
             Event::AttemptFailed { reason, answer, .. }
             | Event::FallbackUsed { reason, answer, .. }
+            | Event::PartLeftOut { reason, answer, .. }
             | Event::EditRefused { reason, answer, .. } => reason.len() + answer.text.len(),
+            Event::MediaTold { items, .. } => items
+                .iter()
+                .map(|item| {
+                    let file = item.file.as_ref().map_or(0, |(_, id)| id.len());
+                    item.key.len() + item.detail.len() + file + ENTRY
+                })
+                .sum(),
             Event::DeliverySettled {
                 detail,
                 ids,

@@ -24,6 +24,7 @@ use notify_bridge::domain::retention::Rule;
 use notify_bridge::domain::spec::{EntityKind, SecretMark, Settings, UnknownPolicy};
 use notify_bridge::projections::retention::Tally;
 use notify_bridge::projections::snoozes::{self, Snooze};
+use notify_bridge::targets::media::{Form, ItemOutcome, ItemTold};
 use notify_bridge::targets::{Part, Scope};
 use notify_bridge::wire::{self, KINDS};
 use notify_store::{DecodeError, Payload};
@@ -532,6 +533,42 @@ fn samples() -> Vec<Event> {
             provider: 3,
             key: "album/9f3c".into(),
             bytes: Some(vec![1, 0, 255, 128].into()),
+        },
+        Event::PartLeftOut {
+            delivery: key(),
+            notice: 69_000,
+            part: 3,
+            reason: "IMAGE_PROCESS_FAILED".into(),
+            answer: answer(),
+        },
+        Event::MediaTold {
+            delivery: key(),
+            notice: 69_000,
+            part: 2,
+            target: 8,
+            receiver: 9,
+            provider: 1,
+            items: vec![
+                ItemTold {
+                    key: "a".into(),
+                    outcome: ItemOutcome::Delivered,
+                    detail: String::new(),
+                    file: Some((Form::Animation, "AgACAg".into())),
+                },
+                ItemTold {
+                    key: "b".into(),
+                    outcome: ItemOutcome::Skipped,
+                    detail: "is no picture".into(),
+                    file: None,
+                },
+                ItemTold {
+                    key: "c".into(),
+                    outcome: ItemOutcome::Failed,
+                    detail: "refused".into(),
+                    file: None,
+                },
+            ],
+            rest_until: Some(1_795_521_603_000_000),
         },
     ]
 }

@@ -18,7 +18,7 @@ use crate::domain::spec::{
 const SECRET_FIELDS: [&str; 2] = ["secret", "secret.2"];
 
 /// Keys of `[provider.map]` besides `labels`.
-const MAP_FIELDS: [&str; 10] = [
+const MAP_FIELDS: [&str; 11] = [
     "kind",
     "collection",
     "subject",
@@ -29,6 +29,7 @@ const MAP_FIELDS: [&str; 10] = [
     "severity",
     "actor",
     "key",
+    "items",
 ];
 
 pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts {

@@ -12,6 +12,7 @@ use super::retention::Rule;
 use super::spec::{EntityKind, EntitySpec, SecretMarks, Settings, UnknownPolicy};
 use crate::projections::retention::Tally;
 use crate::projections::snoozes::Snooze;
+use crate::targets::media::ItemTold;
 use crate::targets::{Part, Scope};
 
 /// One delivery: the event that planned it, and its number among those (1…).
@@ -403,6 +404,27 @@ pub enum Event {
         part: u16,
         reason: String,
         answer: Answer,
+    },
+    /// A part that will never be taken is left out; the delivery goes on with the next.
+    PartLeftOut {
+        delivery: DeliveryKey,
+        notice: u64,
+        part: u16,
+        reason: String,
+        answer: Answer,
+    },
+    /// What became of the files of a part.
+    MediaTold {
+        delivery: DeliveryKey,
+        notice: u64,
+        part: u16,
+        target: u32,
+        receiver: u32,
+        /// Whose items they are.
+        provider: u32,
+        items: Vec<ItemTold>,
+        /// When the next part may go to this receiver.
+        rest_until: Option<i64>,
     },
     /// It was being sent when the program stopped; nobody knows whether it arrived.
     OutcomeUnknown {

@@ -7,6 +7,8 @@
 //! Specs are written into events as canonical JSON, so that a field added later reads as its
 //! default from an event written before.
 
+mod carry;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,10 @@ use super::policy::{
     Threshold, WallClock,
 };
 use super::windows::WindowSpec;
+
+pub use carry::{
+    CarrySpec, GROUP_PAUSE_MS_DEFAULT, GROUP_PAUSE_MS_MAX, Large, MEDIA_DEFAULT, MediaMode,
+};
 
 mod source;
 
@@ -214,6 +220,9 @@ pub struct ReceiverSpec {
     /// Link preview; `None`: the target's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<bool>,
+    /// Pictures and videos are covered until they are tapped on.
+    #[serde(skip_serializing_if = "is_false")]
+    pub spoiler: bool,
     /// Whether the receiver is switched off by configuration.
     #[serde(skip_serializing_if = "is_true")]
     pub enabled: bool,
@@ -242,6 +251,7 @@ impl Default for ReceiverSpec {
             silent: false,
             protect: false,
             preview: None,
+            spoiler: false,
             enabled: true,
             quiet: None,
             pace: None,
@@ -275,6 +285,9 @@ pub struct TargetSpec {
     /// telegram: link previews.
     #[serde(default, skip_serializing_if = "is_false")]
     pub preview: bool,
+    /// telegram: files of a message.
+    #[serde(flatten)]
+    pub carry: CarrySpec,
     /// discord
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,

@@ -13,6 +13,7 @@ use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::cursors::Cursors;
+use crate::projections::files::Files;
 use crate::projections::groups::Groups;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
 use crate::projections::inhibitors::Inhibitors;
@@ -62,6 +63,8 @@ pub struct State {
     pub listening: Listening,
     /// Messages that later notices of their subjects edit.
     pub messages: Messages,
+    /// Files that services have already.
+    pub files: Files,
     /// What the bridge has said of itself.
     pub told: Told,
     pub groups: Groups,
@@ -283,6 +286,17 @@ impl State {
                 self.rest(*delivery, *pause_until);
                 self.settled(at, *delivery, *outcome, detail, rows);
             }
+            Event::PartLeftOut { delivery, part, .. } => {
+                self.outbox.part_sent(*delivery, *part, None);
+            }
+            Event::MediaTold {
+                target,
+                receiver,
+                provider,
+                items,
+                rest_until,
+                ..
+            } => self.media_told(at, (*target, *provider), *receiver, items, *rest_until),
             Event::EditRefused { delivery, .. } => {
                 if let Some((place, ..)) = self.told_at(*delivery) {
                     self.messages.refuse(place);

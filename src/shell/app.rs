@@ -28,6 +28,7 @@ use super::http::hooks::BodyRoom;
 use super::http::{door, encoding};
 use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
+use super::media::Media;
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
 use super::pollers::Pollers;
@@ -112,6 +113,8 @@ pub enum StartError {
     Key(#[from] KeyError),
     #[error("the network client cannot be made")]
     Client(#[source] super::client::ClientError),
+    #[error("the folder for files of notices cannot be used")]
+    Media(#[source] std::io::Error),
     #[error("a thread cannot be started")]
     Thread(#[source] std::io::Error),
     #[error("the store cannot be written")]
@@ -380,7 +383,9 @@ pub async fn start_closed(
         clock: Arc::clone(&clock),
         steps: steps.clone(),
     };
+    let media = Media::open(options.data.join("media"), Arc::clone(&client));
     let dispatch = Dispatch {
+        media: Arc::new(media.map_err(StartError::Media)?),
         ledger,
         vault,
         client,

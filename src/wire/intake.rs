@@ -10,9 +10,7 @@ use crate::domain::event::{
     Accepted, Event, IdSeed, Plan, Planned, PlannedLink, RequestKeys, RowFacts,
 };
 use crate::domain::item::Shared;
-use crate::domain::notice::{
-    Collection, Item, ItemKind, Items, NoticeDraft, Severity, Subject, Transition,
-};
+use crate::domain::notice::{Collection, Items, NoticeDraft, Severity, Subject, Transition};
 use crate::domain::reason::{Routed, What};
 use crate::domain::spec::UnknownPolicy;
 use crate::domain::state::severity_code;
@@ -27,23 +25,6 @@ struct SeedR1 {
 struct KeysR1 {
     sender: Option<[u8; 16]>,
     body: Option<[u8; 16]>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ItemR1<'a> {
-    key: &'a str,
-    kind: &'a str,
-    label: &'a str,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ItemsR1<'a> {
-    #[serde(borrow)]
-    added: Vec<ItemR1<'a>>,
-    #[serde(borrow)]
-    removed: Vec<ItemR1<'a>>,
-    added_total: u64,
-    removed_total: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -308,26 +289,6 @@ fn map(pairs: Vec<(&str, &str)>, texts: Texts) -> Map {
     )
 }
 
-fn items_r1(items: &[Item]) -> Vec<ItemR1<'_>> {
-    items
-        .iter()
-        .map(|item| ItemR1 {
-            key: &item.key,
-            kind: item.kind.as_str(),
-            label: &item.label,
-        })
-        .collect()
-}
-
-fn items(items: Vec<ItemR1<'_>>, texts: Texts) -> Vec<Item> {
-    texts.unread_list(items.into_iter().map(|item| Item {
-        key: item.key.to_owned(),
-        kind: ItemKind::named(item.kind),
-        label: item.label.to_owned(),
-        ..Item::default()
-    }))
-}
-
 fn seed_r1(seed: IdSeed) -> SeedR1 {
     SeedR1 {
         millis: seed.millis,
@@ -374,12 +335,7 @@ fn notice_r1(notice: &NoticeDraft) -> NoticeR1<'_> {
         labels: pairs(&notice.labels),
         before: pairs(&notice.before),
         after: pairs(&notice.after),
-        items: (!notice.items.is_empty()).then(|| ItemsR1 {
-            added: items_r1(&notice.items.added),
-            removed: items_r1(&notice.items.removed),
-            added_total: notice.items.added_total,
-            removed_total: notice.items.removed_total,
-        }),
+        items: items_r1(&notice.items),
         occurred_at: notice.occurred_at,
     }
 }
@@ -404,12 +360,9 @@ fn notice(notice: NoticeR1<'_>, texts: Texts, of_items: Texts) -> Result<NoticeD
         labels: map(notice.labels, texts),
         before: map(notice.before, texts),
         after: map(notice.after, texts),
-        items: notice.items.map_or_else(Items::default, |found| Items {
-            added: items(found.added, of_items),
-            removed: items(found.removed, of_items),
-            added_total: found.added_total,
-            removed_total: found.removed_total,
-        }),
+        items: notice
+            .items
+            .map_or_else(Items::default, |found| items(found, of_items)),
         occurred_at: notice.occurred_at,
     })
 }

@@ -8,6 +8,8 @@
 
 mod asked;
 mod asked_upsd;
+#[expect(dead_code, reason = "the test that kills the program uses more of it")]
+mod botapi;
 mod delivery;
 mod fair;
 mod feedback;
@@ -17,6 +19,7 @@ mod health;
 mod held;
 mod holds;
 mod intake;
+mod media;
 mod pace;
 mod pages;
 mod quiet;

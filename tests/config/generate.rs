@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use notify_bridge::config::{Existing, Present};
 use notify_bridge::domain::spec::{
-    AskSpec, ButtonSpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec,
-    ProviderSpec, ReceiverSpec, Settings, SourceSpec, TargetSpec, TemplateSpec, TrackerSpec,
-    UnknownPolicy, Verify, WordsSpec,
+    AskSpec, ButtonSpec, CarrySpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec,
+    MapSpec, ProviderSpec, ReceiverSpec, Settings, SourceSpec, TargetSpec, TemplateSpec,
+    TrackerSpec, UnknownPolicy, Verify, WordsSpec,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -231,6 +231,7 @@ fn target(name: String) -> impl Strategy<Value = TargetSpec> {
                         receivers,
                         api_base: url.clone().filter(|_| is("telegram")),
                         preview: preview && is("telegram"),
+                        carry: CarrySpec::default(),
                         username: username.filter(|_| is("discord")),
                         avatar_url: url.filter(|_| is("discord")),
                         method: method.map(str::to_owned).filter(|_| is("webhook")),
@@ -261,6 +262,7 @@ fn broadcast(name: String, targets: Vec<String>) -> impl Strategy<Value = Target
             receivers: Vec::new(),
             api_base: None,
             preview: false,
+            carry: CarrySpec::default(),
             username: None,
             avatar_url: None,
             method: None,

@@ -5,6 +5,7 @@ use super::{At, State};
 use crate::domain::event::{DeliveryKey, Remember};
 use crate::projections::messages::{Message, Place};
 use crate::projections::outbox::pace::account;
+use crate::targets::media::ItemTold;
 
 impl State {
     /// Something is started: its receiver's and account's pace count it. What is not configured any more
@@ -32,6 +33,31 @@ impl State {
             && self.configuration.targets.contains_key(&target)
         {
             self.outbox.pause_target(target, until);
+        }
+    }
+
+    /// Takes in under which names a service has files from now on, and when a receiver gets more.
+    pub(super) fn media_told(
+        &mut self,
+        at: At,
+        (target, provider): (u32, u32),
+        receiver: u32,
+        items: &[ItemTold],
+        rest_until: Option<i64>,
+    ) {
+        if self.configuration.targets.contains_key(&target) {
+            for item in items {
+                if let Some((form, id)) = &item.file {
+                    let file = (*form, id.as_str());
+                    self.files
+                        .keep((target, provider), &item.key, file, at.recorded_at);
+                }
+            }
+        }
+        if let Some(until) = rest_until
+            && self.configuration.receivers.contains_key(&receiver)
+        {
+            self.outbox.pause_receiver(receiver, until);
         }
     }
 

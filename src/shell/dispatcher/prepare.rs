@@ -131,7 +131,11 @@ impl Dispatch {
         };
         let words = prepared.words.as_deref().and_then(Option::as_ref);
         let (message, mut faults) = message(&scene, words, kind, &prepared.target, delivery_id);
-        let parts = kind.compose(&message, &prepared.target, &prepared.receiver)?;
+        let mut parts = kind.compose(&message, &prepared.target, &prepared.receiver)?;
+        if let Some(carrier) = kind.carrier() {
+            let items = self.fetchable(&told.notice);
+            parts = carrier.carry(parts, items, &prepared.target, &prepared.receiver);
+        }
         faults.truncate(8);
         Ok(Composed {
             hash: parts_hash(&parts),

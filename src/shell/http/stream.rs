@@ -359,6 +359,8 @@ fn meaning(event: &Event) -> Meaning {
         | Event::FallbackUsed { delivery, .. }
         | Event::ClaimReturned { delivery, .. }
         | Event::EditRefused { delivery, .. }
+        | Event::PartLeftOut { delivery, .. }
+        | Event::MediaTold { delivery, .. }
         | Event::DeliverySettled { delivery, .. }
         | Event::OutcomeUnknown { delivery, .. }
         | Event::DeliveryOperated { delivery, .. }
