@@ -107,7 +107,7 @@ impl Finder {
             cursors,
             retention,
             clock_steps,
-            retention,
+            files,
         } = after;
         self.value("founding", &before.founding, founding);
         self.value("id_millis", &before.id_millis, id_millis);
@@ -170,14 +170,8 @@ impl Finder {
         });
         self.retention(&before.retention, retention);
         self.value("clock_steps", &before.clock_steps, clock_steps);
-        let (old, new) = (&before.retention, retention);
-        self.value("retention.carried_at", &old.carried_at, &new.carried_at);
-        self.value(
-            "retention.compacted_before",
-            &old.horizons.mark(),
-            &new.horizons.mark(),
-        );
-        self.value("retention.runs", &old.runs, &new.runs);
+        let (old, new) = (before.files.iter(), files.iter());
+        self.entries("files", old, new, |place: &&u64| format!("{place:016x}"));
     }
 
     fn configuration(&mut self, before: &Configuration, after: &Configuration) {

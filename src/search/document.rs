@@ -390,6 +390,8 @@ impl Gathering {
             | Event::FallbackAwaited { .. }
             | Event::HandedOn { .. }
             | Event::FellSilent { .. }
+            | Event::PartLeftOut { .. }
+            | Event::MediaTold { .. }
             | Event::GatheredTold { .. }
             | Event::CursorMoved { .. }
             | Event::Acknowledged { .. }

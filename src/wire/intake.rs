@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::holds::{PlanningR1, planning};
-use super::items::{DetailsR1, describe, details_r1};
+use super::items::{DetailsR1, ItemsR1, describe, details_r1, items, items_r1};
 use super::ways::{WaysR2, ways, ways_r2};
 use super::{Texts, put, take};
 use crate::domain::event::{

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::command::{Attempted, Claim, Command, Composed, Named, Report, Saying};
+use super::super::command::{
+    Attempted, Claim, Command, Composed, FilesTold, Named, Report, Saying,
+};
 use super::super::decide::{RETRY_AFTER_MAX, retry_at};
 use super::super::event::{Answer, DeliveryKey, Event, Outcome, Remember};
 use super::super::notice::NoticeDraft;
@@ -125,6 +127,21 @@ pub fn commands(
             ways.extend(report(state, *delivery, unknown, answer, 0)?);
             Ok(ways)
         }
+        Event::PartLeftOut {
+            delivery,
+            part,
+            reason,
+            answer,
+            ..
+        } => {
+            let reason = reason.clone();
+            let verdict = Attempted::Judged(Verdict::LeftOut { reason });
+            let was_last = events
+                .iter()
+                .any(|event| matches!(event, Event::DeliverySettled { .. }));
+            let parts = part.saturating_add(if was_last { 1 } else { 2 });
+            report(state, *delivery, verdict, answer, parts)
+        }
         Event::EditRefused {
             delivery,
             reason,
@@ -173,6 +190,7 @@ fn settled(
                 remember: *remember,
                 edited: (*why == What::Edited).then(String::new),
                 anew: (!detail.is_empty()).then(|| detail.clone()),
+                files: FilesTold::default(),
             };
             let verdict = Verdict::Sent {
                 ids: ids.clone(),
@@ -329,6 +347,7 @@ fn report(
         remember: Remember::No,
         edited: None,
         anew: None,
+        files: FilesTold::default(),
     };
     Ok(vec![reported(key, delivery, result, answer, parts, saying)])
 }
@@ -352,7 +371,7 @@ fn reported(
     }))
 }
 
-fn pause(until: Option<i64>, recorded: Recorded<'_>) -> Option<Duration> {
+pub(super) fn pause(until: Option<i64>, recorded: Recorded<'_>) -> Option<Duration> {
     let micros = until?.saturating_sub(recorded.at.recorded_at);
     u64::try_from(micros).ok().map(Duration::from_micros)
 }

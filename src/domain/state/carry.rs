@@ -18,6 +18,7 @@ use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::cursors::Cursors;
+use crate::projections::files::Files;
 use crate::projections::groups::Groups;
 use crate::projections::health::Health;
 use crate::projections::inhibitors::Inhibitors;
@@ -49,6 +50,7 @@ pub(crate) struct CarriedRef<'s> {
     inhibitors: &'s Inhibitors,
     snoozes: &'s Snoozes,
     cursors: &'s Cursors,
+    files: &'s Files,
     clock_steps: u64,
     runs: &'s Runs,
 }
@@ -72,6 +74,7 @@ pub(crate) struct Carried {
     inhibitors: Inhibitors,
     snoozes: Snoozes,
     cursors: Cursors,
+    files: Files,
     clock_steps: u64,
     runs: Runs,
 }
@@ -99,6 +102,7 @@ impl State {
             inhibitors,
             snoozes,
             cursors,
+            files,
             clock_steps,
             // The rest of it is made by the very events that carry this.
             retention,
@@ -120,6 +124,7 @@ impl State {
             inhibitors,
             snoozes,
             cursors,
+            files,
             clock_steps: *clock_steps,
             runs: &retention.runs,
         }
@@ -182,6 +187,7 @@ impl State {
             inhibitors,
             snoozes,
             cursors,
+            files,
             clock_steps,
             runs,
         } = carried;
@@ -204,6 +210,7 @@ impl State {
         self.inhibitors = inhibitors;
         self.snoozes = snoozes;
         self.cursors = cursors;
+        self.files = files;
         self.clock_steps = clock_steps;
         self.retention.runs = runs;
         self.retention.unreadable = None;
