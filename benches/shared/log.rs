@@ -29,11 +29,17 @@ pub fn world() -> (World, Vec<Recorded<Event>>) {
     ])
 }
 
-/// Writes whole notices, sent to both targets, until the log has at least so many events.
-pub fn fill(log: &mut Log<Event>, world: &mut World, configured: Vec<Recorded<Event>>, least: u64) {
+/// Writes whole notices of a provider, sent to its targets, until the log has at least so many events.
+pub fn fill(
+    log: &mut Log<Event>,
+    world: &mut World,
+    configured: Vec<Recorded<Event>>,
+    provider: &str,
+    least: u64,
+) {
     log.append(&batch(world, configured))
         .expect("it is written");
-    let provider = world.provider("forge-0");
+    let provider = world.provider(provider);
     let mut number = 0;
     while world.state.position < least {
         let mut events = Vec::new();

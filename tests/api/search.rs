@@ -23,14 +23,17 @@ async fn what_was_received_sent_and_changed_is_found_at_once() {
     let id = api.push("main", "Lengthen the tail").await;
     api.push("side", "Shorten the string").await;
     api.settled().await;
-    let page = api
-        .get("/search?q=lengthen+is:notice")
-        .await
-        .expect(200);
+    let page = api.get("/search?q=lengthen+is:notice").await.expect(200);
     assert_eq!(page["items"].as_array().map(Vec::len), Some(1), "{page}");
     let hit = &page["items"][0];
     assert_eq!(
-        json!([hit["is"], hit["id"], hit["notice"], hit["provider"], hit["kind"]]),
+        json!([
+            hit["is"],
+            hit["id"],
+            hit["notice"],
+            hit["provider"],
+            hit["kind"]
+        ]),
         json!(["notice", id, id, "forge", "push"])
     );
     let said = format!("{} {}", joined(&hit["title"]), joined(&hit["excerpt"]));
@@ -47,9 +50,16 @@ async fn what_was_received_sent_and_changed_is_found_at_once() {
         ("q=zeppelin", 0),
         ("q=", 500),
     ] {
-        let page = api.get(&format!("/search?{query}&limit=500")).await.expect(200);
+        let page = api
+            .get(&format!("/search?{query}&limit=500"))
+            .await
+            .expect(200);
         let count = page["items"].as_array().map_or(0, Vec::len);
-        let is_as_expected = if found == 500 { count > 10 } else { count == found };
+        let is_as_expected = if found == 500 {
+            count > 10
+        } else {
+            count == found
+        };
         assert!(is_as_expected, "{query} finds {count}: {page}");
     }
     let slip = api.get("/search?q=lenghten").await.expect(200);

@@ -6,6 +6,8 @@
     reason = "the test is the outside world: it makes its own clients"
 )]
 
+mod asked;
+mod asked_upsd;
 mod delivery;
 mod feedback;
 mod gathered;
@@ -18,5 +20,7 @@ mod pace;
 mod pages;
 mod quiet;
 mod redaction;
+mod retention;
+mod snapshots;
 mod storage;
 mod update;

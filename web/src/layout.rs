@@ -31,6 +31,7 @@ pub(crate) enum Spot {
     Snoozes,
     Providers,
     Targets,
+    Settings,
     Log,
     More,
     Account,
@@ -62,7 +63,7 @@ const fn entry(
     }
 }
 
-const ENTRIES: [Entry; 13] = [
+const ENTRIES: [Entry; 14] = [
     entry(
         Spot::Overview,
         Place::Overview,
@@ -120,6 +121,13 @@ const ENTRIES: [Entry; 13] = [
         "/targets",
         "Targets",
         Icon::Target,
+    ),
+    entry(
+        Spot::Settings,
+        Place::Configure,
+        "/settings",
+        "Settings",
+        Icon::Configure,
     ),
     entry(Spot::Log, Place::More, "/log", "Log", Icon::Log),
     entry(

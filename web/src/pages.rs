@@ -14,5 +14,6 @@ pub mod places;
 pub mod problem;
 pub mod providers;
 pub mod search;
+pub mod settings;
 pub mod snoozes;
 pub mod targets;

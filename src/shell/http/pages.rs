@@ -32,6 +32,7 @@ mod notices;
 mod overview;
 mod parked;
 mod search;
+mod settings;
 mod snoozes;
 mod told;
 
@@ -84,6 +85,8 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/targets", get(configured::targets))
         .route("/targets/{name}", get(configured::target))
         .route("/targets/{name}/test", post(configured::test_target))
+        .route("/settings", get(settings::show))
+        .route("/settings/compact", post(settings::compact))
         .route("/log", get(log::list))
         .route("/log/{position}", get(log::one))
 }

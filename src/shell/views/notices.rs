@@ -330,13 +330,13 @@ fn item(
 /// The founding event of a notice's public id. The whole id has to be right, not only where it
 /// points.
 pub fn founding(reader: &Reader<Event>, id: &str) -> Result<(u64, Box<Accepted>), ViewError> {
-    let missing = || ViewError::not_found("notice", id);
-    let parsed: PublicId = id.parse().map_err(|_| missing())?;
+    let unknown = || ViewError::not_found("notice", id);
+    let parsed: PublicId = id.parse().map_err(|_| unknown())?;
     match reader.get(parsed.position)?.map(|event| event.payload) {
         Some(Event::Accepted(accepted)) if accepted.seed.id(parsed.position, 0) == parsed => {
             Ok((parsed.position, accepted))
         }
-        Some(_) | None => Err(missing()),
+        Some(_) | None => Err(ViewError::missing(reader, "notice", id, parsed.position)?),
     }
 }
 
