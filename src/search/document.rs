@@ -392,6 +392,11 @@ impl Gathering {
             | Event::FellSilent { .. }
             | Event::Acknowledged { .. }
             | Event::RepeatPutOff { .. }
+            | Event::GatheredTold { .. }
+            | Event::CursorMoved { .. }
+            | Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. }
             | Event::ClockStepped { .. } => {}
         }
         Ok(())

@@ -63,7 +63,7 @@ const fn entry(
     }
 }
 
-const ENTRIES: [Entry; 13] = [
+const ENTRIES: [Entry; 14] = [
     entry(
         Spot::Overview,
         Place::Overview,

@@ -11,6 +11,7 @@ pub fn snapshots(listed: &[Listed]) -> Page {
         items: listed.iter().map(snapshot).collect(),
         next: None,
         scanned_to: None,
+        compacted_before: None,
     }
 }
 
