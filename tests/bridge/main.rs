@@ -9,6 +9,7 @@
 mod asked;
 mod asked_upsd;
 mod delivery;
+mod fair;
 mod feedback;
 mod gathered;
 mod harness;
@@ -24,3 +25,5 @@ mod retention;
 mod snapshots;
 mod storage;
 mod update;
+#[path = "../shared/waiting.rs"]
+mod waiting;
