@@ -14,6 +14,7 @@ pub mod inhibitors;
 pub mod listening;
 pub mod messages;
 pub mod outbox;
+pub mod retention;
 pub mod seen;
 pub mod snoozes;
 pub mod storms;

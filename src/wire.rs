@@ -8,7 +8,7 @@
 use notify_store::{DecodeError, Payload, Stream};
 
 use crate::domain::event::{Event, Plan};
-use crate::domain::state::State;
+use crate::domain::state::{Carried, CarriedRef, State};
 
 mod attention;
 mod configuration;
@@ -21,6 +21,7 @@ mod holds;
 mod intake;
 mod items;
 mod media;
+mod retention;
 
 /// Kind numbers with the newest revision of each and the name it has in `log` and the API.
 pub const KINDS: &[(u16, u16, &str)] = &[
@@ -64,8 +65,11 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (67, 1, "snooze_ended"),
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
-    (90, 1, "cursor_moved"),
     (71, 1, "gathered_told"),
+    (80, 1, "state_carried"),
+    (81, 1, "retention_advanced"),
+    (82, 1, "compacted"),
+    (90, 1, "cursor_moved"),
     (110, 1, "part_left_out"),
     (111, 1, "media_told"),
 ];
@@ -116,6 +120,9 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
         Event::RepeatPutOff { .. } => 68,
+        Event::StateCarried { .. } => 80,
+        Event::RetentionAdvanced { .. } => 81,
+        Event::Compacted { .. } => 82,
         Event::CursorMoved { .. } => 90,
     }
 }
@@ -178,6 +185,9 @@ impl Payload for Event {
                 health::encode(self, out)
             }
             Event::EditRefused { .. } => edits::encode(self, out),
+            Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. } => retention::encode(self, out),
             Event::PartLeftOut { .. } | Event::MediaTold { .. } => media::encode(self, out),
             Event::CursorMoved { .. } => cursors::encode(self, out),
             Event::GatheredTold { .. } => gathered::encode(self, out),
@@ -236,7 +246,10 @@ impl Payload for Event {
             | Event::FellSilent { .. }
             | Event::CursorMoved { .. }
             | Event::Snoozed(_)
-            | Event::SnoozeEnded { .. } => Stream::None,
+            | Event::SnoozeEnded { .. }
+            | Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. } => Stream::None,
         }
     }
 }
@@ -288,6 +301,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
+        80..=82 => retention::decode(kind, bytes, texts),
         110 | 111 => media::decode(kind, bytes, texts),
         90 => cursors::decode(kind, bytes),
         71 => gathered::decode(kind, bytes, texts),
@@ -381,10 +395,21 @@ pub fn weight(event: &Event) -> usize {
             Event::FallbackAwaited { waits, .. } => waits.len() * 8,
             Event::HandedOn { detail, .. } => detail.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
+            Event::StateCarried { bytes, .. } => bytes.len(),
+            Event::RetentionAdvanced {
+                rules,
+                seen_from,
+                by,
+                ..
+            } => {
+                let rules = rules.iter().map(|rule| rule.kind.len() + ENTRY);
+                rules.sum::<usize>() + seen_from.len() * 16 + by.len()
+            }
             Event::AttemptStarted { .. }
             | Event::ClaimReturned { .. }
             | Event::OutcomeUnknown { .. }
             | Event::DeliveryMerged { .. }
+            | Event::Compacted { .. }
             | Event::FellSilent { .. }
             | Event::ClockStepped { .. } => 0,
             // Rare, and their specs are written as JSON: written once more to be measured.
@@ -411,7 +436,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 4;
+pub const SNAPSHOT_FORMAT: u32 = 5;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {
@@ -426,6 +451,18 @@ pub fn decode_state(bytes: &[u8]) -> Result<State, postcard::Error> {
     } else {
         Err(postcard::Error::DeserializeBadEncoding)
     }
+}
+
+/// The bytes of what is carried of a state over events that are removed.
+pub(crate) fn encode_carried(state: &CarriedRef<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(state, &mut bytes);
+    bytes
+}
+
+/// What was carried of a state; the error means that another program wrote it.
+pub(crate) fn decode_carried(bytes: &[u8]) -> Result<Carried, String> {
+    take(bytes)
 }
 
 /// Appends a frozen struct. Writing into memory cannot fail, and the structs hold nothing that

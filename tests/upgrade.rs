@@ -20,7 +20,9 @@ use notify_bridge::domain::notice::{
     Collection, Degrees, Item, ItemKind, Items, NoticeDraft, Severity, Subject, Transition,
 };
 use notify_bridge::domain::reason::{Routed, What};
+use notify_bridge::domain::retention::Rule;
 use notify_bridge::domain::spec::{EntityKind, SecretMark, Settings, UnknownPolicy};
+use notify_bridge::projections::retention::Tally;
 use notify_bridge::projections::snoozes::{self, Snooze};
 use notify_bridge::targets::media::{Form, ItemOutcome, ItemTold};
 use notify_bridge::targets::{Part, Scope};
@@ -442,11 +444,6 @@ fn samples() -> Vec<Event> {
             id: 5,
             since: 1_795_521_500_000_000,
         },
-        Event::CursorMoved {
-            provider: 3,
-            key: "album/9f3c".into(),
-            bytes: Some(vec![1, 0, 255, 128].into()),
-        },
         Event::Acknowledged {
             notice: 41,
             provider: 3,
@@ -487,6 +484,37 @@ fn samples() -> Vec<Event> {
                 count: 740,
                 items: Some((1_300, 17)),
             },
+        },
+        Event::StateCarried {
+            part: 1,
+            parts: 3,
+            bytes: vec![7, 0, 255],
+        },
+        Event::RetentionAdvanced {
+            rules: vec![Rule {
+                provider: 9,
+                kind: "push".into(),
+                before: 70_000,
+            }],
+            history_before: 300,
+            mark: 70_001,
+            carried_at: 80_000,
+            seen_from: vec![(9, 60_000)],
+            by: by(),
+        },
+        Event::Compacted {
+            run: 4,
+            removed: Tally {
+                families: 1_000,
+                frames: 3_500,
+                bodies: 20,
+                bytes: 1_234_567,
+            },
+        },
+        Event::CursorMoved {
+            provider: 3,
+            key: "album/9f3c".into(),
+            bytes: Some(vec![1, 0, 255, 128].into()),
         },
         Event::PartLeftOut {
             delivery: key(),

@@ -27,6 +27,7 @@ pub fn export(present: &Present, secrets: Opened<'_>) -> String {
     file.text("locale", &present.settings.locale);
     file.some_text("public_url", present.settings.public_url.as_deref());
     file.said("quiet", present.settings.quiet.as_ref());
+    file.said("retention", present.settings.retention.as_ref());
     let order = [
         EntityKind::Provider,
         EntityKind::Template,
@@ -150,6 +151,7 @@ impl File {
         }
         self.said("quiet", spec.quiet.as_ref());
         self.said("expect", spec.expect.as_ref());
+        self.said("retention", spec.retention.as_ref());
     }
 
     /// Where a provider that is asked is, and when it is asked.

@@ -6,7 +6,9 @@ use super::reader::{Field, Reader};
 use super::secrets::{SecretField, SecretForm, Secrets, is_header_name};
 use super::shapes::{ProviderShape, verify_word, verify_words};
 use super::wording::{listed, shown};
-use super::{BODY_BYTES_RANGE, EXPRESSION_BYTES_MAX, TABLE_KEYS_MAX, policy, quantity, source};
+use super::{
+    BODY_BYTES_RANGE, EXPRESSION_BYTES_MAX, TABLE_KEYS_MAX, policy, quantity, retention, source,
+};
 use crate::domain::notice::LABELS_MAX;
 use crate::domain::spec::{
     DigestEncoding, EntitySpec, HmacSpec, MapSpec, ProviderSpec, SourceSpec, Verify,
@@ -53,6 +55,7 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         map: None,
         quiet: policy::quiet(&reader),
         expect: policy::span(&reader, "expect"),
+        retention: retention::provider(&reader),
         source: SourceSpec::default(),
     };
     if is_told {

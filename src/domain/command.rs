@@ -10,7 +10,9 @@ use super::event::{
 };
 use super::hold::Telling;
 use super::notice::NoticeDraft;
+use super::retention::Wanted;
 use super::spec::{EntityKind, EntitySpec, Settings};
+use crate::projections::retention::Tally;
 use crate::projections::snoozes::Scope;
 use crate::targets::media::ItemTold;
 use crate::targets::{Part, Verdict};
@@ -116,6 +118,16 @@ pub enum Command {
     Recover,
     ClockStepped {
         by_micros: i64,
+    },
+    /// What is too old, or too much, is forgotten.
+    AdvanceRetention {
+        wanted: Box<Wanted>,
+        by: String,
+    },
+    /// A run of compaction ended.
+    NoteCompacted {
+        run: u64,
+        removed: Tally,
     },
     PutUser(Box<PutUser>),
     RemoveUser {

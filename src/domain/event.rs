@@ -8,7 +8,9 @@ use super::hold::{Hold, Planning, Telling};
 use super::id::PublicId;
 use super::notice::NoticeDraft;
 use super::reason::{Routed, What};
+use super::retention::Rule;
 use super::spec::{EntityKind, EntitySpec, SecretMarks, Settings, UnknownPolicy};
+use crate::projections::retention::Tally;
 use crate::projections::snoozes::Snooze;
 use crate::targets::media::ItemTold;
 use crate::targets::{Part, Scope};
@@ -534,6 +536,32 @@ pub enum Event {
     },
     ClockStepped {
         by_micros: i64,
+    },
+    /// The state as it stood before the first part, which takes the place of what was folded.
+    StateCarried {
+        part: u16,
+        parts: u16,
+        bytes: Vec<u8>,
+    },
+    /// Settled families below a horizon are forgotten from here on.
+    RetentionAdvanced {
+        /// All that there are, also those that did not move.
+        rules: Vec<Rule>,
+        /// Events of no family are forgotten before this position.
+        history_before: u64,
+        /// The highest there ever was of all these positions.
+        mark: u64,
+        /// Position of the first part of the state that was carried for it.
+        carried_at: u64,
+        /// By provider, the oldest request that was remembered.
+        seen_from: Vec<(u32, u64)>,
+        /// Empty where nobody asked for it.
+        by: String,
+    },
+    /// A run of compaction ended, and removed this.
+    Compacted {
+        run: u64,
+        removed: Tally,
     },
 }
 

@@ -564,6 +564,9 @@ impl Family {
             | Event::ReceiverRestored { .. }
             | Event::SendingPaused { .. }
             | Event::SendingResumed { .. }
+            | Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. }
             | Event::ClockStepped { .. } => {}
         }
     }

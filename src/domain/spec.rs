@@ -192,6 +192,9 @@ pub struct ProviderSpec {
     /// A silence that long is a bridge notice, and so is its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Span>,
+    /// What is kept otherwise than the settings say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<ProviderRetention>,
     /// Where a provider that is asked is, and when it is asked.
     #[serde(flatten)]
     pub source: SourceSpec,
@@ -485,6 +488,15 @@ pub struct Settings {
     /// Windows of the whole space; `None`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Vec<WindowSpec>>,
+    /// What is kept for how long; `None`: [`RetentionSpec::default`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionSpec>,
+}
+
+impl Settings {
+    pub fn retention(&self) -> RetentionSpec {
+        self.retention.clone().unwrap_or_default()
+    }
 }
 
 impl Default for Settings {
@@ -494,9 +506,12 @@ impl Default for Settings {
             locale: "en".into(),
             public_url: None,
             quiet: None,
+            retention: None,
         }
     }
 }
+
+pub use super::keeping::{KindRetention, ProviderRetention, RetentionSpec};
 
 /// One configured entity, as it is written into an event and into an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

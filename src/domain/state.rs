@@ -20,6 +20,7 @@ use crate::projections::inhibitors::Inhibitors;
 use crate::projections::listening::{Listening, Voice};
 use crate::projections::messages::Messages;
 use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
+use crate::projections::retention::Retention;
 use crate::projections::seen::Seen;
 use crate::projections::snoozes::Snoozes;
 use crate::projections::storms::Storms;
@@ -27,11 +28,13 @@ use crate::projections::subjects::Subjects;
 use crate::projections::told::{About, Told};
 
 mod attention;
+mod carry;
 mod forget;
 mod hashes;
 mod health;
 mod sending;
 
+pub(crate) use carry::{Carried, CarriedRef};
 pub use hashes::{row_facts, severity_code, subject_hash, word_hash};
 
 /// The founding facts of the store.
@@ -72,6 +75,8 @@ pub struct State {
     pub cursors: Cursors,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
+    /// What has been forgotten.
+    pub retention: Retention,
 }
 
 /// Rows that an event writes beside its frame: (position of the notice, row).
@@ -186,7 +191,8 @@ impl State {
             } => {
                 self.id_millis = self.id_millis.max(seed.millis);
                 *self.counts.unreadable.entry(*provider).or_default() += 1;
-                self.seen.remember(*provider, at.position, 0, *keys);
+                self.seen
+                    .remember(*provider, at.position, 0, word_hash(""), *keys);
             }
             Event::Resent {
                 seed,
@@ -439,6 +445,9 @@ impl State {
             Event::HandedOn {
                 delivery, planning, ..
             } => self.outbox.hand_on(*delivery, *planning),
+            Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. } => self.retained(at, event),
             Event::FellSilent { kind, id, since: _ } => {
                 if let Some(voice) = health::voice(*kind, *id) {
                     self.listening.fell_silent(voice, at.recorded_at);
@@ -452,8 +461,9 @@ impl State {
         self.id_millis = self.id_millis.max(accepted.seed.millis);
         let provider = accepted.provider;
         if accepted.nth == 0 {
+            let kind = word_hash(&accepted.notice.kind);
             self.seen
-                .remember(provider, at.position, accepted.of, accepted.keys);
+                .remember(provider, at.position, accepted.of, kind, accepted.keys);
         }
         let count = self.counts.of(provider, accepted.day);
         count.notices += 1;

@@ -95,6 +95,14 @@ impl Subjects {
         }
     }
 
+    /// All of them, by provider and hash of the subject.
+    pub fn iter(&self) -> impl Iterator<Item = ((u32, u64), &Open)> {
+        self.providers.iter().flat_map(|(provider, known)| {
+            let open = known.open.iter();
+            open.map(|(subject, open)| ((*provider, *subject), open))
+        })
+    }
+
     pub fn get(&self, provider: u32, subject: u64) -> Option<&Open> {
         self.providers.get(&provider)?.open.get(&subject)
     }
@@ -121,6 +129,23 @@ impl Subjects {
     pub fn forget(&mut self, provider: u32, subject: u64) {
         let about = (provider, subject);
         self.note(about, 0, 0, Severity::Info, Transition::Closes, 0);
+    }
+
+    /// Forgets subjects whose opening is forgotten, given provider, kind and position; says which.
+    pub fn forget_families(&mut self, is_forgotten: impl Fn(u32, u64, u64) -> bool) -> Vec<u64> {
+        let mut forgotten = Vec::new();
+        self.providers.retain(|provider, known| {
+            known.open.retain(|subject, open| {
+                let goes = is_forgotten(*provider, open.kind_hash, open.notice);
+                if goes {
+                    known.order.remove(&open.notice);
+                    forgotten.push(*subject);
+                }
+                !goes
+            });
+            !known.open.is_empty()
+        });
+        forgotten
     }
 
     pub fn forget_provider(&mut self, provider: u32) {

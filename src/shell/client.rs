@@ -6,9 +6,12 @@
 //! **Invariant:** public and private calls never share a connection, a proxy of the environment is
 //! never used, and a redirect is an answer like any other.
 //!
-//! **Invariant:** what leaves this module is redacted: bodies, header values and error texts.
+//! **Invariant:** what leaves this module is redacted: bodies, header values and error texts. Only what
+//! [`fetch`] reads for a machine is not.
 
+mod fetch;
 mod resolve;
+mod tcp;
 mod transfer;
 mod trust;
 
@@ -33,6 +36,7 @@ use resolve::PORT;
 pub use resolve::{
     JudgedResolver, Looking, Lookup, LookupFailed, SystemLookup, SystemResolver, Unresolved,
 };
+pub use tcp::Duplex;
 pub use transfer::{Downloaded, NotDownloaded, TRANSFERS_MAX};
 pub use trust::{FILE_BYTES_MAX, Roots, RootsError};
 
@@ -105,6 +109,8 @@ pub struct Client {
     private: reqwest::Client,
     policy: Arc<RwLock<AddressPolicy>>,
     permits: Semaphore,
+    lookup: Arc<dyn Lookup>,
+    roots: Roots,
     transfers: Semaphore,
     clock: Arc<dyn Clock>,
 }
@@ -145,6 +151,8 @@ impl Client {
             permits: Semaphore::new(CALLS_MAX),
             transfers: Semaphore::new(TRANSFERS_MAX),
             policy,
+            lookup,
+            roots: roots.clone(),
             clock,
         })
     }

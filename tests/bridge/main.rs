@@ -6,6 +6,8 @@
     reason = "the test is the outside world: it makes its own clients"
 )]
 
+mod asked;
+mod asked_upsd;
 #[expect(dead_code, reason = "the test that kills the program uses more of it")]
 mod botapi;
 mod delivery;
@@ -21,5 +23,7 @@ mod pace;
 mod pages;
 mod quiet;
 mod redaction;
+mod retention;
+mod snapshots;
 mod storage;
 mod update;

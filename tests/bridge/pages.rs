@@ -101,6 +101,7 @@ async fn every_page_answers_a_session_and_sends_others_to_the_login() {
         "/deliveries?status=any",
         "/parked",
         "/snoozes",
+        "/settings",
         "/inbox",
         "/providers",
         "/providers/forge",

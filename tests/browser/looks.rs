@@ -207,6 +207,7 @@ async fn every_page(look: Look) {
             ("targets", "/targets"),
             ("target", "/targets/ops"),
             ("target-failing", "/targets/archive"),
+            ("settings", "/settings"),
             ("log", "/log"),
             ("log-notice", "/log?kind=notice_accepted"),
             ("log-event", "/log/12"),

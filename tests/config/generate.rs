@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use crate::fakes::{FORGE_KINDS, fingerprint};
-use crate::policy_made;
+use crate::{keeping, policy_made};
 
 /// The one broadcast, which may hold every target.
 const BROADCAST_NAME: &str = "b";
@@ -130,6 +130,7 @@ fn provider(name: String) -> impl Strategy<Value = ProviderSpec> {
                         map,
                         quiet: None,
                         expect: None,
+                        retention: None,
                         source: SourceSpec::default(),
                     }
                 },
@@ -412,13 +413,17 @@ fn settings() -> impl Strategy<Value = Settings> {
         locale(),
         of("https://[a-z]{1,8}\\.example(/[a-z]{1,4})?"),
         policy_made::quiet(),
+        of(keeping::of_settings()),
     )
-        .prop_map(|(timezone, locale, public_url, quiet)| Settings {
-            timezone: timezone.to_owned(),
-            locale,
-            public_url,
-            quiet,
-        })
+        .prop_map(
+            |(timezone, locale, public_url, quiet, retention)| Settings {
+                timezone: timezone.to_owned(),
+                locale,
+                public_url,
+                quiet,
+                retention,
+            },
+        )
 }
 
 /// Names of a kind, with a letter before each that keeps kinds apart.

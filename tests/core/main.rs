@@ -26,7 +26,10 @@ mod driver;
 mod flow;
 mod health;
 mod holds;
+mod observe;
 mod pace;
+mod replayed;
+mod retention;
 mod sessions;
 mod update;
 

@@ -163,6 +163,9 @@ fn the_oldest_message_makes_room() {
     let message = |position: u64| Message {
         ids: vec![position.to_string()],
         position,
+        notice: position,
+        provider: 0,
+        kind_hash: 0,
         tracker: 3,
         target: 4,
         editable: true,

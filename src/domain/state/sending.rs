@@ -85,6 +85,8 @@ impl State {
         let Some((place, tracker, target)) = self.told_at(key) else {
             return;
         };
+        let of = self.outbox.notices.get(&key.position);
+        let (notice, facts) = of.map_or_else(Default::default, |of| (of.notice, of.row.facts));
         let delivery = self.outbox.deliveries.get(&key);
         let mut said = delivery.map_or_else(Vec::new, |delivery| delivery.said.clone());
         let is_whole = said.len() == usize::from(part) && said.iter().all(|id| !id.is_empty());
@@ -105,6 +107,9 @@ impl State {
                         position: at.position,
                         tracker,
                         target,
+                        notice,
+                        provider: facts.provider,
+                        kind_hash: facts.kind_hash,
                         editable: is_whole,
                     },
                 );

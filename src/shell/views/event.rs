@@ -48,10 +48,14 @@ pub fn log(
         Some(last) => (!reader.page_back(last, 1)?.is_empty()).then_some(Cursor::Before(last)),
         None => None,
     };
+    let first = events.iter().map(|event| event.position).min();
+    let mark = crate::shell::compaction::removed_below(reader)?;
+    let asked = if ascending { Some(start) } else { first };
     Ok(Page {
         items: events.iter().map(event).collect(),
         next,
-        scanned_to: None,
+        compacted_before: asked.filter(|from| *from < mark).map(|_| mark),
+        ..Page::default()
     })
 }
 
@@ -450,6 +454,38 @@ fn data(recorded: &Recorded<Event>) -> Value {
         } => json!({"notice": notice, "again": again, "why": why.as_str(), "detail": detail}),
         Event::SendingPaused { by } | Event::SendingResumed { by } => json!({"by": by}),
         Event::ClockStepped { by_micros } => json!({"by_micros": by_micros}),
+        // What it says is the state itself, with the hashes of what lets people in.
+        Event::StateCarried { part, parts, bytes } => {
+            json!({"part": part, "parts": parts, "bytes": bytes.len()})
+        }
+        Event::RetentionAdvanced {
+            rules,
+            history_before,
+            mark,
+            carried_at,
+            seen_from: _,
+            by,
+        } => json!({
+            "rules": rules
+                .iter()
+                .map(|rule| json!({
+                    "provider_id": rule.provider,
+                    "kind": rule.kind,
+                    "before": rule.before,
+                }))
+                .collect::<Value>(),
+            "history_before": history_before,
+            "mark": mark,
+            "carried_at": carried_at,
+            "by": by,
+        }),
+        Event::Compacted { run, removed } => json!({
+            "run": run,
+            "families": removed.families,
+            "events": removed.frames,
+            "bodies": removed.bodies,
+            "bytes": removed.bytes,
+        }),
     }
 }
 
