@@ -22,6 +22,7 @@ mod intake;
 mod items;
 mod media;
 mod retention;
+mod ways;
 
 /// Kind numbers with the newest revision of each and the name it has in `log` and the API.
 pub const KINDS: &[(u16, u16, &str)] = &[
@@ -37,9 +38,9 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (10, 1, "session_began"),
     (11, 1, "session_seen"),
     (12, 1, "session_ended"),
-    (20, 3, "notice_accepted"),
+    (20, 4, "notice_accepted"),
     (21, 1, "intake_unreadable"),
-    (22, 2, "notice_resent"),
+    (22, 3, "notice_resent"),
     (30, 1, "message_composed"),
     (31, 1, "attempt_started"),
     (32, 2, "part_sent"),
@@ -316,9 +317,10 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
 
 // The largest notice with the largest plan fits its frame.
 const _: () = {
-    const NAMES_BYTES_MAX: usize = 4 * 1_024;
+    const NAMES_BYTES_MAX: usize = 2 * 1_024;
     let largest = crate::domain::notice::DRAFT_BYTES_MAX
         + crate::domain::routing::PLAN_BYTES_MAX
+        + crate::domain::routing::WAYS_BYTES_SURE
         + NAMES_BYTES_MAX;
     assert!(largest <= notify_store::PAYLOAD_BYTES_MAX);
 };
@@ -338,8 +340,11 @@ pub fn weight(event: &Event) -> usize {
             link.tracker_name.len() + link.target_name.len() + link.link_name.len() + ENTRY
         });
         // A planned delivery is two numbers of at most five and three bytes.
-        let ways = plan.ways.iter().map(|way| way.detail.len() + 2 * ENTRY);
-        routed.sum::<usize>() + links.sum::<usize>() + plan.planned.len() * 8 + ways.sum::<usize>()
+        let ways = match plan.ways.is_empty() {
+            true => 0,
+            false => ways::ways_r2(plan).weight(),
+        };
+        routed.sum::<usize>() + links.sum::<usize>() + plan.planned.len() * 8 + ways
     };
     FIXED
         + match event {
@@ -436,7 +441,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 5;
+pub const SNAPSHOT_FORMAT: u32 = 6;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {

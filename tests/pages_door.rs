@@ -12,3 +12,5 @@ mod entry;
 mod sessions;
 #[path = "pages_door/stream.rs"]
 mod stream;
+#[path = "shared/waiting.rs"]
+mod waiting;

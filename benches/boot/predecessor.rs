@@ -51,10 +51,12 @@ pub fn counts(path: &Path, events: u64, providers: u32) -> f64 {
     let mut connection = Connection::open(path).expect("a database");
     connection.execute_batch(SCHEMA).expect("a schema");
     let transaction = connection.transaction().expect("a transaction");
+    // SQLite's integers have a sign.
+    let events = i64::try_from(events).expect("so many fit");
     {
         let mut insert = transaction.prepare(INSERT).expect("a statement");
         for number in 0..events {
-            let provider = number % u64::from(providers) + 1;
+            let provider = number % i64::from(providers) + 1;
             let details = format!(
                 r#"{{"dispatch_summary":{{"targets":1,"sent":1,"failed":0}},"actor":"mira","title":"mira pushed 2 commits to build-{number:016} of atlas/engine","url":"https://git.example/atlas/engine/compare/{number:012x}...c07e55a1b2d9"}}"#
             );
@@ -69,10 +71,7 @@ pub fn counts(path: &Path, events: u64, providers: u32) -> f64 {
                     format!("atlas/engine-{}", number % 50),
                     number % 7,
                     details,
-                    format!(
-                        "{:032x}",
-                        u128::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-                    ),
+                    format!("{:032x}", i128::from(number) * 0x9E37_79B9_7F4A_7C15),
                     format!(
                         "2026-03-{:02} {:02}:{:02}:{:02}.{:06}",
                         number / 86_400 % 28 + 1,
@@ -90,9 +89,9 @@ pub fn counts(path: &Path, events: u64, providers: u32) -> f64 {
         let start = Instant::now();
         let mut statement = connection.prepare(COUNTS).expect("a statement");
         let rows = statement
-            .query_map([], |row| row.get::<_, u64>(2))
+            .query_map([], |row| row.get::<_, i64>(2))
             .expect("it is asked");
-        let total: u64 = rows.map(|count| count.expect("a count")).sum();
+        let total: i64 = rows.map(|count| count.expect("a count")).sum();
         assert_eq!(total, events);
         start.elapsed().as_secs_f64() * 1e6
     });

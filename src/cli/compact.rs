@@ -15,8 +15,9 @@ use super::stopped::{BY, Missing, Writable};
 use crate::domain::event::Event;
 use crate::shell::app::PROGRAM;
 use crate::shell::clock::{Clock, SystemClock};
-use crate::shell::compaction::{self, Compaction, Progress, Step};
+use crate::shell::compaction::{self, Compaction, Forgotten, Progress, Step};
 use crate::shell::ledger::Causes;
+use crate::shell::search::{self, Search};
 use crate::shell::views;
 
 /// How often is looked how far it is.
@@ -38,8 +39,13 @@ pub async fn run(place: &Place) -> Result<(), Failure> {
             let store = Writable::open(data, key_file, Missing::Refuse).await?;
             let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
             let compaction = Compaction::new(store.ledger.clone(), Arc::clone(&clock));
+            let identity = search::identity(&store.ledger.state());
+            let (index, thread) = Search::start(data, store.ledger.reader().clone(), identity)
+                .map_err(|error| Failure::caused("a thread cannot be started", error))?;
+            compaction.tell(index as Arc<dyn Forgotten>);
             let ran = shown(&compaction, &*clock).await;
             drop(compaction);
+            thread.stop();
             store.close();
             let removed = views::removed(ran?);
             let (before, after) = shrink(data)?;

@@ -18,12 +18,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::event::DeliveryKey;
 use super::notice::cut;
+use super::retention::Rule;
 use super::state::State;
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::health::Health;
 use crate::projections::outbox::{Lane, Outbox};
+use crate::projections::retention::Retention;
 use crate::projections::told::About;
 
 /// Changes of one event that are shown one by one; the rest is counted.
@@ -104,6 +106,7 @@ impl Finder {
             inhibitors,
             snoozes,
             cursors,
+            retention,
             clock_steps,
         } = after;
         self.value("founding", &before.founding, founding);
@@ -147,7 +150,7 @@ impl Finder {
         });
         let (old, new) = (before.groups.iter(), groups.iter());
         self.entries("groups", old, new, |slot| format!("{slot:016x}"));
-        let (old, new) = (before.groups.told(), groups.told());
+        let (old, new) = (before.groups.told_by_slot(), groups.told_by_slot());
         self.entries("groups.told", old, new, |(slot, subject)| {
             format!("{slot:016x}/{subject:016x}")
         });
@@ -166,6 +169,7 @@ impl Finder {
         self.entries_shown("cursors", old, new, name, |bytes| {
             format!("{} bytes, hash {:016x}", bytes.len(), xxh3_64(bytes)).into()
         });
+        self.retention(&before.retention, retention);
         self.value("clock_steps", &before.clock_steps, clock_steps);
     }
 
@@ -308,6 +312,30 @@ impl Finder {
         self.entries("health.receivers", old, new, id);
         let (old, new) = (before.last_notice_at.iter(), last_notice_at.iter());
         self.entries("health.last_notice_at", old, new, id);
+    }
+
+    fn retention(&mut self, before: &Retention, after: &Retention) {
+        let Retention {
+            horizons,
+            carried_at,
+            runs,
+            carrying,
+            unreadable,
+        } = after;
+        let old: Vec<Rule> = before.horizons.rules().collect();
+        let new: Vec<Rule> = horizons.rules().collect();
+        self.value("retention.rules", &old, &new);
+        let history = (before.horizons.history_before, horizons.history_before);
+        self.value("retention.history_before", &history.0, &history.1);
+        let marks = (before.horizons.mark(), horizons.mark());
+        self.value("retention.mark", &marks.0, &marks.1);
+        let (old, new) = (before.horizons.kept(), horizons.kept());
+        self.members("retention.kept", old, new, u64::to_string);
+        self.value("retention.carried_at", &before.carried_at, carried_at);
+        self.value("retention.runs", &before.runs, runs);
+        let sizes = (before.carrying.len(), carrying.len());
+        self.value("retention.carrying", &sizes.0, &sizes.1);
+        self.value("retention.unreadable", &before.unreadable, unreadable);
     }
 
     fn value<T: PartialEq + Serialize>(&mut self, path: &str, before: &T, after: &T) {

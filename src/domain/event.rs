@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hold::{Hold, Planning, Telling};
 use super::id::PublicId;
-use super::notice::NoticeDraft;
+use super::notice::{NoticeDraft, Severity};
 use super::reason::{Routed, What};
 use super::retention::Rule;
 use super::spec::{EntityKind, EntitySpec, SecretMarks, Settings, UnknownPolicy};
@@ -50,6 +50,8 @@ pub struct PlannedLink {
     pub target_name: String,
     pub link_name: String,
     pub unknown: UnknownPolicy,
+    /// How bad the notice is for its tracker, where that is not what the notice says itself.
+    pub severity: Option<Severity>,
     /// Deliveries over this link are settled as sent by the planning event itself (`inbox`).
     pub local: bool,
 }

@@ -16,6 +16,7 @@ use super::decide::{REPEATS_PER_COMMAND_MAX, Say, decide};
 use super::event::{Accepted, Event, RequestKeys};
 use super::notice::NoticeDraft;
 use super::reason::What;
+use super::retention::Wanted;
 use super::spec::{BRIDGE, BRIDGE_PROVIDER, EntityKind, SecretMarks};
 use super::state::{At, State};
 use crate::projections::snoozes::{Scope, Snooze};
@@ -254,6 +255,13 @@ pub fn commands(
         }),
         Event::SendingPaused { by } => one(Command::Pause { by: by.clone() }),
         Event::SendingResumed { by } => one(Command::Resume { by: by.clone() }),
+        Event::StateCarried { .. } | Event::RetentionAdvanced { .. } => {
+            one(advance(recorded).ok_or("it does not say what is forgotten")?)
+        }
+        Event::Compacted { run, removed } => one(Command::NoteCompacted {
+            run: *run,
+            removed: *removed,
+        }),
         Event::ClockStepped { by_micros } => one(Command::ClockStepped {
             by_micros: *by_micros,
         }),
@@ -521,6 +529,27 @@ fn repeats(state: &State, recorded: Recorded<'_>, read: &mut Read<'_>) -> Vec<Co
         });
     }
     ways
+}
+
+/// What the census of a run found is taken as it was recorded.
+fn advance(recorded: Recorded<'_>) -> Option<Command> {
+    recorded.events.iter().find_map(|event| match event {
+        Event::RetentionAdvanced {
+            rules,
+            history_before,
+            by,
+            ..
+        } => Some(Command::AdvanceRetention {
+            wanted: Box::new(Wanted {
+                rules: rules.clone(),
+                history_before: *history_before,
+                is_released: true,
+                providers: rules.iter().map(|rule| rule.provider).collect(),
+            }),
+            by: by.clone(),
+        }),
+        _other => None,
+    })
 }
 
 fn mute(state: &State, snooze: &Snooze) -> Result<Mute, &'static str> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::deferral::via;
 use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan};
-use super::notice::Items;
+use super::notice::{Items, Severity};
 use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
@@ -483,6 +483,14 @@ impl State {
                 notice.transition,
                 at.recorded_at,
             );
+            self.subjects.judged(
+                (provider, subject_hash(provider, &notice.subject.key, 0)),
+                accepted
+                    .plan
+                    .links
+                    .iter()
+                    .filter_map(|link| Some((link.tracker, link.severity?))),
+            );
         }
         self.heard(at, accepted);
         let new = NewNotice {
@@ -500,15 +508,24 @@ impl State {
     }
 
     fn planned(&mut self, new: &NewNotice<'_>, provider: u32, plan: &Plan, rows: &mut Rows) {
+        let vias: Vec<u64> = plan
+            .links
+            .iter()
+            .map(|link| via(link.tracker, link.target, &link.link_name))
+            .collect();
         let deliveries = plan.planned.iter().filter_map(|planned| {
-            let link = plan.links.get(usize::from(planned.link))?;
+            let index = usize::from(planned.link);
+            let link = plan.links.get(index)?;
+            let same = vias[..index].iter().filter(|other| **other == vias[index]);
             Some(NewDelivery {
                 tracker: link.tracker,
                 target: link.target,
                 receiver: planned.receiver,
                 link: planned.link,
-                via: via(link.tracker, link.target, &link.link_name),
+                via: vias[index],
+                nth: same.count() as u16,
                 unknown: link.unknown,
+                critical: link.severity.map(|severity| severity == Severity::Critical),
                 local: link.local,
             })
         });

@@ -174,7 +174,7 @@ impl Groups {
     }
 
     /// (slot, subject) → the newest notice about it.
-    pub fn told(&self) -> impl Iterator<Item = (&(u64, u64), &u64)> {
+    pub fn told_by_slot(&self) -> impl Iterator<Item = (&(u64, u64), &u64)> {
         self.told.iter()
     }
 
@@ -210,7 +210,7 @@ impl Groups {
     }
 
     /// (provider, subject, newest notice about it) of all that groups told that is open.
-    pub fn told(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
+    pub fn told_by_provider(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
         self.told.iter().filter_map(|((slot, subject), notice)| {
             Some((self.groups.get(slot)?.of.provider, *subject, *notice))
         })

@@ -58,10 +58,6 @@ impl Messages {
         self.messages.get(&place)
     }
 
-    pub fn all(&self) -> impl Iterator<Item = &Message> {
-        self.messages.values()
-    }
-
     pub fn len(&self) -> usize {
         self.messages.len()
     }

@@ -43,6 +43,11 @@ impl Horizons {
         self.groups.contains_key(&(provider, kind_hash))
     }
 
+    /// Families below a horizon that had to stay when it was set.
+    pub fn kept(&self) -> impl Iterator<Item = &u64> {
+        self.kept.iter()
+    }
+
     pub fn is_kept(&self, position: u64) -> bool {
         self.kept.contains(&position)
     }

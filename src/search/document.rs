@@ -388,17 +388,17 @@ impl Gathering {
             | Event::EditRefused { .. }
             | Event::PartLeftOut { .. }
             | Event::MediaTold { .. }
-            | Event::GatheredTold { .. }
-            | Event::CursorMoved { .. }
-            | Event::StateCarried { .. }
-            | Event::RetentionAdvanced { .. }
-            | Event::Compacted { .. }
             | Event::OutcomeUnknown { .. }
             | Event::FallbackAwaited { .. }
             | Event::HandedOn { .. }
             | Event::FellSilent { .. }
+            | Event::GatheredTold { .. }
+            | Event::CursorMoved { .. }
             | Event::Acknowledged { .. }
             | Event::RepeatPutOff { .. }
+            | Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. }
             | Event::ClockStepped { .. } => {}
         }
         Ok(())
@@ -608,7 +608,16 @@ fn of_notice(position: u64, at: i64, accepted: &Accepted, founding: &Founding) -
         texts.extend(map.values().cloned());
     }
     for items in [&draft.items.added, &draft.items.removed] {
-        texts.extend(items.iter().map(|item| item.label.clone()));
+        for item in items {
+            texts.push(item.label.clone());
+            texts.extend(
+                [&item.description, &item.owner, &item.city]
+                    .into_iter()
+                    .flatten()
+                    .cloned(),
+            );
+            texts.extend(item.people.iter().chain(&item.tags).cloned());
+        }
     }
     texts.retain(|text| !text.is_empty());
     let is_unrouted = accepted.plan.planned.is_empty();

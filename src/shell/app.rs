@@ -210,6 +210,30 @@ fn name_what_is_locked(state: &State, reader: &Reader<Event>, keyring: &Keyring)
     }
 }
 
+/// Makes the file smaller when much of it was removed. Everything waits meanwhile, so this is done
+/// before anybody is let in; when it fails, the file stays as large as it is.
+fn give_space_back(log: &mut Log<Event>, progress: &(dyn Fn(Phase, u64, u64) + Sync)) {
+    if !compaction::worth_compacting(&log.reader()).unwrap_or(false) {
+        return;
+    }
+    let before = log.reader().bytes_on_disk();
+    progress(Phase::Compacting, 0, before);
+    let done = log.compact_file().and_then(|_| {
+        compaction::note_file_compacted(log)?;
+        Ok(log.reader().bytes_on_disk())
+    });
+    match done {
+        Ok(after) => tracing::info!(
+            before_bytes = before,
+            after_bytes = after,
+            "the file gave back what was removed"
+        ),
+        Err(error) => {
+            tracing::error!(error = %Causes(&error), "the file could not be made smaller");
+        }
+    }
+}
+
 /// Starts the program and lets everyone in.
 pub async fn start(
     options: ServeOptions,
@@ -328,6 +352,8 @@ pub async fn start_closed(
     );
     let vault = Arc::new(Vault::new(ledger.clone(), keyring));
     let snapshots = Snapshots::new(&options.data, ledger.reader().clone());
+    let compaction = Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock)));
+    compaction.tell(Arc::clone(&search) as Arc<dyn compaction::Forgotten>);
     let pollers = Arc::new(Pollers::new(
         ledger.clone(),
         Arc::clone(&vault),
@@ -345,7 +371,7 @@ pub async fn start_closed(
         passwords: Passwords::default(),
         flashes: Flashes::default(),
         snapshots: Arc::clone(&snapshots),
-        compaction: Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock))),
+        compaction,
         started_at: clock.now(),
         ledger: ledger.clone(),
         clock: Arc::clone(&clock),

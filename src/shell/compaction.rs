@@ -40,7 +40,8 @@ const SLICE_EVENTS_MIN: usize = 16;
 const SLICE_EVENTS_FIRST: usize = 64;
 
 /// Who has to know which families are gone, such as the search index. It is told before their events
-/// are removed, and told again when a run that was interrupted goes on.
+/// are removed, a page of the log at a time and on a thread that may wait, and told again when a run that
+/// was interrupted goes on.
 pub trait Forgotten: Send + Sync {
     /// Positions of the notices that founded them.
     fn forgotten(&self, founding: &[u64]);
@@ -117,9 +118,9 @@ struct Run<'c> {
     of: &'c Compaction,
     mark: Mark,
     slice: usize,
-    /// Events that the next transaction removes, and the families that end with it.
+    /// Events that the next transaction removes, and how many families end with it.
     frames: Vec<u64>,
-    founding: Vec<u64>,
+    families: u64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -212,7 +213,7 @@ impl Compaction {
             mark,
             slice: SLICE_EVENTS_FIRST,
             frames: Vec::new(),
-            founding: Vec::new(),
+            families: 0,
         };
         run.families(&reader, &retention).await?;
         run.bodies(&reader).await?;
@@ -246,18 +247,38 @@ impl Run<'_> {
                 let from = self.mark.next;
                 tokio::task::spawn_blocking(move || gather(&reader, &retention, from)).await??
             };
+            self.tell(&page.families).await?;
             for position in page.alone {
                 self.take(&[position]).await?;
             }
             for family in page.families {
                 self.take(&family).await?;
-                self.founding.extend(family.last());
+                self.families += 1;
             }
             self.mark.next = page.next.unwrap_or(end);
             if !self.frames.is_empty() {
                 self.flush().await?;
             }
         }
+        Ok(())
+    }
+
+    /// Tells who has to know which families of a page go.
+    async fn tell(&self, families: &[Vec<u64>]) -> Result<(), CompactError> {
+        let founding: Vec<u64> = families
+            .iter()
+            .filter_map(|family| family.last().copied())
+            .collect();
+        let followers = lock(&self.of.followers).clone();
+        if founding.is_empty() || followers.is_empty() {
+            return Ok(());
+        }
+        tokio::task::spawn_blocking(move || {
+            for follower in followers {
+                follower.forgotten(&founding);
+            }
+        })
+        .await?;
         Ok(())
     }
 
@@ -277,16 +298,9 @@ impl Run<'_> {
     }
 
     async fn flush(&mut self) -> Result<(), CompactError> {
-        let founding = std::mem::take(&mut self.founding);
-        if !founding.is_empty() {
-            let followers = lock(&self.of.followers).clone();
-            for follower in followers {
-                follower.forgotten(&founding);
-            }
-        }
         let frames = std::mem::take(&mut self.frames);
         let most = Tally {
-            families: founding.len() as u64,
+            families: std::mem::take(&mut self.families),
             ..Tally::default()
         };
         self.remove(frames, Vec::new(), most).await

@@ -237,6 +237,7 @@ impl Dispatch {
                 return Ok(Step::Again);
             }
         };
+        let origin = self.as_its_link_sees_it(key, origin);
         let Some(prepared) = self.prepare(key, &origin) else {
             // Its target or receiver is not configured any more: the claim says what that means.
             self.claim_bare(key).await?;

@@ -48,6 +48,7 @@ use crate::domain::state::State;
 use crate::search::document::{self, Document, Sort, position_of, seq_of};
 use crate::search::matching::matches;
 use crate::search::query::{Field, QueryError, Reading, Tree, Value};
+use crate::shell::compaction::Forgotten;
 use crate::shell::entropy::{Entropy as _, SystemEntropy};
 
 pub use agreement::{Agreement, NAMED_MAX};
@@ -702,4 +703,15 @@ fn seen(tree: Tree, sees_changes: bool) -> Tree {
         }],
     );
     tree.and(Tree::Not(Box::new(changes)))
+}
+
+impl Forgotten for Search {
+    fn forgotten(&self, founding: &[u64]) {
+        if !self.forget(founding.to_vec()) {
+            tracing::warn!(
+                families = founding.len(),
+                "the index could not be told what was removed; it is made anew at the next start"
+            );
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod asked_upsd;
 #[expect(dead_code, reason = "the test that kills the program uses more of it")]
 mod botapi;
 mod delivery;
+mod fair;
 mod feedback;
 mod gathered;
 mod harness;
@@ -27,3 +28,5 @@ mod retention;
 mod snapshots;
 mod storage;
 mod update;
+#[path = "../shared/waiting.rs"]
+mod waiting;

@@ -18,7 +18,7 @@ fn saying(remember: Remember) -> Saying {
     Saying {
         remember,
         edited: None,
-        anew: None,
+        ..Saying::default()
     }
 }
 
@@ -76,7 +76,7 @@ fn an_edit_keeps_the_id_and_says_so() {
     let edited = Saying {
         remember: Remember::Keep,
         edited: Some("41".into()),
-        anew: None,
+        ..Saying::default()
     };
     tell(&mut core, "a", &[], &edited);
     let last = core.log.last().map(|(_, event)| event.clone());
@@ -197,7 +197,7 @@ proptest! {
             for key in core.due() {
                 core.claim(key).unwrap();
                 let remember = [Remember::No, Remember::Keep, Remember::Forget][usize::from(what % 3)];
-                let told = Saying { remember, edited: edits.then(|| "7".to_owned()), anew: None };
+                let told = Saying { remember, edited: edits.then(|| "7".to_owned()), ..Saying::default() };
                 let result = if what == 3 {
                     Attempted::EditRefused("no".into())
                 } else {

@@ -320,3 +320,38 @@ fn a_follower_that_is_stopped_anywhere_goes_on_from_there() {
     agrees(&search, 36_000);
     thread.stop();
 }
+
+/// What a machine that loses power leaves: some files of one moment, some of another, some cut off.
+#[test]
+fn whatever_a_kill_leaves_of_the_folder_leads_to_the_same_index() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut story = Story::begin(folder.path());
+    told(&mut story, 0, 3_000);
+    let (search, thread) = story.search();
+    for round in 0..10u32 {
+        told(&mut story, 3_000 + round * 500, 3_500 + round * 500);
+        search.look();
+        if round % 2 == 0 {
+            search.settle();
+        }
+        let image = tempfile::tempdir().expect("a folder");
+        fs::create_dir(image.path().join(FOLDER)).expect("a folder");
+        let entries = fs::read_dir(folder.path().join(FOLDER));
+        for entry in entries.into_iter().flatten().flatten() {
+            // Files go and come while this reads.
+            let Ok(mut bytes) = fs::read(entry.path()) else {
+                continue;
+            };
+            if round == 9 {
+                bytes.truncate(bytes.len() / 2);
+            }
+            let copy = image.path().join(FOLDER).join(entry.file_name());
+            fs::write(copy, bytes).expect("it is written");
+        }
+        let (left, left_thread) =
+            Search::start(image.path(), story.reader(), Identity(7)).expect("a thread");
+        agrees(&left, u64::from(3_500 + round * 500) * 2);
+        left_thread.stop();
+    }
+    thread.stop();
+}

@@ -257,6 +257,7 @@ fn accepted(title: &str, text: &str, sort: u8, targets: u8, is_dropped: bool) ->
         link_name: String::new(),
         unknown: UnknownPolicy::Retry,
         local: index == 0,
+        severity: None,
     });
     let planned = (0..u16::from(targets)).map(|link| Planned { receiver: 1, link });
     let dropped = Planning {

@@ -227,10 +227,13 @@ impl State {
             .filter_map(|delivery| delivery.gathered.as_ref())
             .flat_map(|gathered| gathered.members())
             .map(|member| member.notice);
-        let told = self.groups.told().flat_map(|(provider, subject, notice)| {
-            let open = self.subjects.get(provider, subject);
-            [notice].into_iter().chain(open.map(|open| open.notice))
-        });
+        let told = self
+            .groups
+            .told_by_provider()
+            .flat_map(|(provider, subject, notice)| {
+                let open = self.subjects.get(provider, subject);
+                [notice].into_iter().chain(open.map(|open| open.notice))
+            });
         open.chain(named)
             .chain(self.messages.editable())
             .chain(told)

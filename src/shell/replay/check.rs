@@ -65,6 +65,11 @@ impl<'r> Check<'r> {
             for recorded in &command {
                 self.state
                     .evolve(at(recorded), &recorded.payload, &mut rows);
+                // A state that was carried over what was removed fills the gap.
+                self.has_gap &= !matches!(
+                    recorded.payload,
+                    Event::StateCarried { part, parts, .. } if part + 1 == parts
+                );
             }
             if let Some(decided) = decided {
                 return Ok(Some(Difference {

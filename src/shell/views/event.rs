@@ -11,6 +11,7 @@ use crate::domain::event::{
 };
 use crate::domain::family::{dispatch_id, notice_of};
 use crate::domain::hold::{UNTIL_RELEASED, Way};
+use crate::domain::notice::Severity;
 use crate::domain::spec::{SecretMarks, UnknownPolicy};
 use crate::targets::{Part, Scope};
 use crate::templates::notice_json;
@@ -555,6 +556,7 @@ fn add_plan(shape: &mut Value, recorded: &Recorded<Event>, seed: IdSeed, plan: &
                 "receiver_id": planned.receiver,
                 "unknown": policy_word(link.unknown),
                 "local": link.local,
+                "severity": link.severity.map(Severity::as_str),
                 "way": plan
                     .ways
                     .iter()

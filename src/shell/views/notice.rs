@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::telling::{self, Told};
 use super::{COPIED_ROWS_MAX, Look, ViewError, add, add_text, moment};
+use crate::domain::deferral::{link_to, via};
 use crate::domain::event::{DeliveryKey, Event};
 use crate::domain::family::{AttemptView, DeliveryView, Family, Reason};
 use crate::domain::notice::Notice;
@@ -111,22 +112,8 @@ impl Around {
             if let Some(known) = self.tellings.iter().position(|known| known.link == link) {
                 return known;
             }
-            let configured = configuration
-                .trackers
-                .get(&view.link.tracker)
-                .and_then(|tracker| {
-                    tracker.entity.spec.links.iter().find(|link| {
-                        link.name.as_deref().unwrap_or("") == view.link.link_name
-                            && (link.target == view.link.target_name
-                                || configuration.target(&link.target).is_some_and(|broadcast| {
-                                    broadcast
-                                        .entity
-                                        .spec
-                                        .targets
-                                        .contains(&view.link.target_name)
-                                }))
-                    })
-                });
+            let named = via(view.link.tracker, view.link.target, &view.link.link_name);
+            let configured = link_to(configuration, view.link.tracker, view.link.target, named, 0);
             let template = configured
                 .and_then(|link| link.template.as_deref())
                 .and_then(|name| configuration.template(name));
@@ -181,6 +168,11 @@ impl Around {
             .get(self.deliveries.get(&view.key)?.telling?)?;
         let kind = targets::kind(&telling.target.kind)?;
         let utc = TimeZone::UTC;
+        let mut notice = notice.clone();
+        if let Some(severity) = view.link.severity {
+            notice.draft.severity = severity;
+        }
+        let notice = &notice;
         let scene = Scene {
             still: false,
             digest: None,

@@ -9,8 +9,7 @@ use crate::shell::snapshots::{Listed, Made};
 pub fn snapshots(listed: &[Listed]) -> Page {
     Page {
         items: listed.iter().map(snapshot).collect(),
-        next: None,
-        scanned_to: None,
+        ..Page::default()
     }
 }
 
