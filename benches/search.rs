@@ -113,7 +113,7 @@ fn main() {
 fn fill(folder: &Path, notices: u64) -> (Log<Event>, world::World) {
     let mut log = Log::open(folder, &Options::default(), &|_| {}).expect("a store");
     let (mut world, configured) = log::world();
-    log::fill(&mut log, &mut world, configured, 1);
+    log::fill(&mut log, &mut world, configured, "forge-1", 1);
     let provider = world.provider("forge-1");
     let mut number = 0;
     while number < notices {

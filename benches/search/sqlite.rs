@@ -80,11 +80,11 @@ impl Table {
         let start = Instant::now();
         let count: i64 = self
             .connection
-            .prepare_cached(&format!("SELECT COUNT(*) {from}"))
+            .prepare(&format!("SELECT COUNT(*) {from}"))
             .and_then(|mut count| count.query_row([argument], |row| row.get(0)))
             .expect("a count");
         let page = format!("SELECT event_log.* {from} ORDER BY created_at DESC LIMIT 50");
-        let mut page = self.connection.prepare_cached(&page).expect("a statement");
+        let mut page = self.connection.prepare(&page).expect("a statement");
         let mut rows = page.query([argument]).expect("a page");
         let mut seen = 0;
         while let Some(row) = rows.next().expect("a row") {

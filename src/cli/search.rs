@@ -19,7 +19,7 @@ use crate::shell::views::{PAGE_ENTRIES_MAX, found};
 /// Where answers come from.
 enum Source {
     Running(Remote),
-    Stopped(Box<Readable>, Search),
+    Stopped(Box<(Readable, Search)>),
 }
 
 fn failure(error: SearchError) -> Failure {
@@ -37,7 +37,7 @@ impl Source {
         let store = Readable::open(data)?;
         let identity = search::identity(&store.state);
         let search = Search::stopped(data, store.reader.clone(), identity);
-        Ok(Source::Stopped(Box::new(store), search))
+        Ok(Source::Stopped(Box::new((store, search))))
     }
 
     async fn ask(
@@ -57,7 +57,8 @@ impl Source {
                 query.extend(cursor.map(|cursor| ("cursor", cursor.to_owned())));
                 remote.get(&["search"], &query).await
             }
-            Source::Stopped(store, search) => {
+            Source::Stopped(stopped) => {
+                let (store, search) = &**stopped;
                 let cursor = cursor.map(str::parse::<Cursor>);
                 let asked = Asked {
                     query: args.query.clone(),

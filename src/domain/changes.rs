@@ -99,7 +99,6 @@ impl Finder {
             subjects,
             listening,
             messages,
-            files,
             told,
             groups,
             storms,
@@ -108,6 +107,7 @@ impl Finder {
             cursors,
             retention,
             clock_steps,
+            files,
         } = after;
         self.value("founding", &before.founding, founding);
         self.value("id_millis", &before.id_millis, id_millis);
@@ -143,7 +143,6 @@ impl Finder {
                 place.via, place.receiver, place.subject
             )
         });
-        self.value("files", &before.files.len(), &files.len());
         let (old, new) = (before.told.iter(), told.iter());
         self.entries("told", old, new, |(about, kind): &&(About, u8)| {
             format!("{about:?}/{kind}")
@@ -171,6 +170,8 @@ impl Finder {
         });
         self.retention(&before.retention, retention);
         self.value("clock_steps", &before.clock_steps, clock_steps);
+        let (old, new) = (before.files.iter(), files.iter());
+        self.entries("files", old, new, |place: &&u64| format!("{place:016x}"));
     }
 
     fn configuration(&mut self, before: &Configuration, after: &Configuration) {

@@ -9,8 +9,8 @@
 //! one who asks.
 
 use super::command::{
-    Accept, Command, Configure, Context, Mute, Notify, Observe, Put, PutToken, PutUser, Refusal,
-    Repeat, UserCondition,
+    Accept, Command, Configure, Context, FilesTold, Mute, Notify, Observe, Put, PutToken, PutUser,
+    Refusal, Repeat, UserCondition,
 };
 use super::decide::{REPEATS_PER_COMMAND_MAX, Say, decide};
 use super::event::{Accepted, Event, RequestKeys};
@@ -59,7 +59,11 @@ pub fn again(state: &State, recorded: Recorded<'_>, read: &mut Read<'_>) -> Agai
         first_position: recorded.at.position,
     };
     let mut nearest: Option<(usize, Result<Vec<Event>, Refusal>)> = None;
-    for command in commands.into_iter().take(WAYS_MAX) {
+    let files = files(recorded);
+    for mut command in commands.into_iter().take(WAYS_MAX) {
+        if let Command::Report(report) = &mut command {
+            report.saying.files = files.clone();
+        }
         let decided = decide(state, command, &context).map(|decided| decided.events);
         let alike = match &decided {
             Ok(events) if events == recorded.events => return Again::Same,
@@ -77,6 +81,24 @@ pub fn again(state: &State, recorded: Recorded<'_>, read: &mut Read<'_>) -> Agai
         Some((_, decided)) => Again::Differs(decided),
         None => Again::Unknown("what it was asked for is not in the log"),
     }
+}
+
+/// What was recorded about the files of a part, beside what became of the part.
+fn files(recorded: Recorded<'_>) -> FilesTold {
+    let told = recorded.events.iter().find_map(|event| match event {
+        Event::MediaTold {
+            provider,
+            items,
+            rest_until,
+            ..
+        } => Some(FilesTold {
+            provider: *provider,
+            items: items.clone(),
+            rest: sending::pause(*rest_until, recorded).unwrap_or_default(),
+        }),
+        _other => None,
+    });
+    told.unwrap_or_default()
 }
 
 /// The command that led to these events, in every way in which it may have been given.

@@ -53,6 +53,11 @@ impl Files {
             .filter(|known| now.saturating_sub(known.at) <= FILE_TTL_MICROS)
     }
 
+    /// All of them, by target, provider and item.
+    pub fn iter(&self) -> impl Iterator<Item = (&u64, &Known)> {
+        self.known.iter()
+    }
+
     pub fn len(&self) -> usize {
         self.known.len()
     }

@@ -55,8 +55,8 @@ impl Request {
 type Numbers = HashMap<u64, u64, BuildHasherDefault<KeyBits>>;
 
 /// What one provider has sent, newest last.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Remembered", into = "Remembered")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(from = "Remembered")]
 pub struct SeenByProvider {
     /// How many were remembered before the oldest of `requests` and are forgotten.
     forgotten: u64,
@@ -65,7 +65,7 @@ pub struct SeenByProvider {
 }
 
 /// [`SeenByProvider`] in a snapshot: the numbers follow from the rest.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Remembered {
     forgotten: u64,
     requests: VecDeque<Request>,
@@ -85,12 +85,20 @@ impl From<Remembered> for SeenByProvider {
     }
 }
 
-impl From<SeenByProvider> for Remembered {
-    fn from(seen: SeenByProvider) -> Self {
-        Remembered {
-            forgotten: seen.forgotten,
-            requests: seen.requests,
+/// As [`Remembered`], without a copy of what may be many.
+impl Serialize for SeenByProvider {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename = "Remembered")]
+        struct Borrowed<'s> {
+            forgotten: u64,
+            requests: &'s VecDeque<Request>,
         }
+        let borrowed = Borrowed {
+            forgotten: self.forgotten,
+            requests: &self.requests,
+        };
+        borrowed.serialize(serializer)
     }
 }
 

@@ -46,11 +46,7 @@ pub fn excerpt(tree: &Tree, document: &Document) -> Vec<Piece> {
         return Vec::new();
     };
     let first = marks.first().map_or(0, |(from, _)| *from);
-    let mut from = if first <= LEAD_BYTES {
-        0
-    } else {
-        first - LEAD_BYTES
-    };
+    let mut from = first.saturating_sub(LEAD_BYTES);
     while !text.is_char_boundary(from) {
         from -= 1;
     }
@@ -91,9 +87,7 @@ fn marked(text: &str, phrases: &[&Phrase]) -> Option<Vec<(usize, usize)>> {
         let reach = phrases
             .iter()
             .filter_map(|phrase| {
-                let Some((last, _)) = phrase.words.len().checked_sub(1).map(|n| (n, ())) else {
-                    return None;
-                };
+                let last = phrase.words.len().checked_sub(1)?;
                 let mut end = span.to;
                 for (n, (offset, word)) in phrase.words.iter().enumerate() {
                     let here = spans[index..]

@@ -15,7 +15,7 @@ use crate::domain::state::{At, Rows, State};
 use crate::wire;
 
 /// Decoded events between the reading and the folding thread, in pages.
-const REBUILD_PAGES_MAX: usize = 8;
+const REBUILD_PAGES_MAX: usize = 4;
 /// Events after which the log of the program says how far it is.
 const SAID_EVERY_EVENTS: u64 = 500_000;
 

@@ -348,7 +348,8 @@ fn what_can_be_edited_or_is_named_by_a_held_message_stays() {
         saying: Saying {
             remember: Remember::Keep,
             edited: None,
-            ..Default::default()
+            anew: None,
+            files: Default::default(),
         },
     })))
     .unwrap();

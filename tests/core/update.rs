@@ -18,7 +18,8 @@ fn saying(remember: Remember) -> Saying {
     Saying {
         remember,
         edited: None,
-        ..Saying::default()
+        anew: None,
+        files: Default::default(),
     }
 }
 
@@ -76,7 +77,8 @@ fn an_edit_keeps_the_id_and_says_so() {
     let edited = Saying {
         remember: Remember::Keep,
         edited: Some("41".into()),
-        ..Saying::default()
+        anew: None,
+        files: Default::default(),
     };
     tell(&mut core, "a", &[], &edited);
     let last = core.log.last().map(|(_, event)| event.clone());
@@ -197,7 +199,7 @@ proptest! {
             for key in core.due() {
                 core.claim(key).unwrap();
                 let remember = [Remember::No, Remember::Keep, Remember::Forget][usize::from(what % 3)];
-                let told = Saying { remember, edited: edits.then(|| "7".to_owned()), ..Saying::default() };
+                let told = Saying { remember, edited: edits.then(|| "7".to_owned()), anew: None, files: Default::default() };
                 let result = if what == 3 {
                     Attempted::EditRefused("no".into())
                 } else {

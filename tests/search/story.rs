@@ -91,10 +91,6 @@ impl Story {
         self.log.reader()
     }
 
-    pub fn next(&self) -> u64 {
-        self.log.next_position()
-    }
-
     pub fn remove(&mut self, frames: Vec<u64>) {
         let removal = notify_store::Removal {
             frames,

@@ -24,39 +24,6 @@ pub fn commands(
     recorded: Recorded<'_>,
     read: &mut Read<'_>,
 ) -> Result<Vec<Command>, &'static str> {
-    let mut commands = begun(state, recorded, read)?;
-    let files = files_told(recorded);
-    for command in &mut commands {
-        if let Command::Report(report) = command {
-            report.saying.files.clone_from(&files);
-        }
-    }
-    Ok(commands)
-}
-
-/// What a report said of files; it is recorded behind what came of the part.
-fn files_told(recorded: Recorded<'_>) -> FilesTold {
-    let told = recorded.events.iter().find_map(|event| match event {
-        Event::MediaTold {
-            provider,
-            items,
-            rest_until,
-            ..
-        } => Some(FilesTold {
-            provider: *provider,
-            items: items.clone(),
-            rest: pause(*rest_until, recorded).unwrap_or_default(),
-        }),
-        _other => None,
-    });
-    told.unwrap_or_default()
-}
-
-fn begun(
-    state: &State,
-    recorded: Recorded<'_>,
-    read: &mut Read<'_>,
-) -> Result<Vec<Command>, &'static str> {
     let events = recorded.events;
     let Some(first) = events.first() else {
         return Err("it has no events");
@@ -167,22 +134,13 @@ fn begun(
             answer,
             ..
         } => {
-            let remember = events.iter().find_map(|event| match event {
-                Event::DeliverySettled { remember, .. } => Some(*remember),
-                _other => None,
-            });
-            let saying = Saying {
-                remember: remember.unwrap_or_default(),
-                ..Saying::default()
-            };
-            let more = if remember.is_some() { 1 } else { 2 };
             let reason = reason.clone();
-            let left_out = Attempted::Judged(Verdict::LeftOut { reason });
-            let found = open(state, *delivery)?;
-            let parts = part.saturating_add(more);
-            Ok(vec![reported(
-                *delivery, found, left_out, answer, parts, saying,
-            )])
+            let verdict = Attempted::Judged(Verdict::LeftOut { reason });
+            let was_last = events
+                .iter()
+                .any(|event| matches!(event, Event::DeliverySettled { .. }));
+            let parts = part.saturating_add(if was_last { 1 } else { 2 });
+            report(state, *delivery, verdict, answer, parts)
         }
         Event::EditRefused {
             delivery,
@@ -387,7 +345,9 @@ fn report(
     let delivery = open(state, key)?;
     let saying = Saying {
         remember: Remember::No,
-        ..Saying::default()
+        edited: None,
+        anew: None,
+        files: FilesTold::default(),
     };
     Ok(vec![reported(key, delivery, result, answer, parts, saying)])
 }
@@ -411,7 +371,7 @@ fn reported(
     }))
 }
 
-fn pause(until: Option<i64>, recorded: Recorded<'_>) -> Option<Duration> {
+pub(super) fn pause(until: Option<i64>, recorded: Recorded<'_>) -> Option<Duration> {
     let micros = until?.saturating_sub(recorded.at.recorded_at);
     u64::try_from(micros).ok().map(Duration::from_micros)
 }

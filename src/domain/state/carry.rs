@@ -44,13 +44,13 @@ pub(crate) struct CarriedRef<'s> {
     subjects: &'s Subjects,
     listening: &'s Listening,
     messages: &'s Messages,
-    files: &'s Files,
     told: &'s Told,
     groups: &'s Groups,
     storms: &'s Storms,
     inhibitors: &'s Inhibitors,
     snoozes: &'s Snoozes,
     cursors: &'s Cursors,
+    files: &'s Files,
     clock_steps: u64,
     runs: &'s Runs,
 }
@@ -68,13 +68,13 @@ pub(crate) struct Carried {
     subjects: Subjects,
     listening: Listening,
     messages: Messages,
-    files: Files,
     told: Told,
     groups: Groups,
     storms: Storms,
     inhibitors: Inhibitors,
     snoozes: Snoozes,
     cursors: Cursors,
+    files: Files,
     clock_steps: u64,
     runs: Runs,
 }
@@ -96,13 +96,13 @@ impl State {
             subjects,
             listening,
             messages,
-            files,
             told,
             groups,
             storms,
             inhibitors,
             snoozes,
             cursors,
+            files,
             clock_steps,
             // The rest of it is made by the very events that carry this.
             retention,
@@ -118,13 +118,13 @@ impl State {
             subjects,
             listening,
             messages,
-            files,
             told,
             groups,
             storms,
             inhibitors,
             snoozes,
             cursors,
+            files,
             clock_steps: *clock_steps,
             runs: &retention.runs,
         }
@@ -181,13 +181,13 @@ impl State {
             subjects,
             listening,
             messages,
-            files,
             told,
             groups,
             storms,
             inhibitors,
             snoozes,
             cursors,
+            files,
             clock_steps,
             runs,
         } = carried;
@@ -204,13 +204,13 @@ impl State {
         self.subjects = subjects;
         self.listening = listening;
         self.messages = messages;
-        self.files = files;
         self.told = told;
         self.groups = groups;
         self.storms = storms;
         self.inhibitors = inhibitors;
         self.snoozes = snoozes;
         self.cursors = cursors;
+        self.files = files;
         self.clock_steps = clock_steps;
         self.retention.runs = runs;
         self.retention.unreadable = None;
