@@ -487,11 +487,6 @@ fn samples() -> Vec<Event> {
             reason: "the message is not there any more".into(),
             answer: answer(),
         },
-        Event::CursorMoved {
-            provider: 3,
-            key: "album/9f3c".into(),
-            bytes: Some(vec![1, 0, 255, 128].into()),
-        },
         Event::GatheredTold {
             delivery: key(),
             notice: 69_000,
