@@ -17,6 +17,7 @@ mod edits;
 mod health;
 mod holds;
 mod intake;
+mod storage;
 
 /// Kind numbers with the newest revision of each and the name it has in `log` and the API.
 pub const KINDS: &[(u16, u16, &str)] = &[
@@ -60,6 +61,8 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (67, 1, "snooze_ended"),
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
+    (120, 1, "store_restored"),
+    (121, 1, "loss_accepted"),
 ];
 
 /// Number of an event's kind.
@@ -105,6 +108,8 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
         Event::RepeatPutOff { .. } => 68,
+        Event::Restored { .. } => 120,
+        Event::LossAccepted { .. } => 121,
     }
 }
 
@@ -170,6 +175,7 @@ impl Payload for Event {
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
             | Event::RepeatPutOff { .. } => attention::encode(self, out),
+            Event::Restored { .. } | Event::LossAccepted { .. } => storage::encode(self, out),
         }
     }
 
@@ -217,7 +223,9 @@ impl Payload for Event {
             | Event::ClockStepped { .. }
             | Event::FellSilent { .. }
             | Event::Snoozed(_)
-            | Event::SnoozeEnded { .. } => Stream::None,
+            | Event::SnoozeEnded { .. }
+            | Event::Restored { .. }
+            | Event::LossAccepted { .. } => Stream::None,
         }
     }
 }
@@ -269,6 +277,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
+        120..=121 => storage::decode(kind, bytes),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -334,6 +343,13 @@ pub fn weight(event: &Event) -> usize {
             Event::Acknowledged { by, .. } | Event::SnoozeEnded { by, .. } => by.len(),
             Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
             Event::RepeatPutOff { detail, .. } => detail.len(),
+            Event::Restored { written_by, by, .. } => written_by.len() + by.len(),
+            Event::LossAccepted {
+                stretches,
+                kept_as,
+                by,
+                ..
+            } => stretches.len() * 20 + kept_as.len() + by.len(),
             Event::ReceiverGone { reason, .. } => reason.len(),
             Event::FallbackAwaited { waits, .. } => waits.len() * 8,
             Event::HandedOn { detail, .. } => detail.len(),
@@ -368,7 +384,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 3;
+pub const SNAPSHOT_FORMAT: u32 = 4;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {

@@ -19,7 +19,7 @@ impl Later {
     fn keys(self) -> &'static [&'static str] {
         match self {
             Later::File => &["bot", "command", "action"],
-            Later::Settings => &["retention", "backup"],
+            Later::Settings => &["retention"],
             Later::Provider => &["interval", "adaptive_max_skip", "listen"],
             Later::Target => &[
                 "bot",

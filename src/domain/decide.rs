@@ -14,6 +14,7 @@ mod follow;
 mod held;
 mod intake;
 mod recover;
+mod restore;
 mod sent;
 
 pub use attention::{REPEATS_PER_COMMAND_MAX, StormBegun, storms_begun};
@@ -27,6 +28,7 @@ pub use delivery::{
 pub use follow::OVERDUE_PER_COMMAND_MAX;
 pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after};
 pub use intake::ONE_OFF;
+pub use restore::RESTORED_PER_COMMAND_MAX;
 
 /// What was decided: events to append, and what the one who asked is told once they are durable.
 #[derive(Debug, Clone)]
@@ -144,6 +146,14 @@ fn decide_alone(state: &State, command: Command, context: &Context) -> Result<De
             Decided::nothing()
         }),
         Command::Recover => Ok(recover::recover(state)),
+        Command::BeginRestored(restore) => restore::begin(state, *restore),
+        Command::HoldRestored => Ok(restore::hold(state)),
+        Command::AcceptLoss {
+            stretches,
+            others,
+            kept_as,
+            by,
+        } => Ok(restore::accept_loss(stretches, others, kept_as, by)),
         Command::ClockStepped { by_micros } => Ok(Decided::done(Event::ClockStepped { by_micros })),
         Command::PutUser(put) => access::put_user(state, *put),
         Command::RemoveUser { name, by } => access::remove_user(state, &name, by),

@@ -522,6 +522,8 @@ impl Family {
             | Event::ReceiverRestored { .. }
             | Event::SendingPaused { .. }
             | Event::SendingResumed { .. }
+            | Event::Restored { .. }
+            | Event::LossAccepted { .. }
             | Event::ClockStepped { .. } => {}
         }
     }

@@ -66,6 +66,8 @@ pub struct State {
     pub snoozes: Snoozes,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
+    /// Made from a backup, and nobody has resumed since: nothing is sent, polled or answered.
+    pub restored: bool,
 }
 
 /// Rows that an event writes beside its frame: (position of the notice, row).
@@ -385,7 +387,16 @@ impl State {
             Event::SendingResumed { by: _ } => {
                 self.outbox.paused = false;
                 self.outbox.resumed_at = at.recorded_at;
+                self.restored = false;
+                self.outbox.end_restored(at.recorded_at);
             }
+            Event::Restored { epoch, .. } => {
+                if let Some(founding) = &mut self.founding {
+                    founding.epoch = *epoch;
+                }
+                self.restored = true;
+            }
+            Event::LossAccepted { .. } => {}
             Event::ClockStepped { by_micros } => {
                 self.clock_steps += 1;
                 self.outbox.shift_waits(*by_micros);

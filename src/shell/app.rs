@@ -175,7 +175,11 @@ fn name_what_is_locked(state: &State, reader: &Reader<Event>, keyring: &Keyring)
     for ((kind, name), id) in &configuration.names {
         for (field, mark) in configuration.secrets(*kind, *id).into_iter().flatten() {
             let sealed = reader.secret(mark.position, mark.slot).ok().flatten();
-            if sealed.as_deref().and_then(sealed_with) != Some(keyring.id()) {
+            let opens = sealed
+                .as_deref()
+                .and_then(sealed_with)
+                .is_some_and(|id| keyring.opens(id));
+            if !opens {
                 tracing::error!(
                     entity.kind = kind.as_str(),
                     entity.name = name,

@@ -167,7 +167,7 @@ pub struct Tally {
 }
 
 /// Kinds of events are numbered below this.
-pub const EVENT_KINDS_MAX: usize = 64;
+pub const EVENT_KINDS_MAX: usize = 128;
 
 impl Default for Tally {
     fn default() -> Self {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use notify_bridge::config::{Existing, Present};
 use notify_bridge::domain::spec::{
     ButtonSpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec, ProviderSpec,
-    ReceiverSpec, Settings, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify,
+    BackupSpec, ReceiverSpec, Settings, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify,
     WordsSpec,
 };
 use proptest::collection::{btree_map, btree_set, vec};
@@ -408,12 +408,17 @@ fn settings() -> impl Strategy<Value = Settings> {
         locale(),
         of("https://[a-z]{1,8}\\.example(/[a-z]{1,4})?"),
         policy_made::quiet(),
+        of("0[0-9]:[0-5][0-9]"),
     )
-        .prop_map(|(timezone, locale, public_url, quiet)| Settings {
+        .prop_map(|(timezone, locale, public_url, quiet, at)| Settings {
             timezone: timezone.to_owned(),
             locale,
             public_url,
             quiet,
+            backup: at.map(|at| BackupSpec {
+                keep: at.as_bytes().iter().map(|byte| u16::from(*byte)).sum::<u16>() % 9 + 1,
+                at: at.parse().expect("a time of day"),
+            }),
         })
 }
 

@@ -8,6 +8,7 @@ use super::{
     UNTIL_RELEASED,
 };
 use crate::domain::hold::{Stage, Thread};
+use crate::domain::reason::What;
 
 /// What ends a hold, or puts another in its place.
 #[derive(Debug, Clone, Copy)]
@@ -216,6 +217,28 @@ impl Outbox {
             self.change_held(key, |delivery| {
                 if let Some(hold) = delivery.hold.as_deref_mut() {
                     hold.until = hold.until.saturating_add(by_micros);
+                }
+            });
+        }
+    }
+
+    /// What waited for somebody to resume after a restore is looked at now.
+    pub fn end_restored(&mut self, now: i64) {
+        let restored: Vec<DeliveryKey> = self
+            .held
+            .iter()
+            .map(|(_, key)| *key)
+            .filter(|key| {
+                let delivery = self.deliveries.get(key);
+                delivery
+                    .and_then(|delivery| delivery.hold.as_deref())
+                    .is_some_and(|hold| hold.why == What::HeldRestored)
+            })
+            .collect();
+        for key in restored {
+            self.change_held(key, |delivery| {
+                if let Some(hold) = delivery.hold.as_deref_mut() {
+                    hold.until = now;
                 }
             });
         }

@@ -359,7 +359,9 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SendingResumed { .. }
         | Event::FellSilent { .. }
         | Event::Snoozed(_)
-        | Event::SnoozeEnded { .. } => Meaning::Counts,
+        | Event::SnoozeEnded { .. }
+        | Event::Restored { .. }
+        | Event::LossAccepted { .. } => Meaning::Counts,
         Event::Acknowledged { .. } | Event::RepeatPutOff { .. } => Meaning::Story,
         Event::Founded { .. }
         | Event::FileApplied { .. }
