@@ -28,11 +28,12 @@ mod secret;
 mod sentences;
 mod serve;
 mod stopped;
+mod storage;
 mod trust;
 mod version;
 
 use crate::domain::event::Action;
-use args::{Cli, Level, LogFormat, LoggingArgs, Place, TokenVerb, UserVerb, Verb};
+use args::{Cli, KeyVerb, Level, LogFormat, LoggingArgs, Place, TokenVerb, UserVerb, Verb};
 use failure::Failure;
 
 /// Runs the program with its arguments.
@@ -123,6 +124,11 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Resume(place) => operate::set_paused(&place, false).await,
         Verb::Test(args) => operate::test(&args).await,
         Verb::Render(args) => render::run(&args),
+        Verb::Backup(args) => storage::backup(&args).await,
+        Verb::Restore(args) => storage::restore(&args).await,
+        Verb::Verify(place) => storage::verify(&place).await,
+        Verb::Rebuild(args) => storage::rebuild(&args),
+        Verb::Key(KeyVerb::Rotate(place)) => storage::rotate(&place).await,
         Verb::Healthcheck(args) => health::run(&args).await,
         Verb::Completions { shell } => {
             let mut completions = Vec::new();
@@ -183,7 +189,11 @@ impl Verb {
             Verb::Snoozes(args) => Some(&mut args.place),
             Verb::Pause(place) | Verb::Resume(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
-            Verb::Serve(_)
+            Verb::Backup(args) => Some(&mut args.place),
+            Verb::Verify(place) | Verb::Key(KeyVerb::Rotate(place)) => Some(place),
+            Verb::Restore(_)
+            | Verb::Rebuild(_)
+            | Verb::Serve(_)
             | Verb::Demo(_)
             | Verb::Check(_)
             | Verb::SetupLink

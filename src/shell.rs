@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod app;
+pub mod backup;
 pub mod client;
 pub mod clock;
 pub mod configure;
@@ -22,8 +23,12 @@ pub mod ledger;
 pub mod operate;
 pub mod options;
 pub mod passwords;
+pub mod rebuild;
 pub mod redact;
+pub mod restore;
+pub mod salvage;
 pub mod sources;
 pub mod steps;
 pub mod vault;
+pub mod verify;
 pub mod views;

@@ -4,6 +4,7 @@
 //! done once, in [`command`], for all of them.
 
 mod quiet;
+mod storage;
 mod values;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use crate::domain::notice::Severity;
 use values::{duration, module_level, network, role, scope, severity, since, until, web_address};
 
 pub use quiet::{AckArgs, SnoozeArgs, SnoozesArgs};
+pub use storage::{BackupArgs, KeyVerb, RebuildArgs, RestoreArgs};
 pub use values::Since;
 
 /// Decides who hears what, when and in which words, and never loses a notice it accepted.
@@ -91,6 +93,17 @@ pub enum Verb {
     Test(TestArgs),
     /// Show what a template says, per format, with its length against the limit
     Render(RenderArgs),
+    /// Write a backup, while the program serves or of a stopped one
+    Backup(BackupArgs),
+    /// Make a store of a backup, in an empty folder; it comes up paused
+    Restore(RestoreArgs),
+    /// Compare everything in the store with everything else
+    Verify(Place),
+    /// Drop what is only a cache, and make it anew from the log
+    Rebuild(RebuildArgs),
+    /// The key that seals secrets
+    #[command(subcommand)]
+    Key(KeyVerb),
     /// Exit with 0 when the program is ready
     Healthcheck(HealthArgs),
     /// Print shell completions
@@ -176,6 +189,9 @@ pub struct ServeArgs {
     /// File with the first admin's password
     #[arg(long, value_name = "FILE", requires = "admin")]
     pub admin_password_file: Option<PathBuf>,
+    /// Go on with what is whole of a damaged store; the damaged file is kept beside it
+    #[arg(long)]
+    pub accept_loss: bool,
     #[command(flatten)]
     pub logging: LoggingArgs,
 }
@@ -619,6 +635,9 @@ mod tests {
             "snooze --tracker a --target b --for 2h",
             "snooze --tracker a --provider b --for 2h",
             "snoozes --end soon",
+            "backup --secrets some",
+            "restore",
+            "key",
             "ack",
         ];
         for case in cases {

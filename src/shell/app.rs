@@ -16,7 +16,10 @@ use zeroize::Zeroizing;
 use super::address::AddressPolicy;
 use super::client::SystemLookup;
 use super::client::{Client, is_this_machine};
-use super::clock::Clock;
+use super::backup;
+use super::backup::folder::Occasion;
+use super::backup::jobs::Jobs;
+use super::clock::{Clock, SystemClock};
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
@@ -66,6 +69,8 @@ pub struct App {
     pub bodies: BodyRoom,
     pub passwords: Passwords,
     pub flashes: Flashes,
+    /// Backups and verifications.
+    pub jobs: Jobs,
     /// Microseconds since 1970.
     pub started_at: i64,
 }
@@ -102,6 +107,11 @@ pub enum StartError {
     Decode { position: u64, source: DecodeError },
     #[error("the key cannot be used")]
     Key(#[from] KeyError),
+    #[error("the store was last written by {by} and cannot be backed up before this version writes to it; make room, or copy the data folder away and remove what is old in backups/")]
+    BackupBefore {
+        by: String,
+        source: Box<backup::MakeError>,
+    },
     #[error("the network client cannot be made")]
     Client(#[source] super::client::ClientError),
     #[error("a thread cannot be started")]
@@ -162,11 +172,53 @@ pub fn open(
         opened => opened?,
     };
     name_what_is_locked(&state, &log.reader(), &keyring);
+    before_another_version(data, &log.reader(), &state, &keyring)?;
     Ok(Opened {
         log,
         state,
         keyring,
     })
+}
+
+/// What another version wrote is backed up before this one writes to it. One such backup of what is
+/// there is enough.
+fn before_another_version(
+    data: &Path,
+    reader: &Reader<Event>,
+    state: &State,
+    keyring: &Keyring,
+) -> Result<(), StartError> {
+    let by = reader.meta("written_by")?.unwrap_or_default();
+    if by == PROGRAM.as_bytes() || state.position == 0 {
+        return Ok(());
+    }
+    let by = String::from_utf8_lossy(&by).into_owned();
+    let occasion = Occasion::Before {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let is_there = backup::folder::list(data).iter().any(|made| {
+        made.about.through == state.position && occasion.is_of(&made.path)
+    });
+    if is_there {
+        return Ok(());
+    }
+    let source = backup::Source {
+        reader,
+        keyring,
+        state: &|look| look(state),
+    };
+    let now = SystemClock::new().now();
+    let wishes = backup::Wishes::default();
+    let made = backup::folder::make_in(data, &source, &wishes, &occasion, now, &mut |_, _| true)
+        .map_err(|error| StartError::BackupBefore {
+            by: by.clone(),
+            source: Box::new(error),
+        })?;
+    tracing::info!(
+        backup.file = %made.path.display(),
+        "this store was last written by {by}, so it was backed up first"
+    );
+    Ok(())
 }
 
 /// Names every entity whose secrets this key does not open.
@@ -369,6 +421,10 @@ pub async fn start_closed(
     }
     ledger.command(Priority::Outcome, Command::Recover).await?;
 
+    if keyring.is_rotating() {
+        go_on_rotating(&ledger, &keyring).await;
+    }
+
     let policy = AddressPolicy {
         own_listeners: vec![address],
         local: is_this_machine,
@@ -398,6 +454,7 @@ pub async fn start_closed(
         bodies: BodyRoom::default(),
         passwords: Passwords::default(),
         flashes: Flashes::default(),
+        jobs: Jobs::default(),
         started_at: clock.now(),
         ledger: ledger.clone(),
         clock: Arc::clone(&clock),
@@ -417,8 +474,10 @@ pub async fn start_closed(
         steps: steps.clone(),
     };
     let holds = tokio::spawn(holds.run(stop.clone()));
+    let backups = tokio::spawn(super::backup::schedule::run(Arc::clone(&app), stop.clone()));
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
+        backups,
         holds,
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
@@ -434,6 +493,21 @@ pub async fn start_closed(
         listener,
         watches,
     })
+}
+
+/// A new key that was begun is put through. When that fails both stay in use.
+async fn go_on_rotating(ledger: &Ledger, keyring: &Arc<Keyring>) {
+    match super::keyring::rotation::rotate(ledger, keyring).await {
+        Ok(rotated) => tracing::info!(
+            key = %rotated.key,
+            secrets = rotated.secrets,
+            "a new key that was begun before the stop is in use"
+        ),
+        Err(error) => tracing::warn!(
+            error = %Causes(&error),
+            "a new key is in use beside the one before; `key rotate` tries again"
+        ),
+    }
 }
 
 /// The founding of a new store.
@@ -500,7 +574,7 @@ impl Running {
 }
 
 /// A snapshot makes the next start quick. It is a cache: when it fails, the log is read.
-fn leave_snapshot(data: &Path, state: &State) {
+pub fn leave_snapshot(data: &Path, state: &State) {
     let written = match wire::encode_state(state) {
         Ok(bytes) => snapshot::write(data, state.position, wire::SNAPSHOT_FORMAT, &bytes),
         Err(error) => {

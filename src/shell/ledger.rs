@@ -10,6 +10,7 @@
 //! **Invariant:** a failed commit is told to everyone in the batch. The store is opened again, the
 //! shared state takes what the log turned out to hold, and the writer's copy is made anew from it.
 
+mod slice;
 mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,6 +31,8 @@ use crate::domain::command::{Command, Refusal, Told};
 use crate::domain::event::Event;
 use crate::domain::spec::EntityKind;
 use crate::domain::state::State;
+pub use slice::SliceError;
+use slice::Slice;
 use writer::Writer;
 
 /// Commands decided in one transaction.
@@ -117,6 +120,8 @@ struct Queues {
     intake: VecDeque<Waiting>,
     intake_bytes: usize,
     maintenance: VecDeque<Waiting>,
+    /// Work on the store itself, one between two batches.
+    slices: VecDeque<Slice>,
     stopping: bool,
     /// The writer waits to be woken. Waking it costs a call of the system, also when it is awake.
     idle: bool,
@@ -128,6 +133,7 @@ impl Queues {
             && self.people.is_empty()
             && self.intake.is_empty()
             && self.maintenance.is_empty()
+            && self.slices.is_empty()
     }
 
     fn take(&mut self) -> VecDeque<Waiting> {

@@ -11,6 +11,7 @@ mod messages;
 mod notices;
 mod numbers;
 mod snoozes;
+mod storage;
 mod trying;
 
 use std::sync::Arc;
@@ -70,6 +71,9 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/export", get(configuration::export))
         .route("/pause", post(messages::pause))
         .route("/resume", post(messages::resume))
+        .route("/backups", get(storage::backups).post(storage::make_backup))
+        .route("/verify", get(storage::verification).post(storage::verify))
+        .route("/key/rotate", post(storage::rotate))
         .route("/users", get(access::users).post(access::create_user))
         .route(
             "/users/{name}",

@@ -51,8 +51,15 @@ impl Writer {
     pub(super) fn run(mut self) -> State {
         loop {
             match self.next_batch() {
-                Some(batch) if batch.is_empty() => self.settle(),
-                Some(batch) => self.take(batch),
+                Some(batch) if batch.is_empty() => {
+                    if !self.slice() {
+                        self.settle();
+                    }
+                }
+                Some(batch) => {
+                    self.take(batch);
+                    self.slice();
+                }
                 None => break,
             }
         }
@@ -83,6 +90,23 @@ impl Writer {
                 return Some(VecDeque::new());
             }
         }
+    }
+
+    /// Does the next piece of work on the store itself, if any waits.
+    fn slice(&mut self) -> bool {
+        let Some(slice) = lock(&self.shared.queues).slices.pop_front() else {
+            return false;
+        };
+        let (log, state) = (&mut self.log, &self.state);
+        match catch_unwind(AssertUnwindSafe(|| slice(log, state))) {
+            Ok(None) => {}
+            Ok(Some(error)) => self.recover(&error),
+            Err(_panic) => {
+                tracing::error!("work on the store failed in a way that must not happen");
+                self.start_over(false);
+            }
+        }
+        true
     }
 
     fn settle(&mut self) {
