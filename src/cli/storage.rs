@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use notify_store::backup::{Backup, Piece};
-use notify_store::{CACHE_BYTES, Log, OpenError, Options, open_read_only_with};
+use notify_store::{CACHE_BYTES, Log, Options, open_read_only_with};
 use reqwest::Method;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -28,7 +28,7 @@ use crate::shell::keyring::{KeyError, Keyring};
 use crate::shell::ledger::Causes;
 use crate::shell::rebuild as caches;
 use crate::shell::restore::{self, Request};
-use crate::shell::verify::{self as verifying, Beside, NoIndex, Report};
+use crate::shell::verify::{self as verifying, Report};
 
 /// How often a running program is asked how far it is.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -332,51 +332,11 @@ pub async fn verify(place: &Place) -> Result<(), Failure> {
 }
 
 fn verify_stopped(data: &Path, key: Option<&Path>, told: &Told) -> Result<Report, Failure> {
-    let progress = |what: &'static str, done, of| told.tell(what, done, of);
-    let repairing = |repair: notify_store::RepairProgress| {
-        told.tell("pages", (repair.done * 100.0) as u64, 100);
-    };
-    // First every page by the database's own checksums, which cover what lies between the entries.
-    let checked = Options {
-        check_every_page: true,
-        ..Options::default()
-    };
-    let mut pages = None;
-    let reader = match open_read_only_with::<Event>(data, &checked, &repairing) {
-        Ok(reader) => reader,
-        Err(OpenError::Damaged { why, .. }) => {
-            pages = Some(why);
-            match open_read_only_with::<Event>(data, &Options::default(), &repairing) {
-                Ok(reader) => reader,
-                Err(error) => {
-                    let mut report = Report::default();
-                    report.problem(format!(
-                        "{}; nothing of it can be read",
-                        Causes(&error)
-                    ));
-                    return Ok(report);
-                }
-            }
-        }
-        Err(error) => return Err(failed(&error)),
-    };
     let keyring = key_of(data, key)?;
-    let beside = Beside {
-        data,
-        keyring: keyring.as_ref(),
-        serving: None,
-        index: &NoIndex,
-    };
-    let mut report = verifying::run(&reader, &beside, &progress).map_err(|error| failed(&error))?;
-    if let Some(why) = pages {
-        let place = if report.is_clean() {
-            "; what the log and its tables hold is whole, so that a backup and `restore` mend it"
-        } else {
-            ""
-        };
-        report.problem(format!("pages of the file: {why}{place}"));
-    }
-    Ok(report)
+    verifying::stopped(data, keyring.as_ref(), &|what, done, of| {
+        told.tell(what, done, of);
+    })
+    .map_err(|error| failed(&error))
 }
 
 async fn verify_running(place: &Place, told: &Told) -> Result<Value, Failure> {

@@ -14,11 +14,14 @@ use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
 use notify_store::verify::{self, Checked, PROBLEMS_MAX, Part, Problem, Watch};
-use notify_store::{Header, PAGE_FRAMES_MAX, Payload as _, ReadError, Reader, Stream};
+use notify_store::{
+    Header, OpenError, Options, PAGE_FRAMES_MAX, Payload as _, ReadError, Reader, RepairProgress,
+    Stream, open_read_only_with,
+};
 use serde::Serialize;
 
 use super::keyring::{Aad, Keyring, OpenSealedError};
-use super::ledger::Ledger;
+use super::ledger::{Causes, Ledger};
 use crate::domain::event::Event;
 use crate::domain::state::{At, State};
 use crate::wire;
@@ -105,6 +108,8 @@ impl Report {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
+    #[error("the store cannot be opened")]
+    Open(#[from] OpenError),
     #[error("the store cannot be read")]
     Read(#[from] ReadError),
     #[error("a thread cannot be started")]
@@ -171,6 +176,53 @@ pub fn run(
                 report.problem(format!("search index: {why}; `rebuild` makes it anew"));
             }
         }
+    }
+    Ok(report)
+}
+
+/// Verifies a store that nobody serves: first every page by the database's own checksums, which cover
+/// what lies between the entries, then everything else.
+pub fn stopped(
+    data: &Path,
+    keyring: Option<&Keyring>,
+    progress: Progress<'_>,
+) -> Result<Report, VerifyError> {
+    let repairing = |repair: RepairProgress| progress("pages", (repair.done * 100.0) as u64, 100);
+    let checked = Options {
+        check_every_page: true,
+        ..Options::default()
+    };
+    let mut pages = None;
+    let opened = match open_read_only_with::<Event>(data, &checked, &repairing) {
+        Err(OpenError::Damaged { why, .. }) => {
+            pages = Some(why);
+            open_read_only_with::<Event>(data, &Options::default(), &repairing)
+        }
+        opened => opened,
+    };
+    let reader = match opened {
+        Ok(reader) => reader,
+        Err(error @ OpenError::Damaged { .. }) => {
+            let mut report = Report::default();
+            report.problem(format!("{}; nothing of it can be read", Causes(&error)));
+            return Ok(report);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let beside = Beside {
+        data,
+        keyring,
+        serving: None,
+        index: &NoIndex,
+    };
+    let mut report = run(&reader, &beside, progress)?;
+    if let Some(why) = pages {
+        let whole = if report.is_clean() {
+            "; the log and its tables are whole, so that a backup and `restore` mend it"
+        } else {
+            ""
+        };
+        report.problem(format!("pages of the file: {why}{whole}"));
     }
     Ok(report)
 }
