@@ -91,7 +91,9 @@ fn main() {
     let copy = measured(|| {
         let to = folder.path().join("copy.redb");
         std::fs::copy(data.join("bridge.redb"), &to).expect("copied");
-        std::fs::File::open(&to).and_then(|file| file.sync_all()).expect("synced");
+        std::fs::File::open(&to)
+            .and_then(|file| file.sync_all())
+            .expect("synced");
     });
     let vacuum = measured(|| {
         let to = folder.path().join("copy.sqlite");
@@ -151,11 +153,16 @@ fn fill_sqlite(path: &Path, reader: &Reader<Event>) -> f64 {
         let transaction = connection.transaction().expect("a transaction");
         {
             let mut insert = transaction
-                .prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, ?4)")
+                .prepare("INSERT INTO log VALUES (?1, ?2, ?3, ?4)")
                 .expect("an insert");
             for (header, payload) in frames.iter() {
                 bytes += notify_store::HEADER_BYTES + payload.len();
-                let values = (header.position as i64, header.kind, header.recorded_at, payload);
+                let values = (
+                    header.position as i64,
+                    header.kind,
+                    header.recorded_at,
+                    payload,
+                );
                 insert.execute(values).expect("inserted");
             }
         }

@@ -67,6 +67,7 @@ fn words(criterion: &mut Criterion) {
     let notice = push();
     let zone = jiff::tz::TimeZone::UTC;
     let scene = Scene {
+        still: false,
         digest: None,
         notice: &notice,
         tracker: Some("releases"),

@@ -24,6 +24,7 @@ mod reader;
 mod secrets;
 mod settings;
 mod shapes;
+mod source;
 mod target;
 mod template;
 mod tracker;
@@ -39,6 +40,8 @@ pub use export::{Opened, export};
 pub use plan::{Change, Existing, Fingerprint, Plan, Present, SecretChange, SecretStep, plan};
 pub use secrets::{Outside, Secret, SecretField, SecretForm, SecretText, resolve};
 pub use shapes::{Checks, ProviderShape, TargetShape, provider_shape};
+
+pub(crate) use wording::{listed, shown, suggestion};
 
 use names::Names;
 use reader::Page;

@@ -5,6 +5,7 @@
 
 pub mod civil;
 pub mod command;
+pub mod cron;
 pub mod decide;
 pub mod deferral;
 pub mod event;
@@ -12,6 +13,7 @@ pub mod family;
 pub mod gathering;
 pub mod hold;
 pub mod id;
+pub mod item;
 pub mod memo;
 pub mod notice;
 pub mod policy;

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod configuration;
 pub mod counts;
+pub mod cursors;
 pub mod groups;
 pub mod health;
 pub mod inhibitors;

@@ -6,11 +6,15 @@
 //! The way of a request: [`verify()`] → [`Webhook::document`] (bytes) → [`Webhook::read`] (a value,
 //! within the bounds of [`json`]) → [`Readable::of`] → [`Webhook::notices`].
 
+pub mod ask;
 pub mod bridge;
+pub mod cursor;
+pub mod fetch;
 mod forge;
 mod gitea;
 mod github;
 pub mod json;
+pub mod options;
 mod verify;
 pub mod webhook;
 
@@ -21,6 +25,8 @@ use serde_json::Value;
 use crate::domain::notice::{NoticeDraft, Severity};
 use crate::domain::spec::{ProviderSpec, Verify};
 
+pub use ask::{Polled, Subscribed};
+pub use fetch::Fetchable;
 pub use verify::{TIME_TOLERANCE_SECONDS, verify};
 
 /// Most query pairs that are handed to a provider; further ones are left out.
@@ -171,6 +177,59 @@ pub trait Provider: Sync {
     fn traps(&self) -> &'static [&'static str];
     fn webhook(&self) -> Option<&dyn Webhook> {
         None
+    }
+    /// What looks at it, for a kind that is asked.
+    fn polled(&self) -> Option<&dyn Polled> {
+        None
+    }
+    /// What speaks over a connection that stays open.
+    fn subscribed(&self) -> Option<&dyn Subscribed> {
+        None
+    }
+    /// How the items of its notices are fetched, where they can be.
+    fn files(&self) -> Option<&dyn Fetchable> {
+        None
+    }
+    /// The fields of [`crate::domain::spec::SourceSpec`] that it has, by their keys. One that is looked
+    /// at by interval has `interval` and `adaptive_max_skip` besides.
+    fn fields(&self) -> &'static [KindField] {
+        &[]
+    }
+    /// Its secrets besides those by which a sender proves itself.
+    fn secret_fields(&self) -> &'static [KindField] {
+        &[]
+    }
+    /// What is wrong between fields that are right by themselves, by field.
+    fn check(&self, spec: &ProviderSpec) -> options::Faults {
+        let _ = spec;
+        Vec::new()
+    }
+    /// What is wrong with `[tracker.options]`, by option. Without a word of its own a kind has none.
+    fn check_options(&self, options: &serde_json::Map<String, Value>) -> options::Faults {
+        options::read(options, |_| ()).1
+    }
+}
+
+/// A field of a provider's table that only some kinds have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KindField {
+    pub name: &'static str,
+    pub required: bool,
+}
+
+impl KindField {
+    pub const fn required(name: &'static str) -> Self {
+        KindField {
+            name,
+            required: true,
+        }
+    }
+
+    pub const fn optional(name: &'static str) -> Self {
+        KindField {
+            name,
+            required: false,
+        }
     }
 }
 

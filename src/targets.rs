@@ -262,7 +262,7 @@ pub trait Target: Send + Sync {
     fn call(&self, part: &Part, context: &CallContext<'_>) -> Result<Call, Unsendable>;
     fn judge(&self, part: &Part, reply: &Reply) -> Verdict;
     /// The call that puts a part in the place of a message that was sent before; `None` where the service
-    /// knows no such thing. Whoever has a message of several parts has no part edited.
+    /// knows no such thing. A message of several parts is edited part by part.
     fn edit(
         &self,
         _part: &Part,

@@ -61,6 +61,8 @@ pub struct Scene<'a> {
     /// What the message tells, when that is more than one notice; `notice` is then
     /// [`Digest::as_notice`].
     pub digest: Option<&'a Digest>,
+    /// Whether what the notice opened is open yet, though it is told late.
+    pub still: bool,
 }
 
 /// A message in words. `faults` says what went wrong on the way, one short sentence each.

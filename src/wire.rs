@@ -12,11 +12,14 @@ use crate::domain::state::State;
 
 mod attention;
 mod configuration;
+mod cursors;
 mod delivery;
 mod edits;
+mod gathered;
 mod health;
 mod holds;
 mod intake;
+mod items;
 mod storage;
 
 /// Kind numbers with the newest revision of each and the name it has in `log` and the API.
@@ -33,7 +36,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (10, 1, "session_began"),
     (11, 1, "session_seen"),
     (12, 1, "session_ended"),
-    (20, 2, "notice_accepted"),
+    (20, 3, "notice_accepted"),
     (21, 1, "intake_unreadable"),
     (22, 2, "notice_resent"),
     (30, 1, "message_composed"),
@@ -61,6 +64,8 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (67, 1, "snooze_ended"),
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
+    (90, 1, "cursor_moved"),
+    (71, 1, "gathered_told"),
     (120, 1, "store_restored"),
     (121, 1, "loss_accepted"),
 ];
@@ -104,10 +109,12 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::HandedOn { .. } => 61,
         Event::FellSilent { .. } => 62,
         Event::EditRefused { .. } => 70,
+        Event::GatheredTold { .. } => 71,
         Event::Acknowledged { .. } => 65,
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
         Event::RepeatPutOff { .. } => 68,
+        Event::CursorMoved { .. } => 90,
         Event::Restored { .. } => 120,
         Event::LossAccepted { .. } => 121,
     }
@@ -171,6 +178,8 @@ impl Payload for Event {
                 health::encode(self, out)
             }
             Event::EditRefused { .. } => edits::encode(self, out),
+            Event::CursorMoved { .. } => cursors::encode(self, out),
+            Event::GatheredTold { .. } => gathered::encode(self, out),
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
@@ -194,6 +203,7 @@ impl Payload for Event {
             | Event::FallbackUsed { notice, .. }
             | Event::ClaimReturned { notice, .. }
             | Event::EditRefused { notice, .. }
+            | Event::GatheredTold { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
             | Event::DeliveryOperated { notice, .. }
@@ -222,6 +232,7 @@ impl Payload for Event {
             | Event::SendingResumed { .. }
             | Event::ClockStepped { .. }
             | Event::FellSilent { .. }
+            | Event::CursorMoved { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
             | Event::Restored { .. }
@@ -277,6 +288,8 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
+        90 => cursors::decode(kind, bytes),
+        71 => gathered::decode(kind, bytes, texts),
         120..=121 => storage::decode(kind, bytes),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
@@ -286,6 +299,15 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         why,
     })
 }
+
+// The largest notice with the largest plan fits its frame.
+const _: () = {
+    const NAMES_BYTES_MAX: usize = 4 * 1_024;
+    let largest = crate::domain::notice::DRAFT_BYTES_MAX
+        + crate::domain::routing::PLAN_BYTES_MAX
+        + NAMES_BYTES_MAX;
+    assert!(largest <= notify_store::PAYLOAD_BYTES_MAX);
+};
 
 /// At least the bytes an event's payload will have, found without writing it, so that what is too
 /// large is refused before it takes part in a transaction.
@@ -340,6 +362,7 @@ pub fn weight(event: &Event) -> usize {
                 by,
                 ..
             } => detail.len() + by.len() + unwanted.len() * 10,
+            Event::GatheredTold { telling, .. } => telling.notices.len() * 10,
             Event::Acknowledged { by, .. } | Event::SnoozeEnded { by, .. } => by.len(),
             Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
             Event::RepeatPutOff { detail, .. } => detail.len(),
@@ -351,6 +374,9 @@ pub fn weight(event: &Event) -> usize {
                 ..
             } => stretches.len() * 20 + kept_as.len() + by.len(),
             Event::ReceiverGone { reason, .. } => reason.len(),
+            Event::CursorMoved { key, bytes, .. } => {
+                key.len() + bytes.as_ref().map_or(0, |bytes| bytes.len())
+            }
             Event::FallbackAwaited { waits, .. } => waits.len() * 8,
             Event::HandedOn { detail, .. } => detail.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
@@ -384,7 +410,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 4;
+pub const SNAPSHOT_FORMAT: u32 = 5;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {

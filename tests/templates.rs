@@ -4,7 +4,7 @@
 //! costs in time is not measured here: fuel pays for every byte that is read or made, so the bound
 //! on bytes is a bound on time.
 
-use notify_bridge::domain::notice::{Item, Items, Notice, NoticeDraft};
+use notify_bridge::domain::notice::{Item, ItemKind, Items, Notice, NoticeDraft};
 use notify_bridge::domain::spec::{TemplateSpec, WordsSpec};
 use notify_bridge::templates::{Filter, Scene, Words, render, render_body};
 use peak_alloc::PeakAlloc;
@@ -19,8 +19,9 @@ fn large() -> Notice {
     let items: Vec<Item> = (0..500)
         .map(|n| Item {
             key: format!("key-{n}"),
-            kind: "photo".into(),
+            kind: ItemKind::Photo,
             label: "l".repeat(200),
+            ..Item::default()
         })
         .collect();
     Notice {
@@ -393,6 +394,7 @@ fn nothing_that_templates_try_takes_more_than_16_mib() {
     let notice = large();
     let zone = jiff::tz::TimeZone::UTC;
     let scene = Scene {
+        still: false,
         digest: None,
         notice: &notice,
         tracker: None,

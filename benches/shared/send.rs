@@ -36,7 +36,9 @@ pub fn claim(delivery: DeliveryKey, config_revision: u64) -> Command {
             hash: parts_hash(&parts),
             parts,
             faults: Vec::new(),
+            telling: None,
         }),
+        about: Vec::new(),
     }))
 }
 

@@ -129,7 +129,10 @@ impl Remote {
             .suffix(".part")
             .tempfile_in(folder)
             .map_err(cannot)?;
-        let path: Vec<&str> = ["api", "v1"].into_iter().chain(path.iter().copied()).collect();
+        let path: Vec<&str> = ["api", "v1"]
+            .into_iter()
+            .chain(path.iter().copied())
+            .collect();
         let mut request = self
             .http
             .post(self.url(&path)?)
@@ -140,7 +143,10 @@ impl Remote {
             request = request.header(AUTHORIZATION, token.clone());
         }
         let broken = |error: reqwest::Error| {
-            Failure::caused(format!("the download from {} broke off", self.base()), error)
+            Failure::caused(
+                format!("the download from {} broke off", self.base()),
+                error,
+            )
         };
         let mut response = request.send().await.map_err(broken)?;
         if !response.status().is_success() {

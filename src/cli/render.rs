@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use crate::config::{self, Present};
 use crate::domain::event::Event;
 use crate::domain::family::notice_of;
 use crate::domain::notice::{
-    Collection, Item, Items, Notice, NoticeDraft, Severity, Subject, Transition,
+    Collection, Degrees, Item, ItemKind, Items, Notice, NoticeDraft, Severity, Subject, Transition,
 };
 use crate::domain::spec::{EntitySpec, TemplateSpec};
 use crate::shell::clock::{Clock as _, SystemClock};
@@ -162,6 +163,7 @@ impl Said {
 fn telling(words: &Words, notice: &Notice, templates: &Templates) -> Vec<Said> {
     let now = SystemClock::new().now();
     let scene = |target| Scene {
+        still: false,
         digest: None,
         notice,
         tracker: None,
@@ -438,17 +440,50 @@ fn texts(value: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn items(value: &Value) -> Items {
-    let of = |field| -> Vec<Item> {
-        let items = list(value, field).iter();
-        items
-            .map(|item| Item {
-                key: text(item, "key").to_owned(),
-                kind: text(item, "kind").to_owned(),
-                label: text(item, "label").to_owned(),
-            })
+fn item(value: &Value) -> Item {
+    let said = |field: &str| value[field].as_str().map(str::to_owned);
+    let names = |field: &str| -> Vec<String> {
+        let names = list(value, field).iter();
+        names
+            .filter_map(|name| name.as_str().map(str::to_owned))
             .collect()
     };
+    let degrees = |field: &str| value[field].as_f64().and_then(Degrees::of);
+    Item {
+        key: text(value, "key").to_owned(),
+        kind: ItemKind::named(text(value, "kind")),
+        label: text(value, "label").to_owned(),
+        taken_at: said("taken_at")
+            .and_then(|at| at.parse::<Timestamp>().ok())
+            .map(Timestamp::as_microsecond),
+        size: value["size"].as_u64(),
+        playback_size: value["playback_size"].as_u64(),
+        favourite: value["favourite"].as_bool(),
+        rating: value["rating"]
+            .as_i64()
+            .and_then(|stars| i8::try_from(stars).ok()),
+        lat: degrees("lat"),
+        lon: degrees("lon"),
+        owner: said("owner"),
+        owner_id: said("owner_id"),
+        description: said("description"),
+        city: said("city"),
+        state: said("state"),
+        country: said("country"),
+        url: said("url"),
+        public_url: said("public_url"),
+        download_url: said("download_url"),
+        playback_url: said("playback_url"),
+        photo_url: said("photo_url"),
+        thumbhash: said("thumbhash"),
+        people: names("people"),
+        tags: names("tags"),
+        fetch: None,
+    }
+}
+
+fn items(value: &Value) -> Items {
+    let of = |field| -> Vec<Item> { list(value, field).iter().map(item).collect() };
     let (added, removed) = (of("added"), of("removed"));
     Items {
         added_total: value["added_total"].as_u64().unwrap_or(added.len() as u64),

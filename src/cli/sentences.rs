@@ -297,6 +297,21 @@ pub fn future(delivery: &Value) -> Option<String> {
         "merged" => {
             let notice = escaped(text(delivery, "merged_into_notice"));
             let host = escaped(text(delivery, "merged_into"));
+            let told = &delivery["told_in"];
+            let at = text(told, "at");
+            if !at.is_empty() {
+                let notice = escaped(text(told, "notice"));
+                let host = escaped(text(told, "delivery"));
+                let how = match told["listed"].as_bool() {
+                    Some(true) => "told",
+                    Some(false) | None => "counted",
+                };
+                return Some(format!(
+                    "{how} in delivery {host} of notice {notice}, sent at {}{}",
+                    day_and_time(at),
+                    together(told)
+                ));
+            }
             (!host.is_empty()).then(|| format!("told by delivery {host} of notice {notice}"))
         }
         "parked" => Some("waits for a person: retry, drop or confirm it".to_owned()),

@@ -55,7 +55,11 @@ impl Told {
 
     fn tell(&self, what: &str, done: u64, of: u64) {
         let part = (done.min(of) * 100).checked_div(of).unwrap_or(0);
-        let part = if self.over { part } else { part - part % PARTS_TOLD };
+        let part = if self.over {
+            part
+        } else {
+            part - part % PARTS_TOLD
+        };
         let mut last = match self.last.lock() {
             Ok(last) => last,
             Err(poisoned) => poisoned.into_inner(),
@@ -392,16 +396,21 @@ fn say_report(printer: &Printer, report: &Value) -> Result<(), Failure> {
             printer.line("everything is as it should be")?;
         }
     }
-    if total == 0 { Ok(()) } else { Err(Failure::Said(1)) }
+    if total == 0 {
+        Ok(())
+    } else {
+        Err(Failure::Said(1))
+    }
 }
 
 /// `rebuild`.
 pub fn rebuild(args: &RebuildArgs) -> Result<(), Failure> {
     let printer = Printer::new(args.json);
     // Fails for what is not a store, and makes none.
-    drop(open_read_only_with::<Event>(&args.data, &Options::default(), &|_| {}).map_err(
-        |error| failed(&error),
-    )?);
+    drop(
+        open_read_only_with::<Event>(&args.data, &Options::default(), &|_| {})
+            .map_err(|error| failed(&error))?,
+    );
     let told = Told::new();
     let options = Options {
         cache_bytes: CACHE_BYTES,
@@ -429,7 +438,11 @@ pub fn rebuild(args: &RebuildArgs) -> Result<(), Failure> {
             rebuilt.rows,
             rebuilt.rows_removed,
             rebuilt.snapshots_removed,
-            if rebuilt.search_removed { " and the search index" } else { "" },
+            if rebuilt.search_removed {
+                " and the search index"
+            } else {
+                ""
+            },
         ),
     )
 }

@@ -10,7 +10,8 @@ use super::shapes::verify_word;
 use super::target::{default_name, implied_receiver};
 use crate::domain::spec::{
     DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec, ProviderSpec,
-    ReceiverSpec, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify, WordsSpec,
+    ReceiverSpec, SourceSpec, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify,
+    WordsSpec,
 };
 
 /// Opens a secret by the entity's kind and name and the field; `None` leaves the field out, which
@@ -139,11 +140,27 @@ impl File {
             (Some(one), None) | (None, Some(one)) => self.text("secret", one.expose()),
             (None, None) => {}
         }
+        self.source(&spec.source);
+        for field in ["api_key", "token", "password"] {
+            if let Some(secret) = open(field) {
+                self.text(field, secret.expose());
+            }
+        }
         if let Some(map) = &spec.map {
             self.pair("map", &map_value(map));
         }
         self.said("quiet", spec.quiet.as_ref());
         self.said("expect", spec.expect.as_ref());
+    }
+
+    /// Where a provider that is asked is, and when it is asked.
+    fn source(&mut self, source: &SourceSpec) {
+        let Some(Value::Table(fields)) = in_words(source) else {
+            return;
+        };
+        for (key, value) in &fields {
+            self.pair(key, value);
+        }
     }
 
     fn target(&mut self, spec: &TargetSpec, open: &dyn Fn(&str) -> Option<Secret>) {
@@ -194,6 +211,12 @@ impl File {
             Some(&spec.inhibit).filter(|rules| !rules.is_empty()),
         );
         self.said("expect", spec.expect.as_ref());
+        self.said("interval", spec.asks.interval.as_ref());
+        self.said("adaptive_max_skip", spec.asks.adaptive_max_skip.as_ref());
+        self.said(
+            "options",
+            Some(&spec.asks.options).filter(|options| !options.is_empty()),
+        );
         self.tables("links", spec.links.iter().map(link_table).collect());
     }
 

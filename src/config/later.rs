@@ -20,7 +20,7 @@ impl Later {
         match self {
             Later::File => &["bot", "command", "action"],
             Later::Settings => &["retention"],
-            Later::Provider => &["interval", "adaptive_max_skip", "listen"],
+            Later::Provider => &["listen"],
             Later::Target => &[
                 "bot",
                 "max_media",
@@ -31,7 +31,7 @@ impl Later {
                 "chat_action",
             ],
             Later::Receiver => &["spoiler"],
-            Later::Tracker => &["options", "interval", "adaptive_max_skip"],
+            Later::Tracker => &[],
             Later::Template => &["enabled"],
             Later::Nothing => &[],
         }

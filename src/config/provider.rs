@@ -6,9 +6,11 @@ use super::reader::{Field, Reader};
 use super::secrets::{SecretField, SecretForm, Secrets, is_header_name};
 use super::shapes::{ProviderShape, verify_word, verify_words};
 use super::wording::{listed, shown};
-use super::{BODY_BYTES_RANGE, EXPRESSION_BYTES_MAX, TABLE_KEYS_MAX, policy, quantity};
+use super::{BODY_BYTES_RANGE, EXPRESSION_BYTES_MAX, TABLE_KEYS_MAX, policy, quantity, source};
 use crate::domain::notice::LABELS_MAX;
-use crate::domain::spec::{DigestEncoding, EntitySpec, HmacSpec, MapSpec, ProviderSpec, Verify};
+use crate::domain::spec::{
+    DigestEncoding, EntitySpec, HmacSpec, MapSpec, ProviderSpec, SourceSpec, Verify,
+};
 
 /// Fields of a list of secrets during rotation, newest first.
 const SECRET_FIELDS: [&str; 2] = ["secret", "secret.2"];
@@ -50,6 +52,7 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         map: None,
         quiet: policy::quiet(&reader),
         expect: policy::span(&reader, "expect"),
+        source: SourceSpec::default(),
     };
     if is_told {
         if let Some(field) = reader.take("verify") {
@@ -66,8 +69,11 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
     }
     let default_verify = shape.as_ref().and_then(|s| s.default_verify.as_ref());
     let verify = spec.verify.as_ref().or(default_verify);
-    let required = verify.is_some_and(|verify| *verify != Verify::None);
-    let secret_fields = if is_told {
+    // A kind that is asked may be told besides, but need not be.
+    let is_asked = shape.as_ref().is_some_and(|s| !s.fields.is_empty());
+    let required = verify.is_some_and(|verify| *verify != Verify::None)
+        && !(is_asked && spec.verify.is_none());
+    let mut secret_fields: Vec<SecretField> = if is_told {
         SECRET_FIELDS
             .iter()
             .enumerate()
@@ -76,7 +82,9 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
     } else {
         Vec::new()
     };
-    if shape.is_some() {
+    if let Some(shape) = &shape {
+        source::read(&reader, shape, names, &mut spec, &mut secrets);
+        secret_fields.extend(source::secret_fields(shape));
         let kind = spec.kind.clone();
         reader.finish(Later::Provider, |key| match key {
             "map" => Some(format!(
@@ -88,7 +96,7 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
                 shown(&kind),
                 shown(key)
             )),
-            _ => None,
+            _ => source::elsewhere(key, &kind, names),
         });
     }
     Parts {

@@ -158,6 +158,25 @@ impl<'p> Field<'p> {
         self.value.as_str()
     }
 
+    pub fn as_table(&self) -> Option<&'p DeTable<'p>> {
+        self.value.as_table()
+    }
+
+    /// What a text, a number or a flag is in a message.
+    pub fn plain(&self) -> Option<String> {
+        match self.value {
+            DeValue::String(text) => Some(text.as_ref().to_owned()),
+            DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .ok()
+                .map(|number| number.to_string()),
+            DeValue::Float(number) => Some(number.as_str().to_owned()),
+            DeValue::Boolean(flag) => Some(flag.to_string()),
+            DeValue::Datetime(moment) => Some(moment.to_string()),
+            DeValue::Array(_) | DeValue::Table(_) => None,
+        }
+    }
+
     pub fn is_list(&self) -> bool {
         self.value.is_array()
     }

@@ -2,8 +2,10 @@
 
 use super::Present;
 use super::secrets::SecretField;
-use crate::domain::spec::{DigestEncoding, HmacSpec, MapSpec, Verify};
-use crate::providers::{Provider, bridge};
+use crate::domain::spec::{DigestEncoding, HmacSpec, MapSpec, ProviderSpec, Verify};
+use crate::providers::ask::Rhythm;
+use crate::providers::options::Faults;
+use crate::providers::{KindField, Provider, bridge};
 
 /// The kind of target that stands for others; routing resolves it, so it is in no registry.
 pub(super) const BROADCAST: &str = "broadcast";
@@ -20,6 +22,10 @@ pub struct Checks<'a> {
     pub map: fn(&MapSpec) -> Vec<(String, String)>,
     pub provider_kinds: &'a [&'static str],
     pub provider: fn(&str) -> Option<ProviderShape>,
+    /// What is wrong between fields of a provider, by field.
+    pub source: fn(&ProviderSpec) -> Faults,
+    /// What is wrong with `[tracker.options]` of a tracker on this kind of provider, by option.
+    pub options: fn(&str, &serde_json::Map<String, serde_json::Value>) -> Faults,
     pub target_kinds: &'a [&'static str],
     pub target: fn(&str) -> Option<TargetShape>,
     /// What files may refer to besides each other; empty for a check of files alone.
@@ -35,6 +41,10 @@ pub struct ProviderShape {
     pub default_verify: Option<Verify>,
     /// Methods it accepts, as written; `hmac_sha256` stands for the table.
     pub accepts: Vec<&'static str>,
+    /// Keys of where it is and when it is asked.
+    pub fields: Vec<KindField>,
+    /// Secrets besides `secret`.
+    pub secrets: Vec<KindField>,
 }
 
 /// What a target kind takes.
@@ -93,7 +103,24 @@ pub fn provider_shape(provider: &dyn Provider) -> ProviderShape {
                 .collect(),
             None => Vec::new(),
         },
+        fields: fields_of(provider),
+        secrets: provider.secret_fields().to_vec(),
     }
+}
+
+/// The kind's own fields, with those of everyone that is looked at by interval.
+fn fields_of(provider: &dyn Provider) -> Vec<KindField> {
+    let by_interval = provider
+        .polled()
+        .is_some_and(|polled| polled.rhythm() == Rhythm::Interval);
+    let of_rhythm: &[KindField] = match by_interval {
+        true => &[
+            KindField::optional("interval"),
+            KindField::optional("adaptive_max_skip"),
+        ],
+        false => &[],
+    };
+    [of_rhythm, provider.fields()].concat()
 }
 
 impl ProviderShape {
@@ -103,6 +130,8 @@ impl ProviderShape {
             notice_kinds: bridge::NOTICE_KINDS.iter().map(|kind| kind.name).collect(),
             default_verify: None,
             accepts: Vec::new(),
+            fields: Vec::new(),
+            secrets: Vec::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::names::{Names, Parts};
 use super::reader::{Field, Reader};
 use super::secrets::Secrets;
 use super::wording::{shown, suggestion};
-use super::{EXPRESSION_BYTES_MAX, GLOBS_MAX, LINKS_MAX, policy};
+use super::{EXPRESSION_BYTES_MAX, GLOBS_MAX, LINKS_MAX, policy, source};
 use crate::domain::spec::{EntityKind, EntitySpec, LinkSpec, TrackerSpec, UnknownPolicy};
 
 pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts {
@@ -23,9 +23,10 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
     if let (Some(provider), Some(field)) = (&provider, &kinds_field) {
         check_kinds(field, &kinds, provider, names);
     }
+    let provider_name = provider;
     let mut spec = TrackerSpec {
         name,
-        provider: provider.unwrap_or_default(),
+        provider: provider_name.clone().unwrap_or_default(),
         description: reader.description(),
         enabled: reader.flag("enabled", true),
         kinds: kinds.into_iter().map(|(text, _, _)| text).collect(),
@@ -47,6 +48,7 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         severity: None,
         inhibit: Vec::new(),
         expect: None,
+        asks: source::asks(&reader, names, provider_name.as_deref()),
     };
     policy::of_tracker(&reader, names, &mut spec);
     reader.finish(Later::Tracker, |_| None);

@@ -79,18 +79,18 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// A piece of the file, quoted, cut and with what is invisible escaped.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     format!("`{}`", clipped(text))
 }
 
 /// `a`, `b`, `c`.
-pub(super) fn listed<'w>(words: impl Iterator<Item = &'w str>) -> String {
+pub(crate) fn listed<'w>(words: impl Iterator<Item = &'w str>) -> String {
     let quoted: Vec<String> = words.map(shown).collect();
     quoted.join(", ")
 }
 
 /// `; did you mean `x`?` when a word is similar to one of the known, else nothing.
-pub(super) fn suggestion<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> String {
+pub(crate) fn suggestion<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> String {
     match nearest(word, known) {
         Some(near) => format!("; did you mean {}?", shown(near)),
         None => String::new(),

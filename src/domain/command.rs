@@ -1,11 +1,13 @@
 //! Commands: what someone wants done. `decide` turns one into events, or refuses it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::decide::Say;
 use super::event::{
     Accepted, Action, Answer, DeliveryKey, IdSeed, Remember, RequestKeys, Role, TokenScope,
 };
+use super::hold::Telling;
 use super::notice::NoticeDraft;
 use super::spec::{EntityKind, EntitySpec, Settings};
 use crate::projections::snoozes::Scope;
@@ -29,6 +31,8 @@ pub enum Command {
     },
     Configure(Box<Configure>),
     Accept(Box<Accept>),
+    /// What was seen at a provider that is asked.
+    Observe(Box<Observe>),
     Unreadable {
         provider: u32,
         why: String,
@@ -219,6 +223,18 @@ pub struct Accept {
     pub hops: u8,
 }
 
+/// What was seen at a provider that is asked. A look that saw nothing new gives no command.
+#[derive(Debug, Clone)]
+pub struct Observe {
+    pub provider: u32,
+    /// Revision of the provider's configuration when looking began; another one refuses it.
+    pub revision: u64,
+    /// Cursors that moved, by key; `None` is gone.
+    pub cursors: Vec<(String, Option<Arc<[u8]>>)>,
+    /// At most [`super::decide::NOTICES_PER_REQUEST_MAX`].
+    pub notices: Vec<NoticeDraft>,
+}
+
 /// A one-off message.
 #[derive(Debug, Clone)]
 pub struct Notify {
@@ -241,6 +257,17 @@ pub struct Claim {
     pub config_revision: u64,
     /// The words, when the delivery has none yet.
     pub composed: Option<Composed>,
+    /// What it tells, as far as the one who asks has looked.
+    pub about: Vec<Named>,
+}
+
+/// A notice by what a person may mute.
+#[derive(Debug, Clone)]
+pub struct Named {
+    pub notice: u64,
+    pub provider: u32,
+    /// Its collection and subject, and nothing else of it.
+    pub about: NoticeDraft,
 }
 
 #[derive(Debug, Clone)]
@@ -250,6 +277,8 @@ pub struct Composed {
     pub hash: u64,
     /// What went wrong while rendering (`template_failed`, missing values).
     pub faults: Vec<String>,
+    /// What they tell, where that is not their own notice alone.
+    pub telling: Option<Telling>,
 }
 
 /// What came of an attempt.
@@ -271,6 +300,8 @@ pub struct Saying {
     pub remember: Remember,
     /// The message that was edited instead of sending another.
     pub edited: Option<String>,
+    /// Why the earlier message is answered to and not edited.
+    pub anew: Option<String>,
 }
 
 #[derive(Debug, Clone)]

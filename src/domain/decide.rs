@@ -13,6 +13,8 @@ mod delivery;
 mod follow;
 mod held;
 mod intake;
+mod muted;
+mod observe;
 mod recover;
 mod restore;
 mod sent;
@@ -27,7 +29,7 @@ pub use delivery::{
 };
 pub use follow::OVERDUE_PER_COMMAND_MAX;
 pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after};
-pub use intake::ONE_OFF;
+pub use intake::{NOTICES_PER_REQUEST_MAX, ONE_OFF};
 pub use restore::RESTORED_PER_COMMAND_MAX;
 
 /// What was decided: events to append, and what the one who asked is told once they are durable.
@@ -87,6 +89,7 @@ fn decide_alone(state: &State, command: Command, context: &Context) -> Result<De
             }))
         }
         Command::Configure(change) => configure::configure(state, *change, context),
+        Command::Observe(observe) => observe::observe(state, *observe, context),
         Command::Accept(accept) => intake::accept(state, *accept, context),
         Command::Unreadable {
             provider,

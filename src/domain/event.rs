@@ -1,8 +1,10 @@
 //! Events: facts in the past tense, the only thing that changes state.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::hold::{Hold, Planning};
+use super::hold::{Hold, Planning, Telling};
 use super::id::PublicId;
 use super::notice::NoticeDraft;
 use super::reason::{Routed, What};
@@ -328,6 +330,14 @@ pub enum Event {
         parts: Vec<Part>,
         faults: Vec<String>,
     },
+    /// What a delivery that gathered others tells, as it was put into words.
+    GatheredTold {
+        delivery: DeliveryKey,
+        notice: u64,
+        /// Position of the words.
+        composed: u64,
+        telling: Telling,
+    },
     /// A delivery was claimed: from here on its next part may have been sent.
     AttemptStarted {
         delivery: DeliveryKey,
@@ -446,6 +456,13 @@ pub enum Event {
         id: u32,
         /// Microseconds since 1970: since when.
         since: i64,
+    },
+    /// What was last seen at a provider that is asked, by key.
+    CursorMoved {
+        provider: u32,
+        key: String,
+        /// `None`: gone. Shared, as both copies of the state keep it.
+        bytes: Option<Arc<[u8]>>,
     },
     ReceiverGone {
         target: u32,

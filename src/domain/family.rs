@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::event::{
     Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, PlannedLink,
 };
-use super::hold::{UNTIL_RELEASED, Way};
+use super::hold::{Telling, UNTIL_RELEASED, Way};
 use super::notice::Notice;
 use super::reason::{Routed, What};
 use super::spec::UnknownPolicy;
@@ -54,6 +54,8 @@ pub struct DeliveryView {
     pub held_until: Option<i64>,
     /// The delivery that tells it, when it was merged.
     pub merged_into: Option<DeliveryKey>,
+    /// What it tells, when it gathered others and has its words.
+    pub telling: Option<Telling>,
     pub silent: bool,
     pub pierced: bool,
     pub parts: Vec<Part>,
@@ -168,6 +170,7 @@ impl Family {
                 retry_at: None,
                 held_until: None,
                 merged_into: None,
+                telling: None,
                 silent: false,
                 pierced: false,
                 parts: Vec::new(),
@@ -284,6 +287,9 @@ impl Family {
                 }
                 self.composed.insert(position, parts);
             }
+            Event::GatheredTold {
+                delivery, telling, ..
+            } => self.change(delivery, |view| view.telling = Some(telling)),
             Event::AttemptStarted {
                 delivery,
                 part,
@@ -517,6 +523,7 @@ impl Family {
             | Event::IntakeUnreadable { .. }
             | Event::FallbackAwaited { .. }
             | Event::FellSilent { .. }
+            | Event::CursorMoved { .. }
             | Event::ReceiverGone { .. }
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. }

@@ -208,6 +208,9 @@ impl<'a> Gathering<'a> {
         if !self.remembers {
             return;
         }
+        if let Some((_, host)) = self.hosts.get_mut(&key) {
+            return change(host);
+        }
         if let Some(seen) = self.look(key) {
             let notice = seen.notice;
             let mut host = Host {

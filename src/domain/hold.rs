@@ -64,6 +64,19 @@ pub struct Planning {
     pub detail: String,
 }
 
+/// What one message tells of the notices that were gathered for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Telling {
+    /// Positions of the notices it tells, in the order in which they came; further ones are counted.
+    pub notices: Vec<u64>,
+    /// How many of those, from the first on, its words name.
+    pub listed: u16,
+    /// All of them.
+    pub count: u64,
+    /// Items added and removed, where it is about items.
+    pub items: Option<(u64, u64)>,
+}
+
 /// The order in which holds are considered. What is released from one is offered to those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {

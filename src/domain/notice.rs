@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::item::{Degrees, ITEMS_MAX, Item, ItemKind, Items};
+
 /// Longest title kept, in bytes; longer ones are cut at a character and end in `…`.
 pub const TITLE_BYTES_MAX: usize = 1_024;
 /// Longest text kept, in bytes; longer ones are cut at a character and end in `…`.
@@ -16,10 +18,9 @@ pub const LABEL_BYTES_MAX: usize = 2_048;
 pub const LABELS_BYTES_MAX: usize = 32 * 1_024;
 /// As [`LABELS_BYTES_MAX`], for each of `before` and `after`.
 pub const CHANGES_BYTES_MAX: usize = 16 * 1_024;
-/// Most items added, and most removed, that are kept one by one; the totals count all.
-pub const ITEMS_MAX: usize = 500;
-/// Bytes of those items in each direction.
-pub const ITEMS_BYTES_MAX: usize = 12 * 1_024;
+/// Bytes of all texts of a notice: what its other fields leave of it is for its items, which is at
+/// least a sixth.
+pub const DRAFT_BYTES_MAX: usize = 136 * 1_024;
 /// Longest short field (kind, collection, subject, actor, url) kept, in bytes.
 pub const FIELD_BYTES_MAX: usize = 2_048;
 
@@ -120,28 +121,10 @@ pub struct Subject {
     pub label: String,
 }
 
-/// A photo, video or file of a notice.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Item {
-    pub key: String,
-    /// `photo`, `video`, `audio`, `file` or `other`.
-    pub kind: String,
-    pub label: String,
-}
-
-/// Items that a notice adds to or removes from its collection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
-pub struct Items {
-    pub added: Vec<Item>,
-    pub removed: Vec<Item>,
-    pub added_total: u64,
-    pub removed_total: u64,
-}
-
 /// What a provider makes of a request: everything of a notice but its identity.
 ///
 /// Every text is plain text as the sender wrote it; it is escaped where it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct NoticeDraft {
     /// One of the provider's notice kinds, `[a-z0-9_]+`.
     pub kind: String,
@@ -211,9 +194,8 @@ impl NoticeDraft {
         bound_map(&mut self.labels, LABELS_BYTES_MAX);
         bound_map(&mut self.before, CHANGES_BYTES_MAX);
         bound_map(&mut self.after, CHANGES_BYTES_MAX);
-        let items = &mut self.items;
-        bound_items(&mut items.added, &mut items.added_total);
-        bound_items(&mut items.removed, &mut items.removed_total);
+        let room = DRAFT_BYTES_MAX.saturating_sub(self.own_bytes());
+        self.items.bound(room);
         self
     }
 }
@@ -221,15 +203,14 @@ impl NoticeDraft {
 impl NoticeDraft {
     /// Bytes of all its texts, and of what they take besides.
     pub fn weight(&self) -> usize {
+        self.own_bytes() + self.items.bytes()
+    }
+
+    /// The same without its items.
+    fn own_bytes(&self) -> usize {
         let map = |map: &BTreeMap<String, String>| -> usize {
             map.iter()
                 .map(|(key, value)| key.len() + value.len() + ENTRY_BYTES_MAX)
-                .sum()
-        };
-        let items = |items: &[Item]| -> usize {
-            items
-                .iter()
-                .map(|item| item.key.len() + item.kind.len() + item.label.len() + ENTRY_BYTES_MAX)
                 .sum()
         };
         let collection = self.collection.as_ref();
@@ -244,8 +225,6 @@ impl NoticeDraft {
             + map(&self.labels)
             + map(&self.before)
             + map(&self.after)
-            + items(&self.items.added)
-            + items(&self.items.removed)
     }
 }
 
@@ -302,26 +281,12 @@ fn bound_map(map: &mut BTreeMap<String, String>, bytes_max: usize) {
 /// A name that is longer, or has signs that are not shown, is not shortened or cleaned: it could
 /// become another one's.
 fn is_fit_key(key: &str) -> bool {
-    key.len() <= FIELD_BYTES_MAX
-        && (is_plain_line(key) || !key.chars().any(|c| c.is_control() || is_bidi_control(c)))
+    key.len() <= FIELD_BYTES_MAX && is_shown_whole(key)
 }
 
-fn bound_items(items: &mut Vec<Item>, total: &mut u64) {
-    *total = (*total).max(items.len() as u64);
-    let mut room = ITEMS_BYTES_MAX;
-    let mut kept = 0;
-    for item in items.iter_mut().take(ITEMS_MAX) {
-        for field in [&mut item.key, &mut item.kind, &mut item.label] {
-            clean_line(field, LABEL_BYTES_MAX);
-        }
-        let bytes = item.key.len() + item.kind.len() + item.label.len() + ENTRY_BYTES_MAX;
-        let Some(left) = room.checked_sub(bytes) else {
-            break;
-        };
-        room = left;
-        kept += 1;
-    }
-    items.truncate(kept);
+/// Whether a text has no sign that is not shown.
+pub(super) fn is_shown_whole(text: &str) -> bool {
+    is_plain_line(text) || !text.chars().any(|c| c.is_control() || is_bidi_control(c))
 }
 
 /// True for an absolute http or https address without spaces, control or invisible direction marks.
@@ -359,7 +324,7 @@ fn is_plain_text(text: &str) -> bool {
     })
 }
 
-fn clean_line(text: &mut String, bytes_max: usize) {
+pub(super) fn clean_line(text: &mut String, bytes_max: usize) {
     if !is_plain_line(text) && text.chars().any(|c| c.is_control() || is_bidi_control(c)) {
         *text = text
             .chars()
@@ -374,7 +339,7 @@ fn clean_line(text: &mut String, bytes_max: usize) {
     cut(text, bytes_max);
 }
 
-fn clean_text(text: &mut String, bytes_max: usize) {
+pub(super) fn clean_text(text: &mut String, bytes_max: usize) {
     if !is_plain_text(text)
         && text
             .chars()

@@ -18,6 +18,13 @@ use super::policy::{
 };
 use super::windows::WindowSpec;
 
+mod source;
+
+pub use source::{
+    ADAPTIVE_SKIP_MAX, AskSpec, INTERVAL_DEFAULT, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN,
+    Missed, SourceSpec, Tls,
+};
+
 /// The provider that is the bridge itself, and its kind. No file configures it; a tracker may watch
 /// it all the same.
 pub const BRIDGE: &str = "bridge";
@@ -180,6 +187,9 @@ pub struct ProviderSpec {
     /// A silence that long is a bridge notice, and so is its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Span>,
+    /// Where a provider that is asked is, and when it is asked.
+    #[serde(flatten)]
+    pub source: SourceSpec,
 }
 
 /// A place within a target. Its identity is (target, `to`, `thread`); options do not change it.
@@ -404,6 +414,9 @@ pub struct TrackerSpec {
     /// A silence that long is a bridge notice, and so is its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Span>,
+    /// What is asked of the provider for this tracker.
+    #[serde(flatten)]
+    pub asks: AskSpec,
 }
 
 impl TrackerSpec {

@@ -12,6 +12,7 @@ use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownP
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
+use crate::projections::cursors::Cursors;
 use crate::projections::groups::Groups;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
 use crate::projections::inhibitors::Inhibitors;
@@ -64,6 +65,8 @@ pub struct State {
     pub storms: Storms,
     pub inhibitors: Inhibitors,
     pub snoozes: Snoozes,
+    /// What was last seen at providers that are asked.
+    pub cursors: Cursors,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
     /// Made from a backup, and nobody has resumed since: nothing is sent, polled or answered.
@@ -92,6 +95,8 @@ impl State {
                 salt,
                 program: _,
             } => {
+                // A store that is founded already was put back from a backup.
+                self.cursors.halted = self.founding.is_some();
                 self.founding = Some(Founding {
                     epoch: *epoch,
                     salt: *salt,
@@ -112,6 +117,9 @@ impl State {
                 self.forget_changed(*id, spec, receivers);
                 if spec.kind() == EntityKind::Target {
                     self.forget_observed(*id, secrets, receivers, spec);
+                }
+                if let EntitySpec::Provider(spec) = &**spec {
+                    self.forget_seen(*id, spec);
                 }
                 self.configured(at, *id, spec);
                 self.configuration.put(
@@ -207,6 +215,8 @@ impl State {
             Event::MessageComposed { planning, hash, .. } => {
                 self.outbox.composed(*planning, *hash, at.position);
             }
+            // It is there to be read; what is sent stands in the words.
+            Event::GatheredTold { .. } => {}
             Event::AttemptStarted {
                 delivery, composed, ..
             } => {
@@ -216,12 +226,13 @@ impl State {
             Event::PartSent {
                 delivery,
                 part,
+                ids,
                 pause_until,
                 ..
             } => {
                 self.got_through(at, *delivery);
                 self.rest(*delivery, *pause_until);
-                self.outbox.part_sent(*delivery, *part);
+                self.outbox.part_sent(*delivery, *part, ids.first());
             }
             Event::AttemptFailed {
                 delivery,
@@ -375,6 +386,11 @@ impl State {
                     }
                 }
             }
+            Event::CursorMoved {
+                provider,
+                key,
+                bytes,
+            } => self.cursor_moved(*provider, key, bytes.as_ref()),
             Event::Acknowledged {
                 provider, subject, ..
             } => self.acknowledged(*provider, *subject),
@@ -386,6 +402,7 @@ impl State {
             Event::SendingPaused { by: _ } => self.outbox.paused = true,
             Event::SendingResumed { by: _ } => {
                 self.outbox.paused = false;
+                self.cursors.halted = false;
                 self.outbox.resumed_at = at.recorded_at;
                 self.restored = false;
                 self.outbox.end_restored(at.recorded_at);

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::memo::Memo;
 use crate::domain::routing::CompiledTracker;
 use crate::domain::spec::{
-    BRIDGE, BRIDGE_PROVIDER, EntityKind, EntitySpec, ProviderSpec, ReceiverSpec, SecretMark, SecretMarks,
-    Settings, TargetSpec, TemplateSpec, TrackerSpec,
+    BRIDGE, BRIDGE_PROVIDER, EntityKind, EntitySpec, ProviderSpec, ReceiverSpec, SecretMark,
+    SecretMarks, Settings, TargetSpec, TemplateSpec, TrackerSpec,
 };
 use crate::templates::Words;
 

@@ -14,11 +14,11 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use super::address::AddressPolicy;
-use super::client::SystemLookup;
-use super::client::{Client, is_this_machine};
 use super::backup;
 use super::backup::folder::Occasion;
 use super::backup::jobs::Jobs;
+use super::client::SystemLookup;
+use super::client::{Client, is_this_machine};
 use super::clock::{Clock, SystemClock};
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
@@ -107,7 +107,9 @@ pub enum StartError {
     Decode { position: u64, source: DecodeError },
     #[error("the key cannot be used")]
     Key(#[from] KeyError),
-    #[error("the store was last written by {by} and cannot be backed up before this version writes to it; make room, or copy the data folder away and remove what is old in backups/")]
+    #[error(
+        "the store was last written by {by} and cannot be backed up before this version writes to it; make room, or copy the data folder away and remove what is old in backups/"
+    )]
     BackupBefore {
         by: String,
         source: Box<backup::MakeError>,
@@ -156,7 +158,14 @@ pub fn open(
     let log = Log::<Event>::open(data, &options, &|repair| {
         progress(Phase::Repairing, (repair.done * 100.0) as u64, 100);
     })?;
-    let state = rebuild(data, &log.reader(), progress)?;
+    let state = match rebuild(data, &log.reader(), progress) {
+        Ok(state) => state,
+        Err(error) => {
+            // What cannot be read may be damaged, and closing would write.
+            log.abandon();
+            return Err(error);
+        }
+    };
     let has_sealed = state.configuration.names.keys().any(|(kind, name)| {
         let id = state.configuration.id(*kind, name);
         id.and_then(|id| state.configuration.secrets(*kind, id))
@@ -196,9 +205,9 @@ fn before_another_version(
     let occasion = Occasion::Before {
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let is_there = backup::folder::list(data).iter().any(|made| {
-        made.about.through == state.position && occasion.is_of(&made.path)
-    });
+    let is_there = backup::folder::list(data)
+        .iter()
+        .any(|made| made.about.through == state.position && occasion.is_of(&made.path));
     if is_there {
         return Ok(());
     }

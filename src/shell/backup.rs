@@ -105,9 +105,13 @@ pub enum MakeError {
     Copy(#[from] CopyError),
     #[error("the key cannot be put into the backup")]
     Key(#[from] key::WrapError),
-    #[error("the store's key is not at hand, so that secrets cannot be opened or wrapped; choose `--secrets sealed` without a passphrase, or `omit`")]
+    #[error(
+        "the store's key is not at hand, so that secrets cannot be opened or wrapped; choose `--secrets sealed` without a passphrase, or `omit`"
+    )]
     NoKey,
-    #[error("a secret cannot be opened, so that the backup would lack it; verify the store, or choose `--secrets sealed`")]
+    #[error(
+        "a secret cannot be opened, so that the backup would lack it; verify the store, or choose `--secrets sealed`"
+    )]
     Locked,
     #[error("{what} is being made; try again when it is done")]
     Busy { what: &'static str },

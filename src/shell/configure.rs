@@ -80,6 +80,15 @@ impl Kinds {
             map: |map: &MapSpec| providers::webhook::check_map(map),
             provider_kinds: &self.provider_kinds,
             provider: |kind| providers::kind(kind).map(config::provider_shape),
+            source: |spec| {
+                providers::kind(&spec.kind).map_or_else(Vec::new, |kind| kind.check(spec))
+            },
+            options: |kind, options| {
+                providers::kind(kind).map_or_else(
+                    || providers::options::read(options, |_| ()).1,
+                    |kind| kind.check_options(options),
+                )
+            },
             target_kinds: &self.target_kinds,
             target: target_shape,
             present,

@@ -21,17 +21,21 @@ use super::vault::Vault;
 use crate::domain::command::{Attempted, Claim, Command, Report, Saying, Told};
 use crate::domain::decide::RETRY_BASE;
 use crate::domain::event::{ANSWER_BYTES_MAX, Answer, DeliveryKey, Event};
-use crate::domain::notice::cut;
+use crate::domain::notice::{Notice, cut};
 use crate::domain::spec::EntityKind;
 use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{Asked, Due};
 use crate::targets::{self, CallContext, Edited, Part, Reply, Verdict};
 
 mod gathered;
+mod named;
 mod prepare;
+mod still;
 mod update;
 
+use prepare::Prepared;
 pub use prepare::message;
+use still::Still;
 
 /// Deliveries under way at a time, all targets together. One target has at most
 /// [`crate::projections::outbox::TARGET_IN_FLIGHT_MAX`] of them.
@@ -267,12 +271,7 @@ impl Dispatch {
                 }
             },
             None => {
-                let told = gathered::told(
-                    self.ledger.reader(),
-                    &prepared.delivery,
-                    &origin.notice,
-                    prepared.listed_max,
-                );
+                let told = self.told(&prepared, &origin.notice).await;
                 let told = match told {
                     Ok(told) => told,
                     Err(error) => {
@@ -292,7 +291,15 @@ impl Dispatch {
                 }
             }
         };
+        let about = match self.named(&prepared, &origin.notice) {
+            Ok(about) => about,
+            Err(error) => {
+                tracing::error!(delivery.id = delivery_id, error = %Causes(&error), "what a delivery gathered cannot be read now");
+                return Ok(Step::Later);
+            }
+        };
         let claim = Claim {
+            about,
             delivery: key,
             revision: prepared.delivery.revision,
             config_revision: prepared.config_revision,
@@ -318,6 +325,7 @@ impl Dispatch {
             self.earlier_ids(key, prepared.delivery.notice)
         };
         let mut saying = prepared.saying(key, &origin.notice);
+        let earlier = prepared.edits(&mut saying, number, parts.len());
         let context = CallContext {
             target: &prepared.target,
             receiver: &prepared.receiver,
@@ -328,8 +336,12 @@ impl Dispatch {
             now_seconds: self.clock.now().div_euclid(1_000_000),
             reply_to: prepared.replies(&saying, number),
         };
-        let edit = prepared
-            .edits(&saying, parts.len())
+        // All of it is edited or nothing.
+        let edit = earlier
+            .filter(|earlier| {
+                let edits = |part| kind.edit(part, &context, *earlier).is_some();
+                parts.iter().all(edits)
+            })
             .and_then(|earlier| Some((earlier, kind.edit(part, &context, earlier)?)));
         let edits = edit.is_some();
         if let Some((earlier, _)) = &edit {
@@ -395,6 +407,25 @@ impl Dispatch {
         Ok(Step::Again)
     }
 
+    /// Reads what a delivery tells, which may be many notices.
+    async fn told(&self, prepared: &Prepared, own: &Notice) -> Result<gathered::Told, ReadError> {
+        let still = Still::of(&self.ledger, &prepared.delivery);
+        let (reader, most) = (self.ledger.reader(), prepared.listed_max);
+        if prepared.delivery.gathered.is_none() {
+            return gathered::told(reader, &prepared.delivery, own, most, &still);
+        }
+        let (reader, delivery, own) = (reader.clone(), prepared.delivery.clone(), own.clone());
+        let read = move || gathered::told(&reader, &delivery, &own, most, &still);
+        match tokio::task::spawn_blocking(read).await {
+            Ok(told) => told,
+            // Nothing is cancelled here; a panic is one of this attempt.
+            Err(failed) => match failed.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_stopping) => Err(ReadError::Closed),
+            },
+        }
+    }
+
     async fn command(&self, command: Command) -> Result<Told, LedgerError> {
         let committed = self.ledger.command(Priority::Outcome, command).await?;
         Ok(committed.told)
@@ -440,6 +471,7 @@ impl Dispatch {
             revision,
             config_revision,
             composed: None,
+            about: Vec::new(),
         };
         self.command(Command::Claim(Box::new(claim)))
             .await

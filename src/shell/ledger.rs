@@ -31,8 +31,8 @@ use crate::domain::command::{Command, Refusal, Told};
 use crate::domain::event::Event;
 use crate::domain::spec::EntityKind;
 use crate::domain::state::State;
-pub use slice::SliceError;
 use slice::Slice;
+pub use slice::SliceError;
 use writer::Writer;
 
 /// Commands decided in one transaction.

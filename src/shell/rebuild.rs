@@ -136,7 +136,9 @@ pub fn rows(
     let mut after = 0;
     loop {
         let page = reader.rows(after, REMOVAL_MAX)?;
-        let Some((newest, _)) = page.last() else { break };
+        let Some((newest, _)) = page.last() else {
+            break;
+        };
         after = newest.saturating_add(1);
         let extra: Vec<u64> = page
             .iter()

@@ -86,7 +86,9 @@ pub enum RestoreError {
     NotWhole(String),
     #[error("the key of the backup is behind a passphrase; give it with --passphrase-file")]
     NeedsPassphrase,
-    #[error("a passphrase was given, and the backup has no key; put its key file in place yourself")]
+    #[error(
+        "a passphrase was given, and the backup has no key; put its key file in place yourself"
+    )]
     NoWrappedKey,
     #[error("the key of the backup cannot be opened")]
     Unwrap(#[from] UnwrapError),
@@ -476,13 +478,12 @@ async fn begin(
     .map_err(|error| RestoreError::NotWhole(super::ledger::Causes(&error).to_string()))?;
     let before = state.founding.map(|founding| founding.epoch);
     let keyring = Arc::new(Keyring::stand_in());
-    let (ledger, thread) = Ledger::start(log, state, keyring, clock).map_err(|source| {
-        RestoreError::File {
+    let (ledger, thread) =
+        Ledger::start(log, state, keyring, clock).map_err(|source| RestoreError::File {
             path: beside.to_owned(),
             doing: "written",
             source,
-        }
-    })?;
+        })?;
     let epoch = loop {
         let epoch = SystemEntropy.next_u64() as u16;
         if Some(epoch) != before {

@@ -10,9 +10,7 @@ use std::sync::Arc;
 
 use notify_store::salvage::{self, Lost, SalvageError};
 use notify_store::verify::for_each_whole_frame;
-use notify_store::{
-    FolderLock, Log, OpenError, Options, ReadError, open_read_only, snapshot,
-};
+use notify_store::{FolderLock, Log, OpenError, Options, ReadError, open_read_only, snapshot};
 
 use super::app::{PROGRAM, StartError, leave_snapshot};
 use super::clock::SystemClock;

@@ -161,9 +161,9 @@ pub fn run(
         rows(reader, &mut fold, &mut report, progress)?;
         serving(reader, beside.serving, &mut fold, &mut report)?;
     } else {
-        report
-            .notes
-            .push("rows and snapshots were not compared, because the log itself is not whole".into());
+        report.notes.push(
+            "rows and snapshots were not compared, because the log itself is not whole".into(),
+        );
     }
     secrets(reader, beside.keyring, &fold.state, &mut report)?;
     progress("index", 0, 1);
@@ -367,7 +367,9 @@ fn row_suspects(
     let mut from = 0;
     loop {
         let page = reader.rows(from, PAGE_FRAMES_MAX)?;
-        let Some((newest, _)) = page.last() else { break };
+        let Some((newest, _)) = page.last() else {
+            break;
+        };
         from = newest.saturating_add(1);
         progress("rows", from.min(fold.state.position), fold.state.position);
         for (position, row) in page {
@@ -413,9 +415,9 @@ fn serving(
             return Ok(());
         }
     }
-    report
-        .notes
-        .push("the state that is served was not compared, because the log grew all the time".into());
+    report.notes.push(
+        "the state that is served was not compared, because the log grew all the time".into(),
+    );
     Ok(())
 }
 
@@ -492,10 +494,8 @@ fn secrets(
 
 fn name_of(state: &State, entity: u32) -> String {
     let names = &state.configuration.names;
-    names
-        .iter()
-        .find(|(_, id)| **id == entity)
-        .map_or_else(|| "an entity".to_owned(), |((kind, name), _)| {
-            format!("{} {name}", kind.as_str())
-        })
+    names.iter().find(|(_, id)| **id == entity).map_or_else(
+        || "an entity".to_owned(),
+        |((kind, name), _)| format!("{} {name}", kind.as_str()),
+    )
 }

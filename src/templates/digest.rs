@@ -3,6 +3,8 @@
 //! A digest is put into words like any notice, by the entry `digest`; `groups` is what its text reads
 //! besides `count` and `more`.
 
+use std::collections::BTreeSet;
+
 use minijinja::Value;
 
 use super::view::{self, AsValue, Record};
@@ -25,6 +27,8 @@ pub struct Digest {
     groups: Vec<Group>,
     /// All of them, those that are not listed included.
     count: u64,
+    /// Positions of those whose subject is open yet.
+    still: BTreeSet<u64>,
 }
 
 impl Digest {
@@ -50,7 +54,18 @@ impl Digest {
                 }),
             }
         }
-        Digest { groups, count }
+        Digest {
+            groups,
+            count,
+            still: BTreeSet::new(),
+        }
+    }
+
+    /// Says of these notices that what they opened is open yet.
+    #[must_use]
+    pub fn still(mut self, open: BTreeSet<u64>) -> Self {
+        self.still = open;
+        self
     }
 
     /// The notices that are listed.
@@ -90,9 +105,13 @@ impl Digest {
         }
     }
 
-    pub(super) fn value(&self, text: AsValue) -> Value {
+    /// What a template reads; `title` puts a notice into words where the language has its own.
+    pub(super) fn value(&self, text: AsValue, title: &dyn Fn(&Notice) -> Option<String>) -> Value {
         let groups = self.groups.iter().map(|group| {
-            let notices = group.notices.iter().map(|notice| line(notice, text));
+            let notices = group.notices.iter().map(|notice| {
+                let still = self.still.contains(&notice.position);
+                line(notice, still, text, title(notice))
+            });
             Record::value(vec![
                 ("collection".into(), text(&group.collection)),
                 ("kind".into(), text(&group.kind)),
@@ -104,10 +123,13 @@ impl Digest {
     }
 }
 
-fn line(notice: &Notice, text: AsValue) -> Value {
+fn line(notice: &Notice, still: bool, text: AsValue, title: Option<String>) -> Value {
     let draft = &notice.draft;
     let mut fields = vec![
-        ("title".into(), text(&draft.title)),
+        (
+            "title".into(),
+            text(title.as_deref().unwrap_or(&draft.title)),
+        ),
         ("kind".into(), text(&draft.kind)),
         ("provider".into(), text(&notice.provider)),
         ("severity".into(), text(draft.severity.as_str())),
@@ -117,6 +139,7 @@ fn line(notice: &Notice, text: AsValue) -> Value {
             Value::from(view::moment(notice.received_at)),
         ),
     ];
+    fields.push(("still".into(), Value::from(still)));
     if let Some(actor) = &draft.actor {
         fields.push(("actor".into(), text(actor)));
     }

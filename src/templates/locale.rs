@@ -13,8 +13,8 @@ pub(super) struct Locale {
     pub group: &'static str,
     pub point: &'static str,
     pub just_now: &'static str,
-    /// Singular and plural, for `ago`; from seconds to days.
-    pub units: [(&'static str, &'static str); 4],
+    /// The forms of each unit, for `ago`; from seconds to days.
+    pub units: [&'static [&'static str]; 4],
     /// Short names, for `duration`.
     pub short_units: [&'static str; 4],
     /// What stands around a span of time that is over, and one that is to come.
@@ -43,15 +43,49 @@ static ENGLISH: Locale = Locale {
     point: ".",
     just_now: "just now",
     units: [
-        ("second", "seconds"),
-        ("minute", "minutes"),
-        ("hour", "hours"),
-        ("day", "days"),
+        &["second", "seconds"],
+        &["minute", "minutes"],
+        &["hour", "hours"],
+        &["day", "days"],
     ],
     short_units: ["s", "min", "h", "d"],
     past: ("", " ago"),
     future: ("in ", ""),
     form: one_or_more,
+};
+
+const RUSSIAN_MONTHS: [&str; 12] = [
+    "янв.",
+    "февр.",
+    "марта",
+    "апр.",
+    "мая",
+    "июня",
+    "июля",
+    "авг.",
+    "сент.",
+    "окт.",
+    "нояб.",
+    "дек.",
+];
+
+static RUSSIAN: Locale = Locale {
+    language: "ru",
+    date: DateStyle::Words(&RUSSIAN_MONTHS),
+    group: "\u{00A0}",
+    point: ",",
+    just_now: "только что",
+    // In the case that both `назад` and `через` ask for.
+    units: [
+        &["секунду", "секунды", "секунд"],
+        &["минуту", "минуты", "минут"],
+        &["час", "часа", "часов"],
+        &["день", "дня", "дней"],
+    ],
+    short_units: ["с", "мин", "ч", "д"],
+    past: ("", " назад"),
+    future: ("через ", ""),
+    form: one_few_many,
 };
 
 static ELSEWHERE: Locale = Locale {
@@ -68,7 +102,22 @@ static ELSEWHERE: Locale = Locale {
     form: one_or_more,
 };
 
-static LOCALES: &[&Locale] = &[&ENGLISH];
+static LOCALES: &[&Locale] = &[&ENGLISH, &RUSSIAN];
+
+/// 1 коммит, 2 коммита, 5 коммитов; a fraction takes the second form.
+fn one_few_many(count: f64, forms: usize) -> usize {
+    let count = count.abs();
+    let form = if count.fract() != 0.0 {
+        1
+    } else {
+        match (count % 10.0, count % 100.0) {
+            (last, tail) if last == 1.0 && tail != 11.0 => 0,
+            (last, tail) if (2.0..=4.0).contains(&last) && !(12.0..=14.0).contains(&tail) => 1,
+            _ => 2,
+        }
+    };
+    form.min(forms.saturating_sub(1))
+}
 
 fn one_or_more(count: f64, forms: usize) -> usize {
     if count.abs() == 1.0 {

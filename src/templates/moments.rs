@@ -163,8 +163,8 @@ fn ago(state: &State, value: &Value) -> Result<Value, Error> {
             return Ok(Value::from(day(locale, &at)));
         }
     };
-    let (one, many) = locale.units[unit];
-    let word = if count == 1 { one } else { many };
+    let forms = locale.units[unit];
+    let word = forms[(locale.form)(count as f64, forms.len())];
     let (before, after) = if seconds < 0 {
         locale.future
     } else {

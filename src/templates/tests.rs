@@ -3,6 +3,7 @@
 mod bounded;
 mod hostile;
 mod language;
+mod russian;
 mod where_;
 mod wording;
 
@@ -12,7 +13,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{Rendered, Scene, Words, markup, render};
-use crate::domain::notice::{Collection, Item, Items, Notice, NoticeDraft, Severity, Subject};
+use crate::domain::notice::{
+    Collection, Item, ItemKind, Items, Notice, NoticeDraft, Severity, Subject,
+};
 use crate::domain::spec::{ReceiverSpec, TargetSpec, TemplateSpec, WordsSpec};
 use crate::targets::{self, Message};
 
@@ -97,6 +100,7 @@ fn rendered_in(
         words,
         format,
         &Scene {
+            still: false,
             digest: None,
             notice,
             tracker: Some("releases"),

@@ -13,6 +13,7 @@ use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
 use serde_json::json;
 
+use crate::domain::item::TEXT_FIELDS;
 use crate::domain::notice::{Item, Notice};
 
 /// Fields of a notice that hold one value.
@@ -232,18 +233,79 @@ fn texts(map: &BTreeMap<String, String>, keys: Option<&BTreeSet<String>>, text: 
     })
 }
 
-/// Items as a list of records.
+/// Items as a list of records. What is not known of one is undefined.
 pub(super) fn items(items: &[Item], text: AsValue) -> Value {
-    items
-        .iter()
-        .map(|item| {
-            Record::value(vec![
-                ("key".into(), text(&item.key)),
-                ("kind".into(), text(&item.kind)),
-                ("label".into(), text(&item.label)),
-            ])
-        })
-        .collect()
+    items.iter().map(|item| record(item, text)).collect()
+}
+
+fn record(item: &Item, text: AsValue) -> Value {
+    let mut entries: Vec<(Cow<'static, str>, Value)> = vec![
+        ("key".into(), text(&item.key)),
+        ("kind".into(), Value::from(item.kind.as_str())),
+        ("label".into(), text(&item.label)),
+    ];
+    for (name, value) in [
+        ("taken_at", item.taken_at.map(|at| Value::from(moment(at)))),
+        ("size", item.size.map(Value::from)),
+        ("playback_size", item.playback_size.map(Value::from)),
+        ("favourite", item.favourite.map(Value::from)),
+        ("rating", item.rating.map(Value::from)),
+        ("lat", item.lat.map(|lat| Value::from(lat.as_f64()))),
+        ("lon", item.lon.map(|lon| Value::from(lon.as_f64()))),
+    ] {
+        entries.extend(value.map(|value| (name.into(), value)));
+    }
+    for (name, value) in SHOWN_TEXTS.iter().zip(item.texts()) {
+        entries.extend(value.map(|value| ((*name).into(), text(value))));
+    }
+    for (name, names) in [("people", &item.people), ("tags", &item.tags)] {
+        entries.push((name.into(), names.iter().map(|name| text(name)).collect()));
+    }
+    Record::value(entries)
+}
+
+/// Names of the texts of [`Item::texts`] that are shown: all but the last, the fetch handle.
+const SHOWN_TEXTS: [&str; TEXT_FIELDS - 1] = [
+    "owner",
+    "owner_id",
+    "description",
+    "city",
+    "state",
+    "country",
+    "url",
+    "public_url",
+    "download_url",
+    "playback_url",
+    "photo_url",
+    "thumbhash",
+];
+
+/// An item in the contract's shape.
+pub fn item_json(item: &Item) -> serde_json::Value {
+    let mut shape = json!({
+        "key": item.key,
+        "kind": item.kind.as_str(),
+        "label": item.label,
+    });
+    let mut add = |name: &str, value: Option<serde_json::Value>| {
+        if let Some(value) = value {
+            shape[name] = value;
+        }
+    };
+    add("taken_at", item.taken_at.map(|at| json!(moment(at))));
+    add("size", item.size.map(|size| json!(size)));
+    add("playback_size", item.playback_size.map(|size| json!(size)));
+    add("favourite", item.favourite.map(|yes| json!(yes)));
+    add("rating", item.rating.map(|stars| json!(stars)));
+    add("lat", item.lat.map(|lat| json!(lat.as_f64())));
+    add("lon", item.lon.map(|lon| json!(lon.as_f64())));
+    for (name, text) in SHOWN_TEXTS.iter().zip(item.texts()) {
+        add(name, text.map(|text| json!(text)));
+    }
+    for (name, names) in [("people", &item.people), ("tags", &item.tags)] {
+        add(name, (!names.is_empty()).then(|| json!(names)));
+    }
+    shape
 }
 
 /// RFC 3339 in UTC with at most microseconds; a time out of range is the nearest one in it.
@@ -296,12 +358,15 @@ pub fn notice_json(notice: &Notice) -> serde_json::Value {
         add("after", json!(draft.after));
     }
     let items = &draft.items;
-    if items.added_total > 0
-        || items.removed_total > 0
-        || !items.added.is_empty()
-        || !items.removed.is_empty()
-    {
-        add("items", json!(items));
+    if !items.is_empty() {
+        let shapes = |items: &[Item]| items.iter().map(item_json).collect::<Vec<_>>();
+        let shape = json!({
+            "added": shapes(&items.added),
+            "removed": shapes(&items.removed),
+            "added_total": items.added_total,
+            "removed_total": items.removed_total,
+        });
+        add("items", shape);
     }
     shape
 }

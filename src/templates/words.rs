@@ -18,7 +18,7 @@ use super::markup::{self, Markup};
 use super::moments::{PLACE, Place};
 use super::view::{self, AsValue, Record, Wanted};
 use super::{Rendered, Scene, TemplateFault, defaults, filters, guards, locale, moments};
-use crate::domain::notice::is_http_url;
+use crate::domain::notice::{Notice, is_http_url};
 use crate::domain::spec::{TemplateSpec, WordsSpec};
 use crate::targets::Button;
 
@@ -33,7 +33,7 @@ const DEFAULT_ENTRY: &str = "default";
 
 const DIALECT: Dialect = Dialect {
     names: &[
-        "notice", "items", "groups", "count", "more", "link", "receiver", "now",
+        "notice", "items", "groups", "count", "more", "still", "link", "receiver", "now",
     ],
     filters: &[filters::NAMES, moments::NAMES],
     tests: filters::TESTS,
@@ -240,6 +240,20 @@ pub fn render(words: Option<&Words>, format: &str, scene: &Scene<'_>) -> Rendere
     rendered
 }
 
+/// A notice as one line of a digest, in a language that has titles of its own.
+fn line(scene: &Scene<'_>, notice: &Notice) -> Option<String> {
+    let words = built_in(scene.locale)?;
+    let entry = words.0.entries.get(notice.draft.kind.as_str())?;
+    entry.formats.get(defaults::LINE)?;
+    let scene = Scene {
+        digest: None,
+        notice,
+        ..*scene
+    };
+    let rendered = render_entry(words, entry, defaults::LINE, &scene).ok()?;
+    Some(markup::plain(&rendered.text))
+}
+
 /// The notice's own words, when there is nothing else.
 fn bare(scene: &Scene<'_>) -> Rendered {
     let draft = &scene.notice.draft;
@@ -439,8 +453,9 @@ fn context(scene: &Scene<'_>, wanted: &Wanted, text: AsValue) -> Value {
             "items" => view::items(shown, text),
             "count" => Value::from(total),
             "more" => Value::from(more),
+            "still" => Value::from(scene.still),
             "groups" => match scene.digest {
-                Some(digest) => digest.value(text),
+                Some(digest) => digest.value(text, &|notice| line(scene, notice)),
                 None => continue,
             },
             "link" => {

@@ -3,11 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::holds::{PlanningR1, planning, planning_r1};
+use super::items::{DetailsR1, describe, details_r1};
 use super::{Texts, put, take};
 use crate::domain::event::{
     Accepted, Event, IdSeed, Plan, Planned, PlannedLink, RequestKeys, RowFacts,
 };
-use crate::domain::notice::{Collection, Item, Items, NoticeDraft, Severity, Subject, Transition};
+use crate::domain::item::Shared;
+use crate::domain::notice::{
+    Collection, Item, ItemKind, Items, NoticeDraft, Severity, Subject, Transition,
+};
 use crate::domain::reason::{Routed, What};
 use crate::domain::spec::UnknownPolicy;
 use crate::domain::state::severity_code;
@@ -132,6 +136,24 @@ impl<'a> From<AcceptedR1<'a>> for AcceptedR2<'a> {
     }
 }
 
+/// Like revision 2, with what is known of the items.
+#[derive(Serialize, Deserialize)]
+struct AcceptedR3<'a> {
+    #[serde(borrow)]
+    second: AcceptedR2<'a>,
+    #[serde(borrow)]
+    details: Option<DetailsR1<'a>>,
+}
+
+impl<'a> From<AcceptedR2<'a>> for AcceptedR3<'a> {
+    fn from(second: AcceptedR2<'a>) -> Self {
+        AcceptedR3 {
+            second,
+            details: None,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct UnreadableR1<'a> {
     seed: SeedR1,
@@ -248,7 +270,7 @@ fn items_r1(items: &[Item]) -> Vec<ItemR1<'_>> {
         .iter()
         .map(|item| ItemR1 {
             key: &item.key,
-            kind: &item.kind,
+            kind: item.kind.as_str(),
             label: &item.label,
         })
         .collect()
@@ -257,8 +279,9 @@ fn items_r1(items: &[Item]) -> Vec<ItemR1<'_>> {
 fn items(items: Vec<ItemR1<'_>>, texts: Texts) -> Vec<Item> {
     texts.unread_list(items.into_iter().map(|item| Item {
         key: item.key.to_owned(),
-        kind: item.kind.to_owned(),
+        kind: ItemKind::named(item.kind),
         label: item.label.to_owned(),
+        ..Item::default()
     }))
 }
 
@@ -308,7 +331,7 @@ fn notice_r1(notice: &NoticeDraft) -> NoticeR1<'_> {
         labels: pairs(&notice.labels),
         before: pairs(&notice.before),
         after: pairs(&notice.after),
-        items: (notice.items != Items::default()).then(|| ItemsR1 {
+        items: (!notice.items.is_empty()).then(|| ItemsR1 {
             added: items_r1(&notice.items.added),
             removed: items_r1(&notice.items.removed),
             added_total: notice.items.added_total,
@@ -450,21 +473,24 @@ fn plan(
 pub fn encode(event: &Event, out: &mut Vec<u8>) {
     match event {
         Event::Accepted(accepted) => put(
-            &AcceptedR2 {
-                first: AcceptedR1 {
-                    seed: seed_r1(accepted.seed),
-                    day: accepted.day,
-                    provider: accepted.provider,
-                    provider_name: &accepted.provider_name,
-                    provider_kind: &accepted.provider_kind,
-                    notice: notice_r1(&accepted.notice),
-                    nth: accepted.nth,
-                    of: accepted.of,
-                    keys: keys_r1(accepted.keys),
-                    plan: plan_r1(&accepted.plan),
+            &AcceptedR3 {
+                second: AcceptedR2 {
+                    first: AcceptedR1 {
+                        seed: seed_r1(accepted.seed),
+                        day: accepted.day,
+                        provider: accepted.provider,
+                        provider_name: &accepted.provider_name,
+                        provider_kind: &accepted.provider_kind,
+                        notice: notice_r1(&accepted.notice),
+                        nth: accepted.nth,
+                        of: accepted.of,
+                        keys: keys_r1(accepted.keys),
+                        plan: plan_r1(&accepted.plan),
+                    },
+                    untils: untils_r2(&accepted.plan),
+                    ways: accepted.plan.ways.iter().map(planning_r1).collect(),
                 },
-                untils: untils_r2(&accepted.plan),
-                ways: accepted.plan.ways.iter().map(planning_r1).collect(),
+                details: details_r1(&accepted.notice.items, &mut Shared::default()),
             },
             out,
         ),
@@ -523,23 +549,32 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
 pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
     Ok(match kind {
         20 => {
-            let AcceptedR2 {
-                first: accepted,
-                untils,
-                ways,
+            let AcceptedR3 {
+                second:
+                    AcceptedR2 {
+                        first: accepted,
+                        untils,
+                        ways,
+                    },
+                details,
             } = match revision {
-                1 => take::<AcceptedR1<'_>>(bytes)?.into(),
+                1 => AcceptedR2::from(take::<AcceptedR1<'_>>(bytes)?).into(),
+                2 => take::<AcceptedR2<'_>>(bytes)?.into(),
                 _newest => take(bytes)?,
             };
             // What is gathered is folded from the keys of its items.
             let of_items = if ways.is_empty() { texts } else { Texts::All };
+            let mut notice = notice(accepted.notice, texts, of_items)?;
+            if let Some(details) = details {
+                describe(&mut notice.items, &details, texts)?;
+            }
             Event::Accepted(Box::new(Accepted {
                 seed: seed(accepted.seed),
                 day: accepted.day,
                 provider: accepted.provider,
                 provider_name: texts.unread(accepted.provider_name),
                 provider_kind: texts.unread(accepted.provider_kind),
-                notice: notice(accepted.notice, texts, of_items)?,
+                notice,
                 nth: accepted.nth,
                 of: accepted.of,
                 keys: keys(accepted.keys),

@@ -120,7 +120,10 @@ fn frames<P: Payload>(
             &mut |from, to, why| gone.push((from, to, why)),
         )?;
         let full = bytes >= WRITE_BYTES || frames.len() >= WRITE_FRAMES;
-        lost.extend(gone.into_iter().map(|(from, to, why)| Lost::Frames { from, to, why }));
+        lost.extend(
+            gone.into_iter()
+                .map(|(from, to, why)| Lost::Frames { from, to, why }),
+        );
         lost.extend(undecodable.into_iter().map(|(position, why)| Lost::Frames {
             from: position,
             to: position,
@@ -154,7 +157,9 @@ fn bodies<P: Payload>(
                 break;
             }
         };
-        let Some((newest, _)) = sizes.last() else { break };
+        let Some((newest, _)) = sizes.last() else {
+            break;
+        };
         next = newest.saturating_add(1);
         for (position, _) in sizes.into_iter().filter(|(position, _)| *position < end) {
             let packed = match from.body(position) {
@@ -193,13 +198,15 @@ fn secrets<P: Payload>(from: &Reader<P>, end: u64) -> Result<Vec<SecretChange>, 
         if page.is_empty() {
             return Ok(all);
         }
-        all.extend(page.into_iter().filter(|(position, ..)| *position < end).map(
-            |(position, field, sealed)| SecretChange {
-                position,
-                field,
-                sealed: Some(sealed),
-            },
-        ));
+        all.extend(
+            page.into_iter()
+                .filter(|(position, ..)| *position < end)
+                .map(|(position, field, sealed)| SecretChange {
+                    position,
+                    field,
+                    sealed: Some(sealed),
+                }),
+        );
         if beyond {
             return Ok(all);
         }

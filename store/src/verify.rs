@@ -101,10 +101,7 @@ pub trait Watch {
 
 /// Looks at everything. An error means that the store could not be read at all, for want of memory or
 /// because it was closed; damage is a [`Problem`].
-pub fn verify<P: Payload>(
-    reader: &Reader<P>,
-    watch: &mut dyn Watch,
-) -> Result<Checked, ReadError> {
+pub fn verify<P: Payload>(reader: &Reader<P>, watch: &mut dyn Watch) -> Result<Checked, ReadError> {
     let mut run = Run {
         reader,
         watch,
@@ -305,7 +302,8 @@ impl<P: Payload> Run<'_, P> {
             }
             self.members(&members)?;
             members.clear();
-            self.watch.progress(Part::Frames, newest.min(through), through);
+            self.watch
+                .progress(Part::Frames, newest.min(through), through);
             if visited < PAGE_FRAMES_MAX {
                 break;
             }
@@ -420,7 +418,8 @@ impl<P: Payload> Run<'_, P> {
             let Some(newest) = page.last() else { break };
             after = *newest;
             entries += page.iter().filter(|(_, member)| *member <= through).count() as u64;
-            self.watch.progress(Part::Streams, after.0.min(through), through);
+            self.watch
+                .progress(Part::Streams, after.0.min(through), through);
         }
         if entries > self.checked.members {
             self.extra_entries()?;
@@ -481,9 +480,9 @@ impl<P: Payload> Run<'_, P> {
                     continue;
                 }
                 let known = match self.reader.get(position) {
-                    Ok(event) => event.is_some_and(|event| {
-                        event.payload.stream() == Stream::Of(founding)
-                    }),
+                    Ok(event) => {
+                        event.is_some_and(|event| event.payload.stream() == Stream::Of(founding))
+                    }
                     // The frame is named already.
                     Err(error) => damage(error).map(|_| true)?,
                 };
@@ -514,7 +513,8 @@ impl<P: Payload> Run<'_, P> {
                 return Ok(());
             };
             from = newest.saturating_add(1);
-            self.watch.progress(Part::Bodies, from.min(through), through);
+            self.watch
+                .progress(Part::Bodies, from.min(through), through);
             for (position, bytes, why) in page {
                 self.checked.bodies += 1;
                 self.checked.bytes += bytes;

@@ -75,6 +75,21 @@ async fn what_is_held_says_why_until_when_and_what_it_tells() {
         pick(&counts["by_provider"][0], &["provider", "held"]),
         json!(["forge", 1])
     );
+    let id = host["id"].as_str().unwrap();
+    let release = format!("/deliveries/{id}/release");
+    api.post(&release, json!({})).await.expect(200);
+    api.settled().await;
+    let told = api.get(&format!("/deliveries/{id}")).await.expect(200);
+    assert_eq!(told["notice_ids"], json!(notices), "also when it is sent");
+    let merged = to_ops(&api, &notices[2]).await;
+    assert_eq!(
+        pick(
+            &merged["told_in"],
+            &["delivery", "notice", "listed", "notices_total"]
+        ),
+        json!([host["id"], notices[0], true, 3])
+    );
+    assert_eq!(merged["told_in"]["at"], told["settled_at"]);
 }
 
 #[tokio::test]

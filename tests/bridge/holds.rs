@@ -10,12 +10,12 @@ use notify_bridge::projections::outbox::Status;
 use crate::harness::{NOON, Place, Scripted, TestBridge, forge_to_telegram, forge_to_webhook};
 
 /// The same file with these keys on its link.
-fn on_the_link(file: &str, keys: &str) -> String {
+pub fn on_the_link(file: &str, keys: &str) -> String {
     let link = file.rfind(" } ]").expect("a link");
     format!("{}, {keys}{}", &file[..link], &file[link..])
 }
 
-const HELD_TO_ONE: &str =
+pub const HELD_TO_ONE: &str =
     r#"quiet = [ { from = "11:00", to = "13:00", zone = "UTC", mode = "hold" } ]"#;
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 mod delivery;
 mod feedback;
+mod gathered;
 mod harness;
 mod health;
 mod held;

@@ -7,6 +7,7 @@ use notify_bridge::config::{
     read,
 };
 use notify_bridge::domain::spec::{EntityKind, MapSpec, Verify};
+use notify_bridge::providers::{KindField, options};
 
 pub const FORGE_KINDS: [&str; 6] = [
     "push",
@@ -42,6 +43,14 @@ pub fn provider(kind: &str) -> Option<ProviderShape> {
         notice_kinds: notice_kinds.to_vec(),
         default_verify,
         accepts: accepts.to_vec(),
+        fields: if kind == "scheduler" {
+            ["cron", "every", "zone", "missed", "data"]
+                .map(KindField::optional)
+                .to_vec()
+        } else {
+            Vec::new()
+        },
+        secrets: Vec::new(),
     })
 }
 
@@ -110,6 +119,8 @@ pub fn checks(present: &Present) -> Checks<'_> {
         map,
         provider_kinds: &["gitea", "alertmanager", "webhook", "scheduler"],
         provider,
+        source: |_| Vec::new(),
+        options: |_, options| options::read(options, |_| ()).1,
         target_kinds: &["telegram", "discord", "webhook"],
         target,
         present,

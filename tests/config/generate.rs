@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use notify_bridge::config::{Existing, Present};
 use notify_bridge::domain::spec::{
-    ButtonSpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec, ProviderSpec,
-    BackupSpec, ReceiverSpec, Settings, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify,
-    WordsSpec,
+    AskSpec, BackupSpec, ButtonSpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec,
+    MapSpec, ProviderSpec, ReceiverSpec, Settings, SourceSpec, TargetSpec, TemplateSpec,
+    TrackerSpec, UnknownPolicy, Verify, WordsSpec,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -130,6 +130,7 @@ fn provider(name: String) -> impl Strategy<Value = ProviderSpec> {
                         map,
                         quiet: None,
                         expect: None,
+                        source: SourceSpec::default(),
                     }
                 },
             )
@@ -392,6 +393,7 @@ fn tracker(
                 severity: None,
                 inhibit: Vec::new(),
                 expect: None,
+                asks: AskSpec::default(),
             },
         )
         .prop_flat_map(move |spec| policy_made::on_tracker(spec, &of_provider))
@@ -416,7 +418,13 @@ fn settings() -> impl Strategy<Value = Settings> {
             public_url,
             quiet,
             backup: at.map(|at| BackupSpec {
-                keep: at.as_bytes().iter().map(|byte| u16::from(*byte)).sum::<u16>() % 9 + 1,
+                keep: at
+                    .as_bytes()
+                    .iter()
+                    .map(|byte| u16::from(*byte))
+                    .sum::<u16>()
+                    % 9
+                    + 1,
                 at: at.parse().expect("a time of day"),
             }),
         })

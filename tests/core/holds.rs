@@ -6,7 +6,7 @@ use notify_bridge::domain::command::{Accept, Command, Due, Refusal, Told};
 use notify_bridge::domain::event::{DeliveryKey, Event, Outcome, RequestKeys};
 use notify_bridge::domain::hold::{UNTIL_RELEASED, Way};
 use notify_bridge::domain::notice::{
-    Collection, Item, Items, NoticeDraft, Severity, Subject, Transition,
+    Collection, Item, ItemKind, Items, NoticeDraft, Severity, Subject, Transition,
 };
 use notify_bridge::domain::reason::What;
 use notify_bridge::projections::outbox::Status;
@@ -75,8 +75,8 @@ fn photos(added: &[u32], removed: &[u32]) -> NoticeDraft {
         keys.iter()
             .map(|key| Item {
                 key: key.to_string(),
-                kind: "photo".into(),
-                label: String::new(),
+                kind: ItemKind::Photo,
+                ..Item::default()
             })
             .collect()
     };

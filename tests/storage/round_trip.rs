@@ -53,7 +53,10 @@ fn secret_of(world: &World, name: &str) -> Option<String> {
     let (id, marks) = {
         let state = world.ledger.state();
         let id = state.configuration.id(EntityKind::Provider, name)?;
-        let marks = state.configuration.secrets(EntityKind::Provider, id)?.clone();
+        let marks = state
+            .configuration
+            .secrets(EntityKind::Provider, id)?
+            .clone();
         (id, marks)
     };
     let opened = world.vault.open_fresh(id, &marks).ok()?;
@@ -87,11 +90,17 @@ async fn everything_comes_back_and_waits() {
         assert!(!to.join("restoring").exists(), "{name}: nothing is left");
         // A second time there is a store already.
         let again = restored(&file, &to, passphrase).await;
-        assert!(matches!(again, Err(RestoreError::NotEmpty { .. })), "{name}");
+        assert!(
+            matches!(again, Err(RestoreError::NotEmpty { .. })),
+            "{name}"
+        );
 
         let reader = open_read_only::<Event>(&to).expect("it opens");
         let found = everything(&reader, through);
-        assert!(found.frames == expected.frames, "{name}: the log to the byte");
+        assert!(
+            found.frames == expected.frames,
+            "{name}: the log to the byte"
+        );
         assert!(found.state == expected.state, "{name}: the state");
         assert!(found.bodies == expected.bodies, "{name}: the bodies");
         assert!(found.rows == expected.rows, "{name}: the rows");
@@ -100,7 +109,10 @@ async fn everything_comes_back_and_waits() {
         let world = World::open(&to).await;
         {
             let state = world.ledger.state();
-            assert!(state.restored && state.outbox.paused, "{name}: it is paused");
+            assert!(
+                state.restored && state.outbox.paused,
+                "{name}: it is paused"
+            );
             assert_ne!(state.founding.expect("founded").epoch, known, "{name}");
             let waiting: Vec<_> = state.outbox.deliveries.values().collect();
             assert_eq!(waiting.len() as u64, done.held, "{name}");
@@ -129,7 +141,10 @@ async fn everything_comes_back_and_waits() {
             assert!(!state.restored && !state.outbox.paused, "{name}");
             // All of them are looked at now.
             let now = NOON;
-            assert!(state.outbox.held.iter().all(|(until, _)| *until <= now), "{name}");
+            assert!(
+                state.outbox.held.iter().all(|(until, _)| *until <= now),
+                "{name}"
+            );
         }
         world.close();
         let report = verify::stopped(&to, None, &|_, _, _| {}).expect("verified");
@@ -157,11 +172,18 @@ async fn a_wrong_passphrase_or_another_key_restores_nothing() {
         assert!(!to.join("bridge.redb").exists());
         assert!(!to.join("restoring").exists());
     }
-    std::fs::write(to.join("secret.key"), format!("nbkey1:{}\n", "A".repeat(43) + "=")).unwrap();
+    std::fs::write(
+        to.join("secret.key"),
+        format!("nbkey1:{}\n", "A".repeat(43) + "="),
+    )
+    .unwrap();
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(to.join("secret.key"), private).unwrap();
     let error = restored(&file, &to, Some("a long passphrase")).await;
-    assert!(matches!(error, Err(RestoreError::OtherKey { .. })), "{error:?}");
+    assert!(
+        matches!(error, Err(RestoreError::OtherKey { .. })),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -185,7 +207,11 @@ async fn a_new_key_opens_what_was_sealed_and_changes_no_frame() {
     assert!(everything(world.ledger.reader(), before.state.position).frames == before.frames);
     world.close();
     let text = std::fs::read_to_string(data.join("secret.key")).expect("the key file");
-    assert!(text.contains("nbmark1:") && !text.contains("nbold1:"), "{} lines", text.lines().count());
+    assert!(
+        text.contains("nbmark1:") && !text.contains("nbold1:"),
+        "{} lines",
+        text.lines().count()
+    );
     let world = World::open(&data).await;
     assert_eq!(world.vault.keyring().id(), rotated.key);
     assert!(secret_of(&world, "forge").is_some());

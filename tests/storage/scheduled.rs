@@ -52,7 +52,8 @@ async fn one_a_day_and_the_last_ones_are_kept_and_a_failure_is_told() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
     let world = World::open(&data).await;
-    let watched = "[[tracker]]\nname = \"own\"\nprovider = \"bridge\"\nlinks = [ { target = \"box\" } ]\n";
+    let watched =
+        "[[tracker]]\nname = \"own\"\nprovider = \"bridge\"\nlinks = [ { target = \"box\" } ]\n";
     let settings = "[settings]\nbackup = { at = \"12:30\", keep = 2 }\n";
     world.apply(&format!("{settings}{FILE}{watched}")).await;
     world.close();
@@ -71,9 +72,15 @@ async fn one_a_day_and_the_last_ones_are_kept_and_a_failure_is_told() {
         seen.len() >= 3
     })
     .await;
-    let days: BTreeSet<i64> = seen.iter().map(|at| (at - HALF_PAST_NOON).div_euclid(DAY)).collect();
+    let days: BTreeSet<i64> = seen
+        .iter()
+        .map(|at| (at - HALF_PAST_NOON).div_euclid(DAY))
+        .collect();
     assert_eq!(days.len(), seen.len(), "one a day: {seen:?}");
-    until("the older ones are gone", &clock, || folder::list(&data).len() <= 2).await;
+    until("the older ones are gone", &clock, || {
+        folder::list(&data).len() <= 2
+    })
+    .await;
     // From here on there is no folder to write to.
     let away = folder.path().join("away");
     fs::rename(data.join("backups"), &away).expect("moved");
@@ -113,6 +120,14 @@ async fn another_version_backs_up_before_it_writes() {
     }
     let made = folder::list(&data);
     assert_eq!(made.len(), 1, "{made:?}");
-    let name = made[0].path.file_name().expect("a name").to_string_lossy().into_owned();
-    assert!(name.starts_with(concat!("before-", env!("CARGO_PKG_VERSION"), "-2")), "{name}");
+    let name = made[0]
+        .path
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
+    assert!(
+        name.starts_with(concat!("before-", env!("CARGO_PKG_VERSION"), "-2")),
+        "{name}"
+    );
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use notify_bridge::config::Source as File;
 use notify_bridge::domain::command::{Accept, Command};
-use notify_bridge::domain::event::{Event, RequestKeys};
+use notify_bridge::domain::event::{Action, Event, RequestKeys};
 use notify_bridge::domain::notice::NoticeDraft;
 use notify_bridge::domain::spec::EntityKind;
 use notify_bridge::domain::state::{At, Rows, State};
+use notify_bridge::projections::outbox::Status;
 use notify_bridge::shell::app::{self, found};
 use notify_bridge::shell::clock::ManualClock;
 use notify_bridge::shell::configure;
@@ -63,8 +64,8 @@ impl World {
         let unfounded = opened.state.founding.is_none();
         let keyring = Arc::new(opened.keyring);
         let clock = Arc::new(ManualClock::new(NOON));
-        let (ledger, thread) = Ledger::start(opened.log, opened.state, Arc::clone(&keyring), clock)
-            .expect("a thread");
+        let (ledger, thread) =
+            Ledger::start(opened.log, opened.state, Arc::clone(&keyring), clock).expect("a thread");
         if unfounded {
             let founded = ledger.command(Priority::People, found()).await;
             founded.expect("founded");
@@ -108,7 +109,9 @@ impl World {
             hops: 0,
         };
         let beside = Beside {
-            body: Some(body::pack(format!("{{\"title\":\"number {number}\"}}").as_bytes())),
+            body: Some(body::pack(
+                format!("{{\"title\":\"number {number}\"}}").as_bytes(),
+            )),
             ..Beside::default()
         };
         let command = Command::Accept(Box::new(accept));
@@ -132,6 +135,21 @@ pub async fn filled(data: &Path, notices: usize) {
     world.apply(FILE).await;
     for number in 0..notices {
         world.accept(number).await;
+    }
+    let due = {
+        let state = world.ledger.state();
+        let of = state.outbox.deliveries.iter();
+        let due = of.filter(|(_, delivery)| delivery.status == Status::Due);
+        due.map(|(key, _)| *key).take(2).collect::<Vec<_>>()
+    };
+    for delivery in due {
+        let drop = Command::Operate {
+            delivery,
+            action: Action::Drop,
+            by: "test".into(),
+        };
+        let dropped = world.ledger.command(Priority::People, drop).await;
+        dropped.expect("dropped");
     }
     world.close();
 }
@@ -186,7 +204,10 @@ pub fn everything(reader: &Reader<Event>, through: u64) -> Everything {
         let Some((last, _)) = sizes.last() else { break };
         from = last + 1;
         for (position, _) in sizes {
-            bodies.push((position, reader.body(position).expect("read").expect("there")));
+            bodies.push((
+                position,
+                reader.body(position).expect("read").expect("there"),
+            ));
         }
     }
     let mut all = Vec::new();

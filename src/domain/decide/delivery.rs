@@ -153,6 +153,9 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
             ));
         }
     }
+    if let Some(muted) = super::muted::muted(state, key, delivery, &claim.about, context.now) {
+        return Ok(Decided::done(muted));
+    }
     if let Some(events) = super::catch_up::caught_up(state, key, delivery, context.now) {
         return Ok(Decided {
             events,
@@ -162,7 +165,7 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
     if let Some(held) = super::held::kept_quiet(state, key, delivery, context.now) {
         return Ok(Decided::done(held));
     }
-    let mut events = Vec::with_capacity(2);
+    let mut events = Vec::with_capacity(3);
     let composed = match (delivery.composed, claim.composed) {
         (Some(position), _) => position,
         (None, Some(composed)) if message_bytes(&composed.parts) > MESSAGE_BYTES_MAX => {
@@ -175,9 +178,10 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
                 ),
             ));
         }
-        (None, Some(composed)) => match outbox.find_composed(key.position, composed.hash) {
-            Some(position) => position,
-            None => {
+        (None, Some(composed)) => {
+            let known = outbox.find_composed(key.position, composed.hash);
+            let at = known.unwrap_or(context.first_position);
+            if known.is_none() {
                 events.push(Event::MessageComposed {
                     notice: delivery.notice,
                     planning: key.position,
@@ -190,9 +194,15 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
                         .map(shortened)
                         .collect(),
                 });
-                context.first_position
             }
-        },
+            events.extend(composed.telling.map(|telling| Event::GatheredTold {
+                delivery: key,
+                notice: delivery.notice,
+                composed: at,
+                telling,
+            }));
+            at
+        }
         (None, None) => return Err(Refusal::NotClaimable("it has no words yet")),
     };
     let attempt = delivery.attempts.saturating_add(1);

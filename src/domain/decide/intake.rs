@@ -6,9 +6,10 @@ use super::super::gathering::Gathering;
 use super::super::notice::{Notice, NoticeDraft, cut};
 use super::super::reason::{Routed, What};
 use super::super::routing::{Arriving, Router, not_to};
+use super::super::spec::ProviderSpec;
 use super::super::state::{State, row_facts, subject_hash};
 use super::{Decided, day, seed};
-use crate::projections::configuration::Target;
+use crate::projections::configuration::{Entity, Target};
 
 /// Most notices one request may give; a request with more is refused as a whole.
 pub const NOTICES_PER_REQUEST_MAX: usize = 1_000;
@@ -21,32 +22,47 @@ const WHY_BYTES_MAX: usize = 1_024;
 pub const ONE_OFF: &str = "api";
 
 pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decided, Refusal> {
-    let provider = provider(state, accept.provider)?;
-    if !provider.spec.enabled {
-        return Err(not_found(&provider.spec.name));
-    }
+    let provider = enabled_provider(state, accept.provider)?;
     if let Some((first, count)) = state.seen.find(accept.provider, accept.keys) {
         return Ok(Decided {
             events: Vec::new(),
             told: Told::Duplicate { first, count },
         });
     }
-    if accept.notices.len() > NOTICES_PER_REQUEST_MAX {
+    let Accept {
+        notices,
+        keys,
+        hops,
+        ..
+    } = accept;
+    take_in(state, provider, notices, keys, hops, context)
+}
+
+/// Accepts and routes notices of one provider.
+pub(super) fn take_in(
+    state: &State,
+    provider: &Entity<ProviderSpec>,
+    notices: Vec<NoticeDraft>,
+    keys: RequestKeys,
+    hops: u8,
+    context: &Context,
+) -> Result<Decided, Refusal> {
+    if notices.len() > NOTICES_PER_REQUEST_MAX {
         return Err(Refusal::Invalid {
             field: "body".into(),
             message: format!(
                 "gives {} notices; at most {NOTICES_PER_REQUEST_MAX} are taken at once",
-                accept.notices.len()
+                notices.len()
             ),
         });
     }
     let router = router(state, context);
-    let mut gathering = Gathering::of(&state.outbox, accept.notices.len());
+    let mut gathering = Gathering::of(&state.outbox, notices.len());
     let seed = seed(state, context);
     let day = day(state, context);
-    let of = accept.notices.len() as u16;
-    let mut events = Vec::with_capacity(accept.notices.len());
-    for (nth, draft) in accept.notices.into_iter().enumerate() {
+    let of = notices.len() as u16;
+    let mut events = Vec::with_capacity(notices.len());
+    for (nth, draft) in notices.into_iter().enumerate() {
         let position = context.first_position + nth as u64;
         let mut notice = Notice {
             id: seed.id(position, 0).to_string(),
@@ -60,13 +76,13 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
         let about = Arriving {
             planning: position,
             notice: position,
-            subject: subject(accept.provider, &notice.draft),
+            subject: subject(provider.id, &notice.draft),
             at_once: false,
             not_to: None,
             gathering: &mut gathering,
         };
-        let mut plan = router.route(accept.provider, &notice, about);
-        if accept.hops >= HOPS_MAX {
+        let mut plan = router.route(provider.id, &notice, about);
+        if hops >= HOPS_MAX {
             plan.planned.clear();
             plan.links.clear();
             plan.ways.clear();
@@ -78,27 +94,24 @@ pub fn accept(state: &State, accept: Accept, context: &Context) -> Result<Decide
                 until: None,
                 detail: format!(
                     "passed through {} bridges already; {HOPS_MAX} is the limit",
-                    accept.hops
+                    hops
                 ),
             }];
         }
-        if accept.hops > 0 {
-            notice
-                .draft
-                .labels
-                .insert("hops".into(), accept.hops.to_string());
+        if hops > 0 {
+            notice.draft.labels.insert("hops".into(), hops.to_string());
         }
         events.push(Event::Accepted(Box::new(Accepted {
             seed,
             day,
-            provider: accept.provider,
+            provider: provider.id,
             provider_name: notice.provider,
             provider_kind: notice.provider_kind,
             notice: notice.draft,
             nth: nth as u16,
             of,
             keys: if nth == 0 {
-                accept.keys
+                keys
             } else {
                 RequestKeys::default()
             },
@@ -330,10 +343,17 @@ pub(super) fn taken_back((delivery, notice): (DeliveryKey, u64)) -> Event {
     }
 }
 
-fn provider(
-    state: &State,
-    id: u32,
-) -> Result<&crate::projections::configuration::Entity<super::super::spec::ProviderSpec>, Refusal> {
+/// A provider that takes part.
+pub(super) fn enabled_provider(state: &State, id: u32) -> Result<&Entity<ProviderSpec>, Refusal> {
+    let provider = provider(state, id)?;
+    if provider.spec.enabled {
+        Ok(provider)
+    } else {
+        Err(not_found(&provider.spec.name))
+    }
+}
+
+fn provider(state: &State, id: u32) -> Result<&Entity<ProviderSpec>, Refusal> {
     state
         .configuration
         .providers

@@ -1,7 +1,10 @@
 //! What goes with what is configured: observations of an address that is another one now, and all
 //! memory of an entity that is removed.
 
+use std::sync::Arc;
+
 use super::{About, EntityKind, EntitySpec, SecretMarks, State};
+use crate::domain::spec::ProviderSpec;
 
 impl State {
     /// A changed credential or address makes what was observed of the old one untrue.
@@ -45,10 +48,28 @@ impl State {
         }
     }
 
+    /// What was seen at one address says nothing of another.
+    pub(super) fn forget_seen(&mut self, provider: u32, spec: &ProviderSpec) {
+        let old = self.configuration.providers.get(&provider);
+        if old.is_some_and(|old| {
+            old.spec.kind != spec.kind || !old.spec.source.is_same_place(&spec.source)
+        }) {
+            self.cursors.forget(provider);
+        }
+    }
+
+    /// Of a provider that is not configured nothing is kept, as nobody would forget it.
+    pub(super) fn cursor_moved(&mut self, provider: u32, key: &str, bytes: Option<&Arc<[u8]>>) {
+        if self.configuration.providers.contains_key(&provider) {
+            self.cursors.put(provider, key, bytes);
+        }
+    }
+
     pub(super) fn forget_entity(&mut self, kind: EntityKind, id: u32) {
         self.forget_attention(kind, id);
         match kind {
             EntityKind::Provider => {
+                self.cursors.forget(id);
                 self.seen.forget_provider(id);
                 self.health.last_notice_at.remove(&id);
                 self.counts.unreadable.remove(&id);

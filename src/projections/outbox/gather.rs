@@ -17,6 +17,9 @@ pub const MEMBERS_MAX: usize = 500;
 /// are counted.
 pub const ITEMS_GATHERED_MAX: usize = 100_000;
 
+/// Notices beyond [`MEMBERS_MAX`] whose items are looked for: each has at least one.
+pub const LATER_MAX: usize = ITEMS_GATHERED_MAX;
+
 /// A notice that a gathering tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
@@ -30,6 +33,8 @@ pub struct Gathered {
     members: Vec<Member>,
     /// Notices beyond [`MEMBERS_MAX`].
     more: u32,
+    /// Those of them that name items: which are left of theirs is found by reading them.
+    later: Vec<u64>,
     /// By hash of an item's key: whether it was added, else removed.
     items: BTreeMap<u64, bool>,
     added_more: u64,
@@ -46,14 +51,21 @@ pub fn item_hash(key: &str) -> u64 {
 impl Gathered {
     /// Takes a notice in. What it takes back of earlier ones leaves.
     pub fn add(&mut self, member: Member, items: &Items) {
+        self.count_in(member, items.added_total + items.removed_total > 0);
+        self.add_items(items);
+    }
+
+    fn count_in(&mut self, member: Member, about_items: bool) {
         if self.takes_back(member.thread) {
             self.cancel(member.thread);
         } else if self.members.len() < MEMBERS_MAX {
             self.members.push(member);
         } else {
             self.more = self.more.saturating_add(1);
+            if about_items && self.later.len() < LATER_MAX {
+                self.later.push(member.notice);
+            }
         }
-        self.add_items(items);
     }
 
     fn add_items(&mut self, items: &Items) {
@@ -110,8 +122,10 @@ impl Gathered {
     /// Takes in all that another one has gathered.
     pub fn absorb(&mut self, other: Gathered) {
         for member in other.members {
-            self.add(member, &Items::default());
+            self.count_in(member, other.about_items);
         }
+        let room = LATER_MAX.saturating_sub(self.later.len());
+        self.later.extend(other.later.into_iter().take(room));
         self.more = self.more.saturating_add(other.more);
         for (hash, added) in other.items {
             self.item(hash, added);
@@ -170,6 +184,13 @@ impl Gathered {
 
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// Positions of all notices that are known by name or by their items, in the order in which they
+    /// came.
+    pub fn positions(&self) -> impl Iterator<Item = u64> {
+        let members = self.members.iter().map(|member| member.notice);
+        members.chain(self.later.iter().copied())
     }
 
     /// All notices, those beyond the bound included.

@@ -106,6 +106,7 @@ impl Outbox {
     /// Ends a hold, or begins one with what waits for its turn.
     pub fn release(&mut self, key: DeliveryKey, release: Release) -> (Option<Row>, Settled) {
         let newest = self.newest_due_at;
+        let was_quiet = self.is_quiet(key);
         let was_parked = self
             .deliveries
             .get(&key)
@@ -115,6 +116,7 @@ impl Outbox {
             delivery.silent = release.silent;
             delivery.pierced = release.pierced;
             delivery.critical |= release.pierced;
+            delivery.through_quiet |= was_quiet;
             match release.hold {
                 Some(hold) => {
                     delivery.status = Status::Held;
@@ -151,6 +153,14 @@ impl Outbox {
         (self.refresh_row(key.position, None), settled)
     }
 
+    fn is_quiet(&self, key: DeliveryKey) -> bool {
+        let delivery = self.deliveries.get(&key);
+        delivery.is_some_and(|delivery| {
+            let hold = delivery.hold.as_deref();
+            delivery.through_quiet || hold.is_some_and(|hold| hold.why == What::HeldQuietHours)
+        })
+    }
+
     /// A delivery is told by another one from here on, which is held or waits for its turn.
     pub fn merge_into(
         &mut self,
@@ -159,6 +169,11 @@ impl Outbox {
         until: i64,
         now: i64,
     ) -> (Option<Row>, Settled) {
+        if self.is_quiet(key)
+            && let Some(host) = self.deliveries.get_mut(&host)
+        {
+            host.through_quiet = true;
+        }
         // While its members still say by which threads it is found.
         self.let_go(key);
         let taken = self.deliveries.get_mut(&key).and_then(|delivery| {
@@ -185,16 +200,24 @@ impl Outbox {
         self.end(key, Ending::Merged, now)
     }
 
-    /// Notices that are not wanted any more leave a held delivery.
+    /// Notices that are not wanted any more leave a delivery that is held or waits for its turn.
     pub fn forget_members(&mut self, key: DeliveryKey, unwanted: &[u64]) {
         if unwanted.is_empty() {
             return;
         }
-        self.change_held(key, |delivery| {
+        let forget = |delivery: &mut Delivery| {
             if let Some(gathered) = delivery.gathered.as_deref_mut() {
                 gathered.retain(|notice| !unwanted.contains(&notice));
             }
-        });
+        };
+        match self.deliveries.get_mut(&key) {
+            // Its words are made anew.
+            Some(waiting) if waiting.hold.is_none() => {
+                forget(waiting);
+                waiting.composed = None;
+            }
+            Some(_) | None => self.change_held(key, forget),
+        }
     }
 
     /// Moves relative holds by a step of the wall clock.

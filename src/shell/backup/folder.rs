@@ -145,7 +145,8 @@ pub fn make(
         &mut |done, of| {
             chunks += 1;
             if chunks % LOOK_CHUNKS == 1 {
-                low = notify_store::free_bytes(&folder).filter(|free| *free < INTAKE_FREE_BYTES_MIN);
+                low =
+                    notify_store::free_bytes(&folder).filter(|free| *free < INTAKE_FREE_BYTES_MIN);
             }
             low.is_none() && progress(done, of)
         },

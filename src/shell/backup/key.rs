@@ -62,7 +62,9 @@ pub enum WrapError {
 pub enum UnwrapError {
     #[error("the key of the backup is not in a form this program knows")]
     Unknown,
-    #[error("the key of the backup asks for {what}, more than this program gives; use another backup")]
+    #[error(
+        "the key of the backup asks for {what}, more than this program gives; use another backup"
+    )]
     TooMuch { what: String },
     #[error("the passphrase does not open the key of the backup; give the one it was made with")]
     Wrong,
@@ -166,7 +168,11 @@ fn cipher(
     let params = Params::new(memory, passes, lanes, Some(KEY_BYTES)).map_err(|e| e.to_string())?;
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(passphrase.as_bytes(), &head[SALT_AT..NONCE_AT], key.as_mut())
+        .hash_password_into(
+            passphrase.as_bytes(),
+            &head[SALT_AT..NONCE_AT],
+            key.as_mut(),
+        )
         .map_err(|e| e.to_string())?;
     let mut nonce = [0; HEAD_BYTES - NONCE_AT];
     nonce.copy_from_slice(&head[NONCE_AT..]);

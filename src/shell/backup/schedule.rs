@@ -19,6 +19,9 @@ use crate::shell::ledger::{Causes, Priority};
 /// How long nothing is planned when the next moment cannot be told.
 const NO_MOMENT_WAIT: Duration = Duration::from_secs(3_600);
 
+/// How long a backup waits for what else is being made or checked.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+
 /// The next time this spec names after `now`: the wall's, so that it is once a day in every zone; where
 /// the clock skips it, the first moment after.
 pub fn next(spec: &BackupSpec, zone: &TimeZone, now: i64) -> Option<i64> {
@@ -90,13 +93,26 @@ pub async fn run_scheduled_backup(app: &Arc<App>, spec: &BackupSpec) {
     let occasion = Occasion::Scheduled {
         keep: usize::from(spec.keep),
     };
-    // The task tells of a failure itself.
-    let _told = begin(app, Wishes::default(), occasion).await;
+    // What else is being made or checked is waited for; a failure is told by the one that failed.
+    while let Err(BeginError::Busy { .. }) = begin(app, Wishes::default(), occasion.clone()).await {
+        app.clock.sleep(BUSY_WAIT).await;
+    }
+}
+
+/// Why there is no backup now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BeginError {
+    /// Nothing is wrong with the one that runs.
+    #[error("{what} is being made; try again when it is done")]
+    Busy { what: &'static str },
+    /// It was told to who watches the bridge.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Makes a backup in the data folder, away from the threads that serve. What fails is in the log, in
 /// [`super::jobs::Jobs`], and told to who watches the bridge.
-pub async fn begin(app: &Arc<App>, wishes: Wishes, occasion: Occasion) -> Result<Made, String> {
+pub async fn begin(app: &Arc<App>, wishes: Wishes, occasion: Occasion) -> Result<Made, BeginError> {
     let now = app.clock.now();
     let name = occasion.file_name(now);
     let making = Arc::clone(app);
@@ -136,8 +152,7 @@ pub async fn begin(app: &Arc<App>, wishes: Wishes, occasion: Occasion) -> Result
             );
             return Ok(made);
         }
-        // Nothing is wrong with the one that runs.
-        Ok(Err(error @ MakeError::Busy { .. })) => return Err(error.to_string()),
+        Ok(Err(MakeError::Busy { what })) => return Err(BeginError::Busy { what }),
         Ok(Err(error)) => Causes(&error).to_string(),
         Err(error) => error.to_string(),
     };
@@ -146,7 +161,7 @@ pub async fn begin(app: &Arc<App>, wishes: Wishes, occasion: Occasion) -> Result
     if let Err(error) = app.ledger.command(Priority::Outcome, say).await {
         tracing::warn!(%error, "nobody could be told that the backup failed");
     }
-    Err(why)
+    Err(BeginError::Failed(why))
 }
 
 /// The name of its file.
@@ -164,21 +179,53 @@ mod tests {
     #[test]
     fn the_next_moment_is_that_of_the_wall_clock() {
         let cases = [
-            ("03:30", "UTC", "2026-11-24T03:29:59Z", "2026-11-24T03:30:00Z"),
-            ("03:30", "UTC", "2026-11-24T03:30:00Z", "2026-11-25T03:30:00Z"),
-            ("03:30", "Europe/Lisbon", "2026-07-01T12:00:00Z", "2026-07-02T02:30:00Z"),
+            (
+                "03:30",
+                "UTC",
+                "2026-11-24T03:29:59Z",
+                "2026-11-24T03:30:00Z",
+            ),
+            (
+                "03:30",
+                "UTC",
+                "2026-11-24T03:30:00Z",
+                "2026-11-25T03:30:00Z",
+            ),
+            (
+                "03:30",
+                "Europe/Lisbon",
+                "2026-07-01T12:00:00Z",
+                "2026-07-02T02:30:00Z",
+            ),
             // The clock skips from 01:00 to 02:00.
-            ("01:30", "Europe/Lisbon", "2026-03-29T00:00:00Z", "2026-03-29T01:30:00Z"),
+            (
+                "01:30",
+                "Europe/Lisbon",
+                "2026-03-29T00:00:00Z",
+                "2026-03-29T01:30:00Z",
+            ),
             // It is 01:30 twice; once is enough.
-            ("01:30", "Europe/Lisbon", "2026-10-25T00:00:00Z", "2026-10-25T00:30:00Z"),
-            ("01:30", "Europe/Lisbon", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"),
+            (
+                "01:30",
+                "Europe/Lisbon",
+                "2026-10-25T00:00:00Z",
+                "2026-10-25T00:30:00Z",
+            ),
+            (
+                "01:30",
+                "Europe/Lisbon",
+                "2026-10-25T00:30:00Z",
+                "2026-10-26T01:30:00Z",
+            ),
         ];
         for (at, zone, now, expected) in cases {
             let spec = BackupSpec {
                 at: at.parse().expect("a time of day"),
                 keep: 7,
             };
-            let zone_of = jiff::tz::TimeZoneDatabase::bundled().get(zone).expect("a zone");
+            let zone_of = jiff::tz::TimeZoneDatabase::bundled()
+                .get(zone)
+                .expect("a zone");
             let now: Timestamp = now.parse().expect("a moment");
             let found = next(&spec, &zone_of, now.as_microsecond()).expect("a moment");
             let found = Timestamp::from_microsecond(found).expect("a moment");

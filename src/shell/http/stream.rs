@@ -373,7 +373,9 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SessionSeen { .. }
         | Event::SessionEnded { .. }
         | Event::MessageComposed { .. }
+        | Event::GatheredTold { .. }
         | Event::FallbackAwaited { .. }
+        | Event::CursorMoved { .. }
         | Event::ClockStepped { .. } => Meaning::Nothing,
     }
 }

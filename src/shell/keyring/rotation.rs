@@ -29,9 +29,13 @@ const RESEALED_AT_ONCE_MAX: usize = 64;
 pub enum RotateError {
     #[error("the store's key is missing, so that nothing can be sealed anew; put it back first")]
     NoKey,
-    #[error("the key file cannot be replaced; give it write permission, or replace it where it is managed")]
+    #[error(
+        "the key file cannot be replaced; give it write permission, or replace it where it is managed"
+    )]
     File(#[from] KeyError),
-    #[error("the secrets cannot be written; the rotation goes on at the next start, or when it is asked for again")]
+    #[error(
+        "the secrets cannot be written; the rotation goes on at the next start, or when it is asked for again"
+    )]
     Write(#[from] SliceError),
     #[error("the program is stopping; the rotation goes on at the next start")]
     Ledger(#[from] LedgerError),

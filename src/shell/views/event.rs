@@ -258,6 +258,20 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "pause_until": pause_until.map(moment),
             "remember": remember,
         }),
+        Event::GatheredTold {
+            delivery,
+            notice,
+            composed,
+            telling,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "composed": composed,
+            "notices": telling.notices,
+            "listed": telling.listed,
+            "notices_total": telling.count,
+            "items": telling.items.map(|(added, removed)| json!({"added": added, "removed": removed})),
+        }),
         Event::EditRefused {
             delivery,
             notice,
@@ -348,6 +362,16 @@ fn data(recorded: &Recorded<Event>) -> Value {
         Event::FellSilent { kind, id, since } => {
             json!({"entity": kind.as_str(), "id": id, "since": moment(*since)})
         }
+        // What the kind keeps is its own, and not for reading.
+        Event::CursorMoved {
+            provider,
+            key,
+            bytes,
+        } => json!({
+            "provider": provider,
+            "key": key,
+            "bytes": bytes.as_ref().map(|bytes| bytes.len()),
+        }),
         Event::ReceiverGone {
             target,
             receiver,

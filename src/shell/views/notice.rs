@@ -181,6 +181,7 @@ impl Around {
         let kind = targets::kind(&telling.target.kind)?;
         let utc = TimeZone::UTC;
         let scene = Scene {
+            still: false,
             digest: None,
             notice,
             tracker: Some(view.link.tracker_name.as_str()).filter(|name| !name.is_empty()),

@@ -4,19 +4,24 @@
 //! **Invariant:** however much is gathered, at most [`MEMBERS_SHOWN`] notices of a delivery are named,
 //! and at most [`NAMED_MAX`] in one answer; all of them are counted.
 
-use notify_store::Reader;
+use notify_store::{PAGE_FRAMES_MAX, Reader, Recorded};
 use serde_json::{Value, json};
 
-use super::{ViewError, add};
-use crate::domain::event::{DeliveryKey, Event};
+use super::{ViewError, add, moment};
+use crate::domain::event::{Action, DeliveryKey, Event, Outcome};
 use crate::domain::family::{DeliveryView, Family};
-use crate::domain::hold::UNTIL_RELEASED;
+use crate::domain::hold::{Telling, UNTIL_RELEASED};
 use crate::projections::outbox::Delivery;
 
 /// Notices named of one delivery; the rest is a count.
 pub const MEMBERS_SHOWN: usize = 50;
 /// Notices named in one answer, beside each delivery's own.
 pub const NAMED_MAX: usize = 5_000;
+
+/// Deliveries that are followed from one into which another was merged to the one that was sent.
+const HOSTS_MAX: usize = 8;
+/// Pages of events that are read of each.
+const STORY_PAGES_MAX: usize = 8;
 
 /// When a held delivery is sent; `None` when a person has to release it.
 pub fn sends_at(until: i64) -> Option<i64> {
@@ -51,6 +56,21 @@ impl Held {
                 .map(|gathered| gathered.counts()),
         }
     }
+
+    /// What one told that is settled.
+    fn told(telling: &Telling) -> Self {
+        Held {
+            until: None,
+            members: telling
+                .notices
+                .iter()
+                .take(MEMBERS_SHOWN)
+                .copied()
+                .collect(),
+            total: telling.count,
+            items: telling.items,
+        }
+    }
 }
 
 /// What a delivery tells, or where it is told.
@@ -62,6 +82,20 @@ pub(super) struct Told {
     items: Option<(u64, u64)>,
     /// Ids of the delivery that tells it, and of the notice of that one.
     by: Option<(String, String)>,
+    /// The message in which it was told at last.
+    within: Option<Within>,
+}
+
+/// A message that told what others had been merged into.
+#[derive(Debug)]
+struct Within {
+    delivery: String,
+    notice: String,
+    at: i64,
+    /// Whether its words name the notice; else it is one of those that are counted.
+    listed: bool,
+    total: u64,
+    items: Option<(u64, u64)>,
 }
 
 impl Told {
@@ -75,7 +109,10 @@ impl Told {
         let mut told = Told::default();
         if let Some(host) = view.merged_into {
             told.by = host_of(reader, host)?;
+            told.within = Within::read(reader, family.notice.position, host, named)?;
         }
+        let settled = view.telling.as_ref().map(Held::told);
+        let held = held.or(settled.as_ref());
         let Some(held) = held.filter(|held| !held.members.is_empty()) else {
             return Ok(told);
         };
@@ -104,7 +141,97 @@ impl Told {
             shape["merged_into"] = host.as_str().into();
             shape["merged_into_notice"] = notice.as_str().into();
         }
+        if let Some(within) = &self.within {
+            shape["told_in"] = json!({
+                "delivery": within.delivery,
+                "notice": within.notice,
+                "at": moment(within.at),
+                "listed": within.listed,
+                "notices_total": within.total,
+            });
+            let items = within
+                .items
+                .map(|(added, removed)| json!({"added": added, "removed": removed}));
+            add(&mut shape["told_in"], "items", items);
+        }
     }
+}
+
+impl Within {
+    /// Follows a delivery from host to host until one was sent.
+    fn read(
+        reader: &Reader<Event>,
+        notice: u64,
+        host: DeliveryKey,
+        named: &mut usize,
+    ) -> Result<Option<Self>, ViewError> {
+        let mut host = host;
+        for _ in 0..HOSTS_MAX {
+            let Some(left) = named.checked_sub(1) else {
+                return Ok(None);
+            };
+            *named = left;
+            let (mut told, mut sent, mut merged) = (None, None, None);
+            for recorded in story(reader, host)? {
+                match recorded.payload {
+                    Event::GatheredTold {
+                        delivery, telling, ..
+                    } if delivery == host => told = Some(telling),
+                    Event::DeliverySettled {
+                        delivery,
+                        outcome: Outcome::Sent,
+                        ..
+                    }
+                    | Event::DeliveryOperated {
+                        delivery,
+                        action: Action::Confirm,
+                        ..
+                    } if delivery == host => sent = Some(recorded.recorded_at),
+                    Event::DeliveryMerged {
+                        delivery,
+                        host: next,
+                        ..
+                    } if delivery == host => merged = Some(next),
+                    _of_another => {}
+                }
+            }
+            if let Some(next) = merged {
+                host = next;
+                continue;
+            }
+            let (Some(told), Some(at)) = (told, sent) else {
+                return Ok(None);
+            };
+            let listed = told.notices.iter().take(usize::from(told.listed));
+            return Ok(host_of(reader, host)?.map(|(delivery, of)| Within {
+                delivery,
+                notice: of,
+                at,
+                listed: listed.copied().any(|position| position == notice),
+                total: told.count,
+                items: told.items,
+            }));
+        }
+        Ok(None)
+    }
+}
+
+/// The events after a delivery was planned, of its notice, as far as they are read.
+fn story(reader: &Reader<Event>, delivery: DeliveryKey) -> Result<Vec<Recorded<Event>>, ViewError> {
+    let planning = reader.get(delivery.position)?.map(|event| event.payload);
+    let notice = match planning {
+        Some(Event::Accepted(_)) => delivery.position,
+        Some(Event::Resent { notice, .. }) => notice,
+        Some(_) | None => return Ok(Vec::new()),
+    };
+    let (mut events, mut after) = (Vec::new(), delivery.position);
+    for _ in 0..STORY_PAGES_MAX {
+        let page = reader.stream(notice, after, PAGE_FRAMES_MAX)?;
+        let Some(last) = page.last() else { break };
+        after = last.position;
+        events.extend(page);
+    }
+    Ok(events)
 }
 
 /// The public id of the notice at a position; `None` when it is there no more.

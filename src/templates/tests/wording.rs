@@ -179,8 +179,9 @@ fn a_message_without_a_title_is_its_text() {
 fn a_kind_nobody_knows_gets_its_items_listed() {
     let item = |n| Item {
         key: format!("k{n}"),
-        kind: "photo".into(),
+        kind: ItemKind::Photo,
         label: format!("IMG_{n}.jpg"),
+        ..Item::default()
     };
     let notice = with(|draft| {
         *draft = NoticeDraft {
@@ -463,6 +464,7 @@ fn a_whole_body_is_neither_markdown_nor_cleaned() {
         render_body(
             source,
             &Scene {
+                still: false,
                 digest: None,
                 notice: &notice,
                 tracker: None,

@@ -184,7 +184,8 @@ impl<R: Read> ChunkReader<R> {
         if fill(&mut self.input, &mut head)? < CHUNK_HEAD_BYTES {
             return Err(cut);
         }
-        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         if word(0) != CHUNK_MAGIC {
             return Err(self.damaged("no chunk begins here"));
         }

@@ -203,7 +203,9 @@ fn read_all<P: Payload>(
     let mut chunk = Filling::new(Kind::Frames);
     let (mut from, mut last) = (1, 0);
     while from <= through {
-        chunk.content.reserve(CHUNK_FILL_BYTES + CHUNK_FILL_BYTES / 4);
+        chunk
+            .content
+            .reserve(CHUNK_FILL_BYTES + CHUNK_FILL_BYTES / 4);
         let next = reader.append_frames(
             from,
             through,
@@ -235,9 +237,14 @@ fn read_all<P: Payload>(
     let mut from = 0;
     loop {
         let sizes = reader.body_sizes(from, PAGE_FRAMES_MAX)?;
-        let Some((newest, _)) = sizes.last() else { break };
+        let Some((newest, _)) = sizes.last() else {
+            break;
+        };
         from = newest.saturating_add(1);
-        for (position, _) in sizes.into_iter().filter(|(position, _)| *position <= through) {
+        for (position, _) in sizes
+            .into_iter()
+            .filter(|(position, _)| *position <= through)
+        {
             // Retention may have taken it since.
             let Some(body) = reader.body(position)? else {
                 continue;

@@ -4,9 +4,7 @@ use std::io::Read;
 
 use super::chunk::{Chunk, ChunkReader, Kind};
 use super::{ABOUT_BYTES_MAX, BackupError, Totals};
-use crate::batch::{
-    BODY_BYTES_MAX, META_KEY_BYTES_MAX, META_VALUE_BYTES_MAX, SECRET_BYTES_MAX,
-};
+use crate::batch::{BODY_BYTES_MAX, META_KEY_BYTES_MAX, META_VALUE_BYTES_MAX, SECRET_BYTES_MAX};
 use crate::frame::{self, FrameError, HEADER_BYTES, PAYLOAD_BYTES_MAX};
 use crate::reader::Frames;
 
@@ -216,7 +214,9 @@ impl<'a> Rest<'a> {
         let length = self.bytes(4)?;
         let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize;
         if length > most {
-            return Err(format!("an entry of {length} bytes is over the bound of {most}"));
+            return Err(format!(
+                "an entry of {length} bytes is over the bound of {most}"
+            ));
         }
         self.bytes(length)
     }

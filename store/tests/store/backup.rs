@@ -54,7 +54,8 @@ fn held(reader: &Reader<Note>, through: u64) -> Held {
     }
     for (position, _) in reader.body_sizes(0, 1_000).unwrap() {
         if position <= through {
-            held.bodies.push((position, reader.body(position).unwrap().unwrap()));
+            held.bodies
+                .push((position, reader.body(position).unwrap().unwrap()));
         }
     }
     held.secrets = reader.secrets_all(None, 1_000).unwrap();
@@ -64,7 +65,10 @@ fn held(reader: &Reader<Note>, through: u64) -> Held {
     held
 }
 
-fn written(reader: &Reader<Note>, progress: &mut dyn FnMut() -> bool) -> Result<(Vec<u8>, Totals), CopyError> {
+fn written(
+    reader: &Reader<Note>,
+    progress: &mut dyn FnMut() -> bool,
+) -> Result<(Vec<u8>, Totals), CopyError> {
     copy(
         reader,
         Vec::new(),
@@ -83,9 +87,11 @@ fn read(bytes: &[u8]) -> Result<(Held, Totals), BackupError> {
     while let Some(piece) = backup.next()? {
         match piece {
             Piece::About(_) | Piece::Key(_) => {}
-            Piece::Frames(frames) => held
-                .frames
-                .extend(frames.iter().map(|(header, payload)| (*header, payload.to_vec()))),
+            Piece::Frames(frames) => held.frames.extend(
+                frames
+                    .iter()
+                    .map(|(header, payload)| (*header, payload.to_vec())),
+            ),
             Piece::Bodies(bodies) => held.bodies.extend(bodies),
             Piece::Secrets(secrets) => held.secrets.extend(secrets),
             Piece::Meta(meta) => held.meta.extend(meta),
@@ -176,7 +182,10 @@ fn a_cut_backup_has_no_end() {
         );
     }
     let longer = read(&[bytes.as_slice(), &[0]].concat());
-    assert!(matches!(longer, Err(BackupError::Damaged { .. })), "{longer:?}");
+    assert!(
+        matches!(longer, Err(BackupError::Damaged { .. })),
+        "{longer:?}"
+    );
     let mut newer = bytes;
     newer[4] = 2;
     let sum = {
@@ -186,7 +195,10 @@ fn a_cut_backup_has_no_end() {
         other
     };
     newer[..16].copy_from_slice(&sum);
-    assert!(matches!(read(&newer), Err(BackupError::Newer { format: 2 })));
+    assert!(matches!(
+        read(&newer),
+        Err(BackupError::Newer { format: 2 })
+    ));
 }
 
 fn xxhash(bytes: &[u8]) -> u64 {
@@ -251,7 +263,8 @@ struct Told(Vec<Problem>);
 
 impl Watch for Told {
     fn frame(&mut self, header: &Header, payload: &[u8]) -> Stream {
-        Note::decode(header.kind, header.revision, payload).map_or(Stream::None, |note| note.stream())
+        Note::decode(header.kind, header.revision, payload)
+            .map_or(Stream::None, |note| note.stream())
     }
 
     fn problem(&mut self, problem: Problem) {
@@ -310,7 +323,10 @@ fn a_damaged_frame_is_named_and_the_rest_is_saved() {
     assert_eq!(checked.frames, 30 * 200 - 1);
     assert_eq!(saved.get(position).unwrap(), None);
     assert_eq!(checked.bodies, 30);
-    assert!(std::fs::read(dir.path().join("bridge.redb")).unwrap() == altered, "it was only read");
+    assert!(
+        std::fs::read(dir.path().join("bridge.redb")).unwrap() == altered,
+        "it was only read"
+    );
 }
 
 #[test]
@@ -318,7 +334,8 @@ fn a_flipped_bit_is_found_wherever_it_counts() {
     let bytes = file_of(12);
     let original = in_folder(&bytes);
     let reader = open_read_only::<Note>(original.path()).unwrap();
-    let everything = |reader: &Reader<Note>| (held(reader, u64::MAX), reader.rows(0, 1_000).unwrap());
+    let everything =
+        |reader: &Reader<Note>| (held(reader, u64::MAX), reader.rows(0, 1_000).unwrap());
     let expected = everything(&reader);
     let checked_pages = Options {
         check_every_page: true,

@@ -97,6 +97,8 @@ pub struct Told {
     pub items: String,
     /// (id, title) of the notice by whose delivery it is told.
     pub by: Option<(String, String)>,
+    /// When that delivery was sent.
+    pub told_at: Option<Moment>,
     pub silent: bool,
 }
 
@@ -285,13 +287,20 @@ fn told(frame: &Frame, delivery: &DeliveryView) -> Markup {
         more,
         items,
         by,
+        told_at,
         silent,
     } = &delivery.told;
     let link = |(id, title): &(String, String)| {
         html! { a href=(frame.href(&format!("/notices/{}", segment(id)))) { bdi { (title) } } }
     };
     html! {
-        @if let Some(host) = by { p.told { "Told together with " (link(host)) "." } }
+        @if let Some(host) = by {
+            p.told {
+                "Told together with " (link(host))
+                @if let Some(at) = told_at { ", sent " (parts::moment(at)) }
+                "."
+            }
+        }
         @if *silent { p.told.dim { "Without sound." } }
         @if !items.is_empty() { p.told { "All together: " (items) "." } }
         @if !notices.is_empty() || *more > 0 {

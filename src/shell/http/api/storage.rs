@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
+use super::notices::Nothing;
 use super::{MaybeJson, invalid};
 use crate::shell::backup::folder::{Made, Occasion, list};
 use crate::shell::backup::key::PASSPHRASE_CHARS_MIN;
 use crate::shell::backup::schedule::{begin, file_name};
 use crate::shell::backup::{self, MakeError, Secrets, Source, Wishes};
 use crate::shell::http::auth::{May, Owning};
-use super::notices::Nothing;
 use crate::shell::http::problem::Problem;
 use crate::shell::keyring::rotation::{self, RotateError};
 use crate::shell::ledger::Causes;
@@ -199,10 +199,13 @@ pub async fn verify(
     MaybeJson(Nothing {}): MaybeJson<Nothing>,
 ) -> Result<Response, Problem> {
     let app = Arc::clone(&may.app);
-    let job = app.jobs.begin("a verification", "").map_err(|error| match error {
-        MakeError::Busy { what } => busy(what),
-        error => Problem::internal(&error),
-    })?;
+    let job = app
+        .jobs
+        .begin("a verification", "")
+        .map_err(|error| match error {
+            MakeError::Busy { what } => busy(what),
+            error => Problem::internal(&error),
+        })?;
     tokio::task::spawn_blocking(move || {
         let beside = Beside {
             data: &app.data,

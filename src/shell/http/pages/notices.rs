@@ -322,12 +322,16 @@ fn told_with(desk: &Desk, shape: &Value) -> Told {
     };
     let notices: Vec<(String, String)> = held::others(shape).map(&mut titled).collect();
     let total = shape["notices_total"].as_u64().unwrap_or(1);
-    let host = text(&shape["merged_into_notice"]);
+    let host = match text(&shape["told_in"]["notice"]) {
+        host if host.is_empty() => text(&shape["merged_into_notice"]),
+        host => host,
+    };
     Told {
         more: total.saturating_sub(1 + notices.len() as u64),
         notices,
         items: held::items_of(&shape["items"]),
         by: (!host.is_empty()).then(|| titled(host)),
+        told_at: desk.moment(&shape["told_in"]["at"]),
         silent: shape["silent"].as_bool() == Some(true),
     }
 }
