@@ -3,6 +3,8 @@
 
 #[path = "api/access.rs"]
 mod access;
+#[path = "api/asked.rs"]
+mod asked;
 #[path = "api/harness.rs"]
 mod harness;
 #[path = "api/held.rs"]
@@ -15,5 +17,9 @@ mod quiet;
 mod reading;
 #[path = "api/refusals.rs"]
 mod refusals;
+#[path = "api/search.rs"]
+mod search;
 #[path = "api/secrets.rs"]
 mod secrets;
+#[path = "shared/waiting.rs"]
+mod waiting;

@@ -3,6 +3,7 @@
 //! **Invariant:** every option is also the environment variable `NOTIFY_BRIDGE_<OPTION>`; that is
 //! done once, in [`command`], for all of them.
 
+mod history;
 mod quiet;
 mod storage;
 mod values;
@@ -18,6 +19,7 @@ use crate::domain::event::{Role, TokenScope};
 use crate::domain::notice::Severity;
 use values::{duration, module_level, network, role, scope, severity, since, until, web_address};
 
+pub use history::{ReplayArgs, SnapshotVerb};
 pub use quiet::{AckArgs, SnoozeArgs, SnoozesArgs};
 pub use storage::{BackupArgs, KeyVerb, RebuildArgs, RestoreArgs};
 pub use values::Since;
@@ -61,6 +63,8 @@ pub enum Verb {
     Held(HeldArgs),
     /// List deliveries that were given up for now
     Parked(ParkedArgs),
+    /// Search notices, deliveries and changes
+    Search(SearchArgs),
     /// Print events of the log
     Log(LogArgs),
     /// Print new events of a running program as they happen
@@ -85,12 +89,21 @@ pub enum Verb {
     Snooze(SnoozeArgs),
     /// List what is muted, or end it
     Snoozes(SnoozesArgs),
+    /// Snapshots of the state, from which a start is quick
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
+    /// Read the log once more and print what each event changed, or decide everything again
+    Replay(ReplayArgs),
     /// Stop sending; intake goes on
     Pause(Place),
     /// Send again
     Resume(Place),
+    /// Remove what is not kept any more now, and give file space back
+    Compact(Place),
     /// Test the connection of a provider or target
     Test(TestArgs),
+    /// List the collections that a provider has, by asking it
+    Discover(DiscoverArgs),
     /// Show what a template says, per format, with its length against the limit
     Render(RenderArgs),
     /// Write a backup, while the program serves or of a stopped one
@@ -452,6 +465,28 @@ pub struct PageArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// Words, "phrases", begin*, -not, field:value; several are joined
+    #[arg(
+        required = true,
+        value_name = "QUERY",
+        allow_hyphen_values = true,
+        num_args = 1
+    )]
+    pub query: String,
+    /// time or relevance
+    #[arg(long, value_name = "ORDER", default_value = "time", value_parser = ["time", "relevance"])]
+    pub sort: String,
+    /// How many there are by provider, kind, status, severity and target, instead of what they are
+    #[arg(long)]
+    pub counts: bool,
+    #[command(flatten)]
+    pub page: PageArgs,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct LogArgs {
     /// First position
     #[arg(long, value_name = "P")]
@@ -521,6 +556,18 @@ pub struct TestArgs {
     /// Name of a provider or target
     #[arg(value_name = "PROVIDER|TARGET")]
     pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DiscoverArgs {
+    /// Name of a provider that is asked
+    #[arg(value_name = "PROVIDER")]
+    pub name: String,
+    /// Only those with this in their id or name
+    #[arg(short, long, value_name = "WORDS")]
+    pub query: Option<String>,
     #[command(flatten)]
     pub place: Place,
 }
@@ -639,6 +686,10 @@ mod tests {
             "restore",
             "key",
             "ack",
+            "snapshot",
+            "replay --to x",
+            "replay --step --json",
+            "replay --step --check",
         ];
         for case in cases {
             let words = std::iter::once("notify-bridge").chain(case.split(' '));

@@ -22,11 +22,11 @@ use crate::domain::event::Event;
 use crate::shell::app::{PROGRAM, rebuild as fold};
 use crate::shell::backup::folder::{self, Made, Occasion};
 use crate::shell::backup::{About, Secrets, Source, Wishes};
+use crate::shell::caches;
 use crate::shell::clock::{Clock as _, SystemClock};
 use crate::shell::keyring::rotation;
 use crate::shell::keyring::{KeyError, Keyring};
 use crate::shell::ledger::Causes;
-use crate::shell::rebuild as caches;
 use crate::shell::restore::{self, Request};
 use crate::shell::verify::{self as verifying, Report};
 

@@ -5,7 +5,7 @@ use toml::de::DeTable;
 use super::later::Later;
 use super::reader::{Field, Page, Reader};
 use super::wording::shown;
-use super::{SPACE_DEFAULT, policy};
+use super::{SPACE_DEFAULT, policy, retention};
 use crate::domain::civil::CivilTime;
 use crate::domain::spec::{BACKUPS_KEPT_DEFAULT, BACKUPS_KEPT_MAX, BackupSpec, Settings};
 
@@ -58,6 +58,7 @@ pub(super) fn read(
     let mut public_url = Once::new("public_url");
     let mut quiet = Once::new("quiet");
     let mut backup = Once::new("backup");
+    let mut keeping = Once::new("retention");
     for (page, table) in pages.iter().zip(tables) {
         let Some(table) = table else { continue };
         let field = Reader::root(page, table).peek("settings");
@@ -70,15 +71,17 @@ pub(super) fn read(
         public_url.take(&settings, public_address);
         quiet.take(&settings, policy::windows);
         backup.take(&settings, backups);
+        keeping.take(&settings, retention::settings);
         settings.finish(Later::Settings, |_| None);
     }
     let (timezone, locale, public_url) = (timezone.value(), locale.value(), public_url.value());
-    let (quiet, backup) = (quiet.value(), backup.value());
+    let (quiet, backup, keeping) = (quiet.value(), backup.value(), keeping.value());
     let given = timezone.is_some()
         || locale.is_some()
         || public_url.is_some()
         || quiet.is_some()
-        || backup.is_some();
+        || backup.is_some()
+        || keeping.is_some();
     let default = Settings::default();
     let settings = given.then(|| Settings {
         timezone: timezone.unwrap_or(default.timezone),
@@ -86,6 +89,7 @@ pub(super) fn read(
         public_url,
         quiet,
         backup,
+        retention: keeping,
     });
     (
         space.value().unwrap_or_else(|| SPACE_DEFAULT.into()),

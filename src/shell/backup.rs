@@ -132,12 +132,14 @@ fn hint(error: &std::io::Error) -> &'static str {
     }
 }
 
+/// Gives the state as it is when it is asked to whom it is shown.
+pub type ShowState<'a> = &'a (dyn Fn(&mut dyn FnMut(&State)) + Sync);
+
 /// What a backup is made of.
 pub struct Source<'a> {
     pub reader: &'a Reader<Event>,
     pub keyring: &'a Keyring,
-    /// Gives the state as it is when it is asked.
-    pub state: &'a (dyn Fn(&mut dyn FnMut(&State)) + Sync),
+    pub state: ShowState<'a>,
 }
 
 /// Writes a backup to `out`. `progress` is told positions, and says whether to go on.

@@ -6,9 +6,13 @@
 //! **Invariant:** public and private calls never share a connection, a proxy of the environment is
 //! never used, and a redirect is an answer like any other.
 //!
-//! **Invariant:** what leaves this module is redacted: bodies, header values and error texts.
+//! **Invariant:** what leaves this module is redacted: bodies, header values and error texts. Only what
+//! [`fetch`] reads for a machine is not.
 
+mod fetch;
 mod resolve;
+mod tcp;
+mod transfer;
 mod trust;
 
 use std::error::Error as StdError;
@@ -32,6 +36,8 @@ use resolve::PORT;
 pub use resolve::{
     JudgedResolver, Looking, Lookup, LookupFailed, SystemLookup, SystemResolver, Unresolved,
 };
+pub use tcp::Duplex;
+pub use transfer::{Downloaded, NotDownloaded, TRANSFERS_MAX};
 pub use trust::{FILE_BYTES_MAX, Roots, RootsError};
 
 /// Longest time to resolve, connect and greet, in seconds. Beyond it nothing was sent.
@@ -103,6 +109,9 @@ pub struct Client {
     private: reqwest::Client,
     policy: Arc<RwLock<AddressPolicy>>,
     permits: Semaphore,
+    lookup: Arc<dyn Lookup>,
+    roots: Roots,
+    transfers: Semaphore,
     clock: Arc<dyn Clock>,
 }
 
@@ -140,7 +149,10 @@ impl Client {
             public: client(false)?,
             private: client(true)?,
             permits: Semaphore::new(CALLS_MAX),
+            transfers: Semaphore::new(TRANSFERS_MAX),
             policy,
+            lookup,
+            roots: roots.clone(),
             clock,
         })
     }
@@ -213,17 +225,21 @@ impl Client {
         })
     }
 
+    fn connections(&self, allow_private: bool) -> &reqwest::Client {
+        if allow_private {
+            &self.private
+        } else {
+            &self.public
+        }
+    }
+
     async fn send(&self, prepared: Prepared, allow_private: bool, redactor: &Redactor) -> Reply {
         let Prepared {
             request,
             place,
             port,
         } = prepared;
-        let client = if allow_private {
-            &self.private
-        } else {
-            &self.public
-        };
+        let client = self.connections(allow_private);
         let exchange = async {
             match PORT.scope(port, client.execute(request)).await {
                 Ok(response) => answer(response, redactor).await,

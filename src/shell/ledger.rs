@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use notify_store::{
     BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, Log, PAYLOAD_BYTES_MAX, Reader, Recorded,
+    Removal, Removed,
 };
 use tokio::sync::{broadcast, oneshot, watch};
 use zeroize::Zeroizing;
@@ -113,6 +114,12 @@ struct Waiting {
     reply: oneshot::Sender<Result<Committed, LedgerError>>,
 }
 
+/// A removal, and who waits for it.
+struct Removing {
+    removal: Removal,
+    reply: oneshot::Sender<Result<(Removed, Duration), LedgerError>>,
+}
+
 #[derive(Default)]
 struct Queues {
     outcomes: VecDeque<Waiting>,
@@ -122,6 +129,8 @@ struct Queues {
     maintenance: VecDeque<Waiting>,
     /// Work on the store itself, one between two batches.
     slices: VecDeque<Slice>,
+    /// What compaction removes; one at a time, between batches.
+    removal: Option<Removing>,
     stopping: bool,
     /// The writer waits to be woken. Waking it costs a call of the system, also when it is awake.
     idle: bool,
@@ -134,6 +143,7 @@ impl Queues {
             && self.intake.is_empty()
             && self.maintenance.is_empty()
             && self.slices.is_empty()
+            && self.removal.is_none()
     }
 
     fn take(&mut self) -> VecDeque<Waiting> {
@@ -358,6 +368,27 @@ impl Ledger {
             self.shared.wake.notify_one();
         }
         Ok(answer)
+    }
+
+    /// Removes events in a transaction of its own, between those of commands, and says what it removed
+    /// and how long that took. There is room for one; another one is refused meanwhile.
+    pub async fn remove(&self, removal: Removal) -> Result<(Removed, Duration), LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let wake = {
+            let mut queues = lock(&self.shared.queues);
+            if queues.stopping {
+                return Err(LedgerError::Stopping);
+            }
+            if queues.removal.is_some() {
+                return Err(LedgerError::Saturated);
+            }
+            queues.removal = Some(Removing { removal, reply });
+            std::mem::take(&mut queues.idle)
+        };
+        if wake {
+            self.shared.wake.notify_one();
+        }
+        answer.await.unwrap_or(Err(LedgerError::Failed))
     }
 
     /// The state as of the newest durable event. Let go of it quickly.

@@ -1,158 +1,158 @@
-//! `rebuild`: drops what is only a cache and makes it anew from the log.
+//! The state made from the log: the newest snapshot, and the tail folded onto it.
 //!
-//! **Invariant:** the log is not touched. What is removed here can always be made again.
+//! **Invariant:** a snapshot only makes this quicker. One that is damaged, of another format, or of a
+//! position that the log does not have is passed over, and the log is read from its beginning.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
-use notify_store::{
-    AppendError, Batch, Log, PAGE_FRAMES_MAX, REMOVAL_MAX, ReadError, Removal, snapshot,
-};
+use notify_store::{PAGE_FRAMES_MAX, Reader, snapshot};
 
+use super::app::StartError;
+use super::http::front::Phase;
 use crate::domain::event::Event;
 use crate::domain::state::{At, Rows, State};
 use crate::wire;
 
-/// Rows written in one transaction.
-const ROWS_AT_ONCE: usize = 4_096;
-/// The folder of the search index.
-pub const SEARCH_FOLDER: &str = "search";
+/// Decoded events between the reading and the folding thread, in pages.
+const REBUILD_PAGES_MAX: usize = 4;
+/// Events after which the log of the program says how far it is.
+const SAID_EVERY_EVENTS: u64 = 500_000;
 
-/// What was made anew.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rebuilt {
-    pub rows: u64,
-    /// Rows of which the log says nothing.
-    pub rows_removed: u64,
-    pub snapshots_removed: u64,
-    pub search_removed: bool,
+/// The state of the newest snapshot that is of use up to `last`; an empty one without any.
+pub fn from_snapshot(data: &Path, last: u64) -> State {
+    let mut before = last;
+    // One whose bytes are whole and still no state is passed over like one that is damaged.
+    while let Some((position, bytes)) =
+        snapshot::newest_through(data, wire::SNAPSHOT_FORMAT, before)
+    {
+        let state = wire::decode_state(&bytes).ok();
+        if let Some(state) = state.filter(|state| state.position == position) {
+            return state;
+        }
+        let Some(earlier) = position.checked_sub(1) else {
+            break;
+        };
+        before = earlier;
+    }
+    State::default()
 }
 
-/// Why caches were not made anew. What was there may be gone, and is made again when this is repeated.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RebuildError {
-    #[error("the log cannot be read")]
-    Read(#[from] ReadError),
-    #[error("position {position} of the log cannot be decoded")]
-    Decode {
-        position: u64,
-        source: notify_store::DecodeError,
-    },
-    #[error("rows cannot be written")]
-    Append(#[from] AppendError),
-    #[error("{} cannot be removed", path.display())]
-    Remove { path: PathBuf, source: io::Error },
-}
-
-/// Makes the rows anew and removes snapshots and the search index; the next start makes those.
+/// The state as the log says. Reading and decoding run on a thread of their own.
 pub fn rebuild(
     data: &Path,
-    log: &mut Log<Event>,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Rebuilt, RebuildError> {
-    let mut rebuilt = Rebuilt::default();
-    for position in snapshot::list(data) {
-        let path = data.join(snapshot::FOLDER).join(format!("{position}.snap"));
-        removed(&path, fs::remove_file(&path))?;
-        rebuilt.snapshots_removed += 1;
-    }
-    let search = data.join(SEARCH_FOLDER);
-    if search.exists() {
-        removed(&search, fs::remove_dir_all(&search))?;
-        rebuilt.search_removed = true;
-    }
-    let (_, rows, gone) = rows(log, progress)?;
-    (rebuilt.rows, rebuilt.rows_removed) = (rows, gone);
-    Ok(rebuilt)
-}
-
-fn removed(path: &Path, done: io::Result<()>) -> Result<(), RebuildError> {
-    done.map_err(|source| RebuildError::Remove {
-        path: path.to_owned(),
-        source,
+    reader: &Reader<Event>,
+    progress: &(dyn Fn(Phase, u64, u64) + Sync),
+) -> Result<State, StartError> {
+    let last = reader.next_position().saturating_sub(1);
+    let mut state = from_snapshot(data, last);
+    let first = state.position + 1;
+    let mut say_at = state.position + SAID_EVERY_EVENTS;
+    progress(Phase::Rebuilding, state.position, last);
+    let (send, receive) = sync_channel::<Result<Vec<(At, Event)>, StartError>>(REBUILD_PAGES_MAX);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("rebuild".into());
+        thread
+            .spawn_scoped(scope, move || read_pages(reader, first, &send))
+            .map_err(StartError::Thread)?;
+        let mut rows: Rows = Vec::new();
+        for page in receive {
+            for (at, event) in page? {
+                state.evolve(at, &event, &mut rows);
+                rows.clear();
+            }
+            progress(Phase::Rebuilding, state.position, last);
+            if state.position >= say_at {
+                say_at = state.position + SAID_EVERY_EVENTS;
+                tracing::info!(done = state.position, of = last, "the log is being read");
+            }
+        }
+        let (snapshot, events) = (first - 1, (state.position + 1).saturating_sub(first));
+        tracing::info!(
+            position = state.position,
+            snapshot,
+            events,
+            "the state is made from the newest snapshot and the log after it"
+        );
+        Ok(state)
     })
 }
 
-/// Folds the log and writes the rows it leads to. Gives the state, how many rows there are, and how many
-/// went.
-pub fn rows(
-    log: &mut Log<Event>,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<(State, u64, u64), RebuildError> {
-    let reader = log.reader();
-    let last = reader.next_position().saturating_sub(1);
-    let mut state = State::default();
-    let mut written = Rows::new();
-    let mut waiting: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
-    // Positions that have a row; a repeated one is thrown out below.
-    let mut known: Vec<u64> = Vec::new();
-    let mut from = 1;
-    loop {
-        let mut fault = None;
-        let next = reader.for_each_frame(from, PAGE_FRAMES_MAX, |header, payload| {
-            let event = match wire::decode_for_state(header.kind, header.revision, payload) {
-                Ok(event) => event,
-                Err(source) => {
-                    fault.get_or_insert(RebuildError::Decode {
-                        position: header.position,
-                        source,
-                    });
-                    return;
-                }
-            };
-            let at = At {
-                position: header.position,
-                recorded_at: header.recorded_at,
-            };
-            state.evolve(at, &event, &mut written);
-            for (position, row) in written.drain(..) {
-                if waiting.insert(position, row.encode()).is_none() {
-                    known.push(position);
-                }
-            }
-        })?;
-        if let Some(fault) = fault {
-            return Err(fault);
-        }
-        if waiting.len() >= ROWS_AT_ONCE || next.is_none() {
-            log.append(&Batch {
-                rows: std::mem::take(&mut waiting).into_iter().collect(),
-                ..Batch::default()
-            })?;
-            // A row is written again while its notice is open.
-            known.sort_unstable();
-            known.dedup();
-        }
-        progress(state.position, last);
-        match next {
-            Some(next) => from = next,
-            None => break,
-        }
-    }
-    let mut gone = 0;
-    let mut after = 0;
-    loop {
-        let page = reader.rows(after, REMOVAL_MAX)?;
-        let Some((newest, _)) = page.last() else {
+/// Folds events onto a state, up to `last`, on this thread alone: for who has time.
+pub fn fold_through(
+    state: &mut State,
+    reader: &Reader<Event>,
+    last: u64,
+) -> Result<u64, StartError> {
+    let (mut rows, mut folded) = (Rows::new(), 0);
+    while state.position < last {
+        let page = decode_page(reader, state.position + 1)?;
+        if page.is_empty() {
             break;
-        };
-        after = newest.saturating_add(1);
-        let extra: Vec<u64> = page
-            .iter()
-            .map(|(position, _)| *position)
-            .filter(|position| known.binary_search(position).is_err())
-            .collect();
-        if !extra.is_empty() {
-            gone += log
-                .remove(&Removal {
-                    rows: extra,
-                    ..Removal::default()
-                })?
-                .rows;
+        }
+        for (at, event) in page {
+            if at.position > last {
+                return Ok(folded);
+            }
+            state.evolve(at, &event, &mut rows);
+            rows.clear();
+            folded += 1;
         }
     }
-    Ok((state, known.len() as u64, gone))
+    Ok(folded)
+}
+
+fn read_pages(
+    reader: &Reader<Event>,
+    mut from: u64,
+    send: &SyncSender<Result<Vec<(At, Event)>, StartError>>,
+) {
+    loop {
+        let page = decode_page(reader, from);
+        let last = match &page {
+            Ok(page) => page.last().map(|(at, _)| at.position),
+            Err(_) => None,
+        };
+        if last.is_none() && page.is_ok() {
+            return;
+        }
+        // The folding side is gone only when it has failed itself.
+        if send.send(page).is_err() {
+            return;
+        }
+        match last {
+            Some(last) => from = last + 1,
+            None => return,
+        }
+    }
+}
+
+/// The events from `from` on, as many as one page has; none at the end.
+fn decode_page(reader: &Reader<Event>, from: u64) -> Result<Vec<(At, Event)>, StartError> {
+    let mut page = Vec::with_capacity(PAGE_FRAMES_MAX);
+    let mut fault = None;
+    reader.for_each_frame(from, PAGE_FRAMES_MAX, |header, payload| {
+        if fault.is_some() {
+            return;
+        }
+        match wire::decode_for_state(header.kind, header.revision, payload) {
+            Ok(event) => {
+                let at = At {
+                    position: header.position,
+                    recorded_at: header.recorded_at,
+                };
+                page.push((at, event));
+            }
+            Err(source) => {
+                fault = Some(StartError::Decode {
+                    position: header.position,
+                    source,
+                });
+            }
+        }
+    })?;
+    match fault {
+        Some(fault) => Err(fault),
+        None => Ok(page),
+    }
 }

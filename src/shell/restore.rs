@@ -22,14 +22,14 @@ use notify_store::{
 };
 use zeroize::Zeroizing;
 
-use super::app::{PROGRAM, leave_snapshot};
+use super::app::PROGRAM;
 use super::backup::key::{Holds, KeyPiece, UnwrapError};
 use super::backup::{About, Secrets};
+use super::caches::{SEARCH_FOLDER, leave_snapshot};
 use super::clock::Clock;
 use super::entropy::{Entropy as _, SystemEntropy};
 use super::keyring::{Aad, KeyError, Keyring};
 use super::ledger::{Ledger, LedgerError, Priority};
-use super::rebuild::SEARCH_FOLDER;
 use super::verify::{self, Beside, NoIndex, Report, VerifyError};
 use crate::domain::command::{Command, Restore, Told};
 use crate::domain::event::Event;

@@ -12,11 +12,11 @@ use notify_store::salvage::{self, Lost, SalvageError};
 use notify_store::verify::for_each_whole_frame;
 use notify_store::{FolderLock, Log, OpenError, Options, ReadError, open_read_only, snapshot};
 
-use super::app::{PROGRAM, StartError, leave_snapshot};
+use super::app::{PROGRAM, StartError};
+use super::caches::{RebuildError, leave_snapshot, rows};
 use super::clock::SystemClock;
 use super::keyring::Keyring;
 use super::ledger::{Ledger, LedgerError, Priority};
-use super::rebuild::{RebuildError, rows};
 use crate::domain::command::Command;
 use crate::domain::event::Event;
 

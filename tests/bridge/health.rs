@@ -52,7 +52,7 @@ fn open_to(state: &State, target: &str) -> usize {
 }
 
 /// Lets time pass until the condition holds.
-async fn in_time(bridge: &TestBridge, what: &str, condition: impl Fn(&State) -> bool) {
+pub async fn in_time(bridge: &TestBridge, what: &str, condition: impl Fn(&State) -> bool) {
     let mut committed = bridge.app.ledger.committed();
     for _ in 0..3_000 {
         committed.borrow_and_update();

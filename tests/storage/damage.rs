@@ -6,8 +6,8 @@ use std::path::Path;
 use notify_bridge::domain::event::Event;
 use notify_bridge::shell::app;
 use notify_bridge::shell::backup::Secrets;
+use notify_bridge::shell::caches::rebuild;
 use notify_bridge::shell::keyring::Keyring;
-use notify_bridge::shell::rebuild::rebuild;
 use notify_bridge::shell::salvage;
 use notify_bridge::shell::verify;
 use notify_store::{Batch, Log, Options, open_read_only};
@@ -82,7 +82,7 @@ async fn a_row_or_snapshot_that_differs_is_found_and_made_anew() {
     filled(&data, 10).await;
     // A snapshot as the program leaves one, and a row that says otherwise.
     let opened = app::open(&data, None, CACHE_BYTES, &|_, _, _| {}).expect("it opens");
-    app::leave_snapshot(&data, &opened.state);
+    notify_bridge::shell::caches::leave_snapshot(&data, &opened.state);
     let position = opened.state.position;
     let mut log = opened.log;
     let (row, mut bytes) = log.reader().rows_back(u64::MAX, 1).expect("rows")[0].clone();

@@ -110,7 +110,7 @@ async fn everything_comes_back_and_waits() {
         {
             let state = world.ledger.state();
             assert!(
-                state.restored && state.outbox.paused,
+                state.cursors.halted && state.outbox.paused,
                 "{name}: it is paused"
             );
             assert_ne!(state.founding.expect("founded").epoch, known, "{name}");
@@ -138,7 +138,7 @@ async fn everything_comes_back_and_waits() {
         resumed.expect("resumed");
         {
             let state = world.ledger.state();
-            assert!(!state.restored && !state.outbox.paused, "{name}");
+            assert!(!state.cursors.halted && !state.outbox.paused, "{name}");
             // All of them are looked at now.
             let now = NOON;
             assert!(

@@ -116,6 +116,7 @@ pub async fn begin(app: &Arc<App>, wishes: Wishes, occasion: Occasion) -> Result
     let now = app.clock.now();
     let name = occasion.file_name(now);
     let making = Arc::clone(app);
+    let still = app.compaction.kept_still().await;
     let made = tokio::task::spawn_blocking(move || {
         let job = making.jobs.begin("a backup", name)?;
         let ledger = &making.ledger;
@@ -142,6 +143,7 @@ pub async fn begin(app: &Arc<App>, wishes: Wishes, occasion: Occasion) -> Result
         made
     })
     .await;
+    drop(still);
     let why = match made {
         Ok(Ok(made)) => {
             tracing::info!(

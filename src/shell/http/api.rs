@@ -4,15 +4,21 @@
 //! what the framework refuses too, and no answer may be stored or guessed at.
 
 mod access;
+mod asking;
 mod configuration;
 mod deliveries;
 mod entities;
 mod messages;
 mod notices;
 mod numbers;
+mod search;
+mod snapshots;
 mod snoozes;
 mod storage;
 mod trying;
+mod upkeep;
+
+pub(in crate::shell::http) use upkeep::start as start_compaction;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,14 +67,18 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/deliveries/{id}/move", post(deliveries::put_off))
         .route("/held", get(deliveries::held))
         .route("/parked", get(deliveries::parked))
+        .route("/snapshots", get(snapshots::list).post(snapshots::create))
         .route("/snoozes", get(snoozes::list).post(snoozes::create))
         .route("/snoozes/{id}", delete(snoozes::end))
         .route("/counts", get(numbers::counts))
         .route("/stream", get(super::stream::stream))
         .route("/log", get(numbers::log))
+        .route("/search", get(search::find))
+        .route("/search/facets", get(search::facets))
         .route("/notify", post(messages::notify))
         .route("/apply", post(configuration::apply))
         .route("/export", get(configuration::export))
+        .route("/compact", get(upkeep::show).post(upkeep::compact))
         .route("/pause", post(messages::pause))
         .route("/resume", post(messages::resume))
         .route("/backups", get(storage::backups).post(storage::make_backup))
@@ -83,6 +93,7 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/tokens/{name}", delete(access::revoke_token))
         .route("/providers/{name}/setup", get(trying::setup))
         .route("/providers/{name}/requests", get(trying::requests))
+        .route("/providers/{name}/collections", get(asking::collections))
         .route("/providers/{name}/test", post(trying::test_provider))
         .route("/targets/{name}/test", post(trying::test_target));
     let api = [
@@ -153,6 +164,7 @@ impl From<ViewError> for Problem {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).field(field, message)
             }
             ViewError::NotFound { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
+            ViewError::Compacted { .. } => Problem::new(StatusCode::GONE, detail),
             ViewError::Read(error) => Problem::internal(&error),
         }
     }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     BATCH_BYTES_CLOSE, BATCH_EVENTS_CLOSE, Beside, COMMAND_BYTES_MAX, COMMAND_EVENTS_MAX, Causes,
-    Committed, CommittedEvents, LedgerError, Shared, Waiting, lock,
+    Committed, CommittedEvents, LedgerError, Removing, Shared, Waiting, lock,
 };
 use crate::domain::command::{Command, Context, Refusal};
 use crate::domain::decide::{Decided, decide};
@@ -49,18 +49,15 @@ struct Pending {
 
 impl Writer {
     pub(super) fn run(mut self) -> State {
-        loop {
-            match self.next_batch() {
-                Some(batch) if batch.is_empty() => {
-                    if !self.slice() {
-                        self.settle();
-                    }
-                }
-                Some(batch) => {
-                    self.take(batch);
-                    self.slice();
-                }
-                None => break,
+        while let Some(batch) = self.next_batch() {
+            let is_quiet = batch.is_empty();
+            if !is_quiet {
+                self.take(batch);
+            }
+            let removed = self.remove();
+            let worked = self.slice();
+            if !removed && !worked && is_quiet {
+                self.settle();
             }
         }
         self.settle();
@@ -104,6 +101,26 @@ impl Writer {
             Err(_panic) => {
                 tracing::error!("work on the store failed in a way that must not happen");
                 self.start_over(false);
+            }
+        }
+        true
+    }
+
+    /// Removes what compaction wants removed. Says whether there was anything.
+    fn remove(&mut self) -> bool {
+        let Some(Removing { removal, reply }) = lock(&self.shared.queues).removal.take() else {
+            return false;
+        };
+        let began = self.clock.monotonic();
+        match self.log.remove(&removal) {
+            Ok(removed) => {
+                let took = self.clock.monotonic().saturating_sub(began);
+                // The one who asked may have gone; what is removed is written down with it.
+                let _gone = reply.send(Ok((removed, took)));
+            }
+            Err(error) => {
+                let _gone = reply.send(Err(LedgerError::Failed));
+                self.recover(&error);
             }
         }
         true

@@ -17,9 +17,20 @@ fn view(
     base: &str,
 ) -> Result<(serde_json::Value, u64), ViewError> {
     let ledger = &app.ledger;
-    views::entity(ledger.reader(), ledger, kind, id, base, |name| {
+    let (mut shape, revision) = views::entity(ledger.reader(), ledger, kind, id, base, |name| {
         app.sources.heard(name)
-    })
+    })?;
+    if kind == EntityKind::Provider {
+        let polling = app.pollers.polling(id);
+        let state = ledger.state();
+        let provider = state.configuration.providers.get(&id);
+        let asking = provider
+            .and_then(|provider| views::asking(&state, provider, &polling, app.clock.now()));
+        if let Some(asking) = asking {
+            shape["asking"] = asking;
+        }
+    }
+    Ok((shape, revision))
 }
 
 pub async fn list(
@@ -45,7 +56,7 @@ pub async fn list(
             match view(&may.app, kind, *id, &base) {
                 Ok((shape, _)) => page.items.push(shape),
                 // Removed since its id was copied.
-                Err(ViewError::NotFound { .. }) => {}
+                Err(ViewError::NotFound { .. } | ViewError::Compacted { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -101,7 +101,7 @@ pub async fn make_backup(
         return Err(busy(running.what));
     }
     if wanted.download {
-        return download(&may, wishes);
+        return download(&may, wishes).await;
     }
     let name = Occasion::Asked.file_name(app.clock.now());
     tokio::spawn(async move {
@@ -121,7 +121,7 @@ fn busy(what: &str) -> Problem {
 
 /// Answers with the backup itself, as it is being made. One that is cut off has no end, which its
 /// reader sees.
-fn download(may: &May<Owning>, wishes: Wishes) -> Result<Response, Problem> {
+async fn download(may: &May<Owning>, wishes: Wishes) -> Result<Response, Problem> {
     let app = Arc::clone(&may.app);
     let now = app.clock.now();
     let name = Occasion::Asked.file_name(now);
@@ -129,6 +129,7 @@ fn download(may: &May<Owning>, wishes: Wishes) -> Result<Response, Problem> {
         .jobs
         .begin("a backup", name.as_str())
         .map_err(|error| busy(&error.to_string()))?;
+    let still = app.compaction.kept_still().await;
     let (send, receive) = mpsc::channel::<io::Result<Bytes>>(WAITING_MAX);
     tokio::task::spawn_blocking(move || {
         let source = Source {
@@ -147,6 +148,7 @@ fn download(may: &May<Owning>, wishes: Wishes) -> Result<Response, Problem> {
             // The connection ends in the middle, so that nobody takes it for all.
             let _gone = send.blocking_send(Err(io::Error::other(why)));
         }
+        drop(still);
     });
     let body = Body::from_stream(stream::unfold(receive, |mut receive| async {
         receive.recv().await.map(|bytes| (bytes, receive))
@@ -206,6 +208,7 @@ pub async fn verify(
             MakeError::Busy { what } => busy(what),
             error => Problem::internal(&error),
         })?;
+    let still = app.compaction.kept_still().await;
     tokio::task::spawn_blocking(move || {
         let beside = Beside {
             data: &app.data,
@@ -228,6 +231,7 @@ pub async fn verify(
             }
             Err(error) => tracing::error!(%error, "the store cannot be verified"),
         }
+        drop(still);
         job.verified(report);
     });
     Ok((StatusCode::ACCEPTED, axum::Json(json!({"running": true}))).into_response())

@@ -1,0 +1,137 @@
+//! Providers that are asked, with the kinds this program has.
+
+use expect_test::{Expect, expect};
+use notify_bridge::config::Source;
+use notify_bridge::shell::configure;
+
+/// Everything that is wrong with a file, or nothing.
+fn check(text: &str, expected: Expect) {
+    let sources = [Source {
+        file: "home.toml",
+        text,
+    }];
+    let problems = match configure::check(&sources, None) {
+        Ok(_) => String::new(),
+        Err(problems) => problems
+            .iter()
+            .map(|problem| format!("{problem}\n"))
+            .collect(),
+    };
+    expected.assert_eq(&problems);
+}
+
+#[test]
+fn what_is_right_is_read() {
+    check(
+        r#"
+[[provider]]
+name = "power"
+kind = "nut"
+host = "fd00::7"
+port = 3494
+username = "watcher"
+password = "hush"
+tls = "starttls"
+interval = "10s"
+adaptive_max_skip = 6
+allow_private = true
+
+[[provider]]
+name = "morning"
+kind = "scheduler"
+cron = "0 30 7 * * mon-fri"
+zone = "Europe/Lisbon"
+missed = "all"
+data = { title = "Good morning", day = 1, nice = true, grade = 1.5 }
+
+[[provider]]
+name = "hourly"
+kind = "scheduler"
+every = "1h"
+
+[[tracker]]
+name = "ups"
+provider = "power"
+kinds = ["on_*", "low_battery"]
+interval = "1h"
+adaptive_max_skip = 0
+"#,
+        expect![""],
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    check(
+        r#"
+[[provider]]
+name = "power"
+kind = "nut"
+host = "ups.example:3493"
+port = 0
+tls = "tls"
+interval = "5s"
+adaptive_max_skip = 1000
+usrname = "watcher"
+cron = "* * * * *"
+secret = "none"
+
+[[provider]]
+name = "homeless"
+kind = "nut"
+
+[[provider]]
+name = "morning"
+kind = "scheduler"
+cron = "0 25 * * *"
+zone = "Europe/Lisabon"
+missed = "twice"
+data = { title = ["a"] }
+interval = "1m"
+
+[[provider]]
+name = "never"
+kind = "scheduler"
+
+[[provider]]
+name = "both"
+kind = "scheduler"
+cron = "0 8 * * *"
+every = "1h"
+
+[[tracker]]
+name = "ups"
+provider = "power"
+kinds = ["on_batery"]
+interval = "2h"
+options = { media = "photo" }
+
+[[tracker]]
+name = "clock"
+provider = "never"
+interval = "1m"
+"#,
+        expect![[r#"
+            home.toml:5:8: provider[0] "power".host: `ups.example:3493` is neither the name of a host nor an address; the port has a key of its own
+            home.toml:6:8: provider[0] "power".port: has to lie between 1 and 65535
+            home.toml:7:7: provider[0] "power".tls: `tls` is none of `starttls`, `none`
+            home.toml:8:12: provider[0] "power".interval: has to lie between 10s and 1h
+            home.toml:9:21: provider[0] "power".adaptive_max_skip: has to lie between 0 and 100
+            home.toml:10:1: provider[0] "power".usrname: is not a known key; did you mean `username`?
+            home.toml:11:1: provider[0] "power".cron: kind `nut` has no `cron`, only `scheduler` has; leave it out
+            home.toml:12:1: provider[0] "power".secret: nobody sends to kind `nut`, so it has no `secret`; leave it out
+            home.toml:14:1: provider[1] "homeless".host: is missing; it has to be given
+            home.toml:21:8: provider[2] "morning".cron: is no cron expression: Component error: Number out of bounds
+            home.toml:22:8: provider[2] "morning".zone: `Europe/Lisabon` is no time zone; write one like `Europe/Lisbon` or `UTC`; did you mean `Europe/Lisbon`?
+            home.toml:23:10: provider[2] "morning".missed: `twice` is none of `skip`, `once`, `all`
+            home.toml:24:18: provider[2] "morning".data.title: has to be text, a number, true or false
+            home.toml:25:1: provider[2] "morning".interval: kind `scheduler` has no `interval`, only `nut` has; leave it out
+            home.toml:27:1: provider[3] "never": `cron`: is missing; say when with `cron` or `every`
+            home.toml:35:9: provider[4] "both".every: stands beside `cron`; leave one of them out
+            home.toml:40:10: tracker[0] "ups".kinds[0]: kind `nut` has no notice kind `on_batery`; did you mean `on_battery`?
+            home.toml:41:12: tracker[0] "ups".interval: has to lie between 10s and 1h
+            home.toml:42:21: tracker[0] "ups".options.media: is not a known option: this kind of provider has none
+            home.toml:47:12: tracker[1] "clock".interval: `never` is not looked at by interval; leave it out
+        "#]],
+    );
+}
