@@ -473,19 +473,6 @@ fn samples() -> Vec<Event> {
             by: by(),
         })),
         Event::SnoozeEnded { id: 7, by: by() },
-        Event::Restored {
-            epoch: 0xCAFE,
-            through: 70_001,
-            taken_at: 1_795_521_600_000_000,
-            written_by: "notify-bridge 0.1.0".into(),
-            by: by(),
-        },
-        Event::LossAccepted {
-            stretches: vec![(12, 12), (4_096, 5_000)],
-            others: 3,
-            kept_as: "damaged-20261124T101500Z".into(),
-            by: by(),
-        },
         Event::RepeatPutOff {
             slot: 79,
             notice: 41,
@@ -499,11 +486,6 @@ fn samples() -> Vec<Event> {
             part: 0,
             reason: "the message is not there any more".into(),
             answer: answer(),
-        },
-        Event::CursorMoved {
-            provider: 3,
-            key: "album/9f3c".into(),
-            bytes: Some(vec![1, 0, 255, 128].into()),
         },
         Event::GatheredTold {
             delivery: key(),
@@ -582,6 +564,19 @@ fn samples() -> Vec<Event> {
                 },
             ],
             rest_until: Some(1_795_521_603_000_000),
+        },
+        Event::Restored {
+            epoch: 0xCAFE,
+            through: 70_001,
+            taken_at: 1_795_521_600_000_000,
+            written_by: "notify-bridge 0.1.0".into(),
+            by: by(),
+        },
+        Event::LossAccepted {
+            stretches: vec![(12, 12), (4_096, 5_000)],
+            others: 3,
+            kept_as: "damaged-20261124T101500Z".into(),
+            by: by(),
         },
     ]
 }

@@ -176,6 +176,15 @@ fn bodies<P: Payload>(
                 lost.push(Lost::Body { position, why });
                 continue;
             }
+            // The new store has no place for what belongs to an event that is lost.
+            let frames = log.reader().frames(position, 1)?;
+            if frames.next() != Some(position + 1) {
+                lost.push(Lost::Body {
+                    position,
+                    why: "its event is lost".to_owned(),
+                });
+                continue;
+            }
             bytes += packed.len();
             batch.bodies.push((position, packed));
             if bytes >= WRITE_BYTES {
