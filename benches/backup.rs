@@ -55,7 +55,7 @@ fn main() {
     let data = folder.path().join("data");
     let mut log = Log::open(&data, &Options::default(), &|_| {}).expect("a store");
     let (mut world, configured) = log::world();
-    log::fill(&mut log, &mut world, configured, events);
+    log::fill(&mut log, &mut world, configured, "forge-0", events);
     let reader = log.reader();
     let sqlite = folder.path().join("frames.sqlite");
     let frames_mb = fill_sqlite(&sqlite, &reader) / 1e6;
