@@ -134,7 +134,7 @@ fn refused(what: What, detail: String) -> Result<(), Refused> {
 }
 
 /// Globs of which `!` negates. Without any wanted one everything is wanted that is not unwanted.
-struct Patterns {
+pub struct Patterns {
     wanted: Vec<Pattern>,
     unwanted: Vec<Pattern>,
 }
@@ -166,7 +166,7 @@ impl Pattern {
 }
 
 impl Patterns {
-    fn of(sources: &[String]) -> Self {
+    pub fn of(sources: &[String]) -> Self {
         let mut patterns = Patterns {
             wanted: Vec::new(),
             unwanted: Vec::new(),
@@ -180,7 +180,7 @@ impl Patterns {
         patterns
     }
 
-    fn want(&self, texts: &[&str]) -> bool {
+    pub fn want(&self, texts: &[&str]) -> bool {
         let any = |patterns: &[Pattern]| {
             patterns
                 .iter()
