@@ -12,6 +12,7 @@ mod access;
 pub mod args;
 mod configuration;
 mod demo;
+mod discover;
 mod explain;
 mod failure;
 mod health;
@@ -122,6 +123,7 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Pause(place) => operate::set_paused(&place, true).await,
         Verb::Resume(place) => operate::set_paused(&place, false).await,
         Verb::Test(args) => operate::test(&args).await,
+        Verb::Discover(args) => discover::run(&args).await,
         Verb::Render(args) => render::run(&args),
         Verb::Healthcheck(args) => health::run(&args).await,
         Verb::Completions { shell } => {
@@ -183,6 +185,7 @@ impl Verb {
             Verb::Snoozes(args) => Some(&mut args.place),
             Verb::Pause(place) | Verb::Resume(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
+            Verb::Discover(args) => Some(&mut args.place),
             Verb::Serve(_)
             | Verb::Demo(_)
             | Verb::Check(_)

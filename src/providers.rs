@@ -14,7 +14,9 @@ mod forge;
 mod gitea;
 mod github;
 pub mod json;
+pub mod nut;
 pub mod options;
+pub mod scheduler;
 mod verify;
 pub mod webhook;
 
@@ -303,7 +305,13 @@ pub fn kind(name: &str) -> Option<&'static dyn Provider> {
 }
 
 /// Every provider kind, in the order in which documentation lists them.
-pub static KINDS: &[&dyn Provider] = &[&gitea::Gitea, &github::GitHub, &webhook::Generic];
+pub static KINDS: &[&dyn Provider] = &[
+    &gitea::Gitea,
+    &github::GitHub,
+    &nut::Nut,
+    &webhook::Generic,
+    &scheduler::Scheduler,
+];
 
 /// Longest sender key taken from a header, in bytes; a longer one is no key.
 pub const SENDER_KEY_BYTES_MAX: usize = 256;

@@ -22,6 +22,7 @@ pub mod ledger;
 pub mod operate;
 pub mod options;
 pub mod passwords;
+pub mod pollers;
 pub mod redact;
 pub mod sources;
 pub mod steps;

@@ -23,6 +23,7 @@ mod telegram;
 mod webhook;
 
 pub use answer::UNKNOWN_WHETHER_ARRIVED;
+pub(crate) use answer::{excerpt, retry_after};
 pub use split::PARTS_MAX;
 
 /// Bridges a notice may have passed before it is not sent on to another: the bound of a loop.
@@ -262,7 +263,7 @@ pub trait Target: Send + Sync {
     fn call(&self, part: &Part, context: &CallContext<'_>) -> Result<Call, Unsendable>;
     fn judge(&self, part: &Part, reply: &Reply) -> Verdict;
     /// The call that puts a part in the place of a message that was sent before; `None` where the service
-    /// knows no such thing. Whoever has a message of several parts has no part edited.
+    /// knows no such thing. A message of several parts is edited part by part.
     fn edit(
         &self,
         _part: &Part,

@@ -3,6 +3,8 @@
 
 #[path = "api/access.rs"]
 mod access;
+#[path = "api/asked.rs"]
+mod asked;
 #[path = "api/harness.rs"]
 mod harness;
 #[path = "api/held.rs"]

@@ -38,6 +38,7 @@ pub fn claim(delivery: DeliveryKey, config_revision: u64) -> Command {
             faults: Vec::new(),
             telling: None,
         }),
+        about: Vec::new(),
     }))
 }
 

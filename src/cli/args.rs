@@ -89,6 +89,8 @@ pub enum Verb {
     Resume(Place),
     /// Test the connection of a provider or target
     Test(TestArgs),
+    /// List the collections that a provider has, by asking it
+    Discover(DiscoverArgs),
     /// Show what a template says, per format, with its length against the limit
     Render(RenderArgs),
     /// Exit with 0 when the program is ready
@@ -505,6 +507,18 @@ pub struct TestArgs {
     /// Name of a provider or target
     #[arg(value_name = "PROVIDER|TARGET")]
     pub name: String,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DiscoverArgs {
+    /// Name of a provider that is asked
+    #[arg(value_name = "PROVIDER")]
+    pub name: String,
+    /// Only those with this in their id or name
+    #[arg(short, long, value_name = "WORDS")]
+    pub query: Option<String>,
     #[command(flatten)]
     pub place: Place,
 }

@@ -12,6 +12,7 @@ use super::stopped::Readable;
 use crate::domain::id::PublicId;
 use crate::domain::spec::EntityKind;
 use crate::shell::clock::{Clock as _, SystemClock};
+use crate::shell::pollers::Polling;
 use crate::shell::sources::Heard;
 use crate::shell::views::{self, Around, Asked};
 
@@ -76,9 +77,18 @@ fn stopped(
     let base = state.configuration.settings.public_url.clone();
     let base = base.unwrap_or_else(|| args.place.url.clone());
     let heard = |_: &str| Heard::default();
-    views::entity(reader, state, EntityKind::Provider, id, &base, heard)
-        .map(|(shape, _)| shape)
-        .map_err(unseen)
+    let entity = views::entity(reader, state, EntityKind::Provider, id, &base, heard);
+    let (mut shape, _) = entity.map_err(unseen)?;
+    let provider = state.configuration.providers.get(&id);
+    let now = SystemClock::new().now();
+    // Nor does it know how looking at it went.
+    let polling = Polling::default();
+    if let Some(asking) =
+        provider.and_then(|provider| views::asking(state, provider, &polling, now))
+    {
+        shape["asking"] = asking;
+    }
+    Ok(shape)
 }
 
 async fn running(place: &Place, args: &ExplainArgs, is_notice: bool) -> Result<Value, Failure> {
@@ -263,12 +273,18 @@ fn provider(printer: &Printer, entity: &Value) -> Result<(), Failure> {
     );
     printer.line(&printer.dressed(Look::Strong, &name))?;
     let health = &entity["health"];
-    printer.line(&format!(
-        "address       {}",
-        escaped(text(health, "address"))
-    ))?;
+    let is_told = !health["verify"].is_null();
+    if is_told {
+        printer.line(&format!(
+            "address       {}",
+            escaped(text(health, "address"))
+        ))?;
+    }
     if entity["enabled"].as_bool() == Some(false) {
-        let off = "It is disabled: requests are answered with 404.";
+        let off = match is_told {
+            true => "It is disabled: requests are answered with 404.",
+            false => "It is disabled: nobody asks it.",
+        };
         printer.line(&printer.dressed(Look::Bad, off))?;
     }
     let moments = [
@@ -277,6 +293,9 @@ fn provider(printer: &Printer, entity: &Value) -> Result<(), Failure> {
         ("last refused", "last_refused_at", Look::Bad),
     ];
     for (label, field, look) in moments {
+        if !is_told && field != "last_notice_at" {
+            continue;
+        }
         let at = text(health, field);
         let mut sentence = match at {
             "" => "never, as far as is known".to_owned(),
@@ -304,17 +323,65 @@ fn provider(printer: &Printer, entity: &Value) -> Result<(), Failure> {
         let count = health[field].as_u64().unwrap_or(0);
         format!("{count} {}", field.replace('_', " "))
     });
-    printer.line(&format!("since start   {}", counts.join(", ")))?;
+    if is_told {
+        printer.line(&format!("since start   {}", counts.join(", ")))?;
+    }
+    asking(printer, &entity["asking"])?;
     if health["trackers"].as_u64() == Some(0) {
         let none = "No tracker watches it: its notices go nowhere.";
         printer.line(&printer.dressed(Look::Waiting, none))?;
     }
     let traps = list(health, "traps");
     if !traps.is_empty() {
-        printer.line("\nWhat often goes wrong on the sender's side:")?;
+        printer.line(match is_told {
+            true => "\nWhat often goes wrong on the sender's side:",
+            false => "\nWhat often goes wrong:",
+        })?;
     }
     for trap in traps.iter().filter_map(Value::as_str) {
         printer.line(&format!("- {}", escaped(trap)))?;
+    }
+    Ok(())
+}
+
+/// When a provider is looked at, and how that went.
+fn asking(printer: &Printer, asking: &Value) -> Result<(), Failure> {
+    if asking.is_null() {
+        return Ok(());
+    }
+    let said = |label: &str, look: Look, sentence: &str| {
+        printer.line(&format!("{label:<13} {}", printer.dressed(look, sentence)))
+    };
+    let interval = text(asking, "interval");
+    if !interval.is_empty() {
+        said("asked every", Look::Plain, &escaped(interval))?;
+    }
+    if asking["halted"].as_bool() == Some(true) {
+        let halted = "nobody is asked until `resume`: the store came from a backup";
+        said("waits", Look::Waiting, halted)?;
+    }
+    for (label, field) in [("last look", "last_at"), ("next look", "next_at")] {
+        let at = text(asking, field);
+        if !at.is_empty() {
+            said(label, Look::Plain, &day_and_time(at))?;
+        }
+    }
+    let error = text(asking, "last_error");
+    if !error.is_empty() {
+        let failures = asking["failures_in_a_row"].as_u64().unwrap_or(0);
+        let times = if failures > 1 {
+            format!(" ({failures} times in a row)")
+        } else {
+            String::new()
+        };
+        said(
+            "last error",
+            Look::Bad,
+            &format!("{}{times}", escaped(error)),
+        )?;
+    }
+    for at in list(asking, "upcoming").iter().filter_map(Value::as_str) {
+        said("to come", Look::Plain, &day_and_time(at))?;
     }
     Ok(())
 }

@@ -308,6 +308,11 @@ fn tell(printer: &Printer, what: &str, name: &str, tested: &Value) -> Result<boo
     let says = escaped(text(tested, "says"));
     let line = format!("{what} {}: {}", escaped(name), printer.dressed(look, &says));
     printer.either(tested, &line)?;
+    if !printer.json {
+        for said in list(tested, "lines").iter().filter_map(Value::as_str) {
+            printer.line(&format!("  {}", escaped(said)))?;
+        }
+    }
     Ok(ok)
 }
 

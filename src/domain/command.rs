@@ -235,6 +235,17 @@ pub struct Claim {
     pub config_revision: u64,
     /// The words, when the delivery has none yet.
     pub composed: Option<Composed>,
+    /// What it tells, as far as the one who asks has looked.
+    pub about: Vec<Named>,
+}
+
+/// A notice by what a person may mute.
+#[derive(Debug, Clone)]
+pub struct Named {
+    pub notice: u64,
+    pub provider: u32,
+    /// Its collection and subject, and nothing else of it.
+    pub about: NoticeDraft,
 }
 
 #[derive(Debug, Clone)]
@@ -267,6 +278,8 @@ pub struct Saying {
     pub remember: Remember,
     /// The message that was edited instead of sending another.
     pub edited: Option<String>,
+    /// Why the earlier message is answered to and not edited.
+    pub anew: Option<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ mod delivery;
 mod follow;
 mod held;
 mod intake;
+mod muted;
 mod observe;
 mod recover;
 mod sent;

@@ -224,12 +224,13 @@ impl State {
             Event::PartSent {
                 delivery,
                 part,
+                ids,
                 pause_until,
                 ..
             } => {
                 self.got_through(at, *delivery);
                 self.rest(*delivery, *pause_until);
-                self.outbox.part_sent(*delivery, *part);
+                self.outbox.part_sent(*delivery, *part, ids.first());
             }
             Event::AttemptFailed {
                 delivery,

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Messages remembered, all links together.
 pub const MESSAGES_MAX: usize = 16_384;
 
+/// Parts of a message that is remembered; one of more is not edited, and can still be answered to.
+pub const PARTS_REMEMBERED_MAX: usize = 64;
+
 /// A subject as one receiver hears of it over one link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
@@ -24,14 +27,14 @@ pub struct Place {
 /// A message that a service has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// As the service calls it.
-    pub id: String,
+    /// As the service calls it, part by part.
+    pub ids: Vec<String>,
     /// Position of the event that says it was sent, or edited last.
     pub position: u64,
     pub tracker: u32,
     pub target: u32,
-    /// Whether it can be edited: it is all of what was said, and the service has not refused. Else it
-    /// can still be answered to.
+    /// Whether it can be edited: all of its parts are known, and the service has not refused. Else it can
+    /// still be answered to.
     pub editable: bool,
 }
 
@@ -45,6 +48,10 @@ pub struct Messages {
 impl Messages {
     pub fn get(&self, place: Place) -> Option<&Message> {
         self.messages.get(&place)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Message> {
+        self.messages.values()
     }
 
     pub fn len(&self) -> usize {

@@ -128,6 +128,9 @@ pub struct Delivery {
     pub tries: u16,
     /// The next part to send.
     pub part: u16,
+    /// What the service calls the parts that are sent, of the first
+    /// [`PARTS_REMEMBERED_MAX`](super::messages::PARTS_REMEMBERED_MAX); empty for one without a name.
+    pub said: Vec<String>,
     /// Position of its words.
     pub composed: Option<u64>,
     /// How often the present part was put in another way.
@@ -362,6 +365,7 @@ impl Outbox {
                 failures: 0,
                 tries: 0,
                 part: 0,
+                said: Vec::new(),
                 composed: None,
                 fallbacks: 0,
                 reason: None,
@@ -502,8 +506,13 @@ impl Outbox {
         self.tidy(key);
     }
 
-    pub fn part_sent(&mut self, key: DeliveryKey, part: u16) {
+    pub fn part_sent(&mut self, key: DeliveryKey, part: u16, id: Option<&String>) {
         self.wait(key, |delivery| {
+            if usize::from(part) == delivery.said.len()
+                && delivery.said.len() < super::messages::PARTS_REMEMBERED_MAX
+            {
+                delivery.said.push(id.cloned().unwrap_or_default());
+            }
             delivery.status = Status::Due;
             delivery.part = part + 1;
             delivery.fallbacks = 0;

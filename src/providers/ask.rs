@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use crate::domain::notice::{Collection, NoticeDraft};
 use crate::domain::spec::ProviderSpec;
 use crate::projections::cursors::OfProvider;
-use crate::targets::{Call, Reply};
+use crate::targets::{Call, Reply, excerpt, retry_after};
 
 /// What somebody wants to know of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,6 +186,30 @@ impl Unseen {
         Unseen {
             why: why.into(),
             after: None,
+        }
+    }
+
+    /// What a reply means that is not the one that was wanted.
+    pub fn of_reply(reply: &Reply) -> Self {
+        let why = match reply {
+            Reply::Answered { status, body, .. } => {
+                let said = excerpt(&String::from_utf8_lossy(body));
+                let meaning = match status {
+                    401 | 403 => ": it does not accept the credentials",
+                    404 => ": there is nothing at this address",
+                    429 => ": it is asked too often",
+                    _other => "",
+                };
+                match said.is_empty() {
+                    true => format!("answered {status}{meaning}"),
+                    false => format!("answered {status}{meaning}: {said}"),
+                }
+            }
+            Reply::NotSent { why } | Reply::NoAnswer { why } => why.clone(),
+        };
+        Unseen {
+            why,
+            after: retry_after(reply),
         }
     }
 }

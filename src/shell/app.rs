@@ -29,6 +29,7 @@ use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
+use super::pollers::Pollers;
 use super::sources::Sources;
 use super::steps::Steps;
 use super::vault::Vault;
@@ -61,6 +62,7 @@ pub struct App {
     pub ledger: Ledger,
     pub vault: Arc<Vault>,
     pub sources: Sources,
+    pub pollers: Arc<Pollers>,
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
@@ -386,9 +388,16 @@ pub async fn start_closed(
         .map_err(StartError::Client)?,
     );
     let vault = Arc::new(Vault::new(ledger.clone(), keyring));
+    let pollers = Arc::new(Pollers::new(
+        ledger.clone(),
+        Arc::clone(&vault),
+        Arc::clone(&client),
+        Arc::clone(&clock),
+    ));
     let app = Arc::new(App {
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
+        pollers: Arc::clone(&pollers),
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
         bodies: BodyRoom::default(),
@@ -413,9 +422,11 @@ pub async fn start_closed(
         steps: steps.clone(),
     };
     let holds = tokio::spawn(holds.run(stop.clone()));
+    let pollers = tokio::spawn(pollers.run(stop.clone()));
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
         holds,
+        pollers,
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
     ];

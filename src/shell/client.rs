@@ -6,9 +6,12 @@
 //! **Invariant:** public and private calls never share a connection, a proxy of the environment is
 //! never used, and a redirect is an answer like any other.
 //!
-//! **Invariant:** what leaves this module is redacted: bodies, header values and error texts.
+//! **Invariant:** what leaves this module is redacted: bodies, header values and error texts. Only what
+//! [`fetch`] reads for a machine is not.
 
+mod fetch;
 mod resolve;
+mod tcp;
 mod trust;
 
 use std::error::Error as StdError;
@@ -32,6 +35,7 @@ use resolve::PORT;
 pub use resolve::{
     JudgedResolver, Looking, Lookup, LookupFailed, SystemLookup, SystemResolver, Unresolved,
 };
+pub use tcp::Duplex;
 pub use trust::{FILE_BYTES_MAX, Roots, RootsError};
 
 /// Longest time to resolve, connect and greet, in seconds. Beyond it nothing was sent.
@@ -103,6 +107,8 @@ pub struct Client {
     private: reqwest::Client,
     policy: Arc<RwLock<AddressPolicy>>,
     permits: Semaphore,
+    lookup: Arc<dyn Lookup>,
+    roots: Roots,
     clock: Arc<dyn Clock>,
 }
 
@@ -141,6 +147,8 @@ impl Client {
             private: client(true)?,
             permits: Semaphore::new(CALLS_MAX),
             policy,
+            lookup,
+            roots: roots.clone(),
             clock,
         })
     }

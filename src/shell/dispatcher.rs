@@ -28,6 +28,7 @@ use crate::projections::outbox::{Asked, Due};
 use crate::targets::{self, CallContext, Edited, Part, Reply, Verdict};
 
 mod gathered;
+mod named;
 mod prepare;
 mod still;
 mod update;
@@ -290,7 +291,15 @@ impl Dispatch {
                 }
             }
         };
+        let about = match self.named(&prepared, &origin.notice) {
+            Ok(about) => about,
+            Err(error) => {
+                tracing::error!(delivery.id = delivery_id, error = %Causes(&error), "what a delivery gathered cannot be read now");
+                return Ok(Step::Later);
+            }
+        };
         let claim = Claim {
+            about,
             delivery: key,
             revision: prepared.delivery.revision,
             config_revision: prepared.config_revision,
@@ -316,6 +325,7 @@ impl Dispatch {
             self.earlier_ids(key, prepared.delivery.notice)
         };
         let mut saying = prepared.saying(key, &origin.notice);
+        let earlier = prepared.edits(&mut saying, number, parts.len());
         let context = CallContext {
             target: &prepared.target,
             receiver: &prepared.receiver,
@@ -326,8 +336,12 @@ impl Dispatch {
             now_seconds: self.clock.now().div_euclid(1_000_000),
             reply_to: prepared.replies(&saying, number),
         };
-        let edit = prepared
-            .edits(&saying, parts.len())
+        // All of it is edited or nothing.
+        let edit = earlier
+            .filter(|earlier| {
+                let edits = |part| kind.edit(part, &context, *earlier).is_some();
+                parts.iter().all(edits)
+            })
             .and_then(|earlier| Some((earlier, kind.edit(part, &context, earlier)?)));
         let edits = edit.is_some();
         if let Some((earlier, _)) = &edit {
@@ -457,6 +471,7 @@ impl Dispatch {
             revision,
             config_revision,
             composed: None,
+            about: Vec::new(),
         };
         self.command(Command::Claim(Box::new(claim)))
             .await

@@ -8,6 +8,7 @@
 //!
 //! **Invariant:** the state is only ever looked at to copy at most [`COPIED_ROWS_MAX`] rows.
 
+mod asking;
 mod choice;
 mod cursor;
 mod deliveries;
@@ -32,6 +33,7 @@ use super::ledger::Ledger;
 use crate::domain::state::State;
 
 pub use crate::templates::moment;
+pub use asking::{asking, collections};
 pub use choice::{Choice, Seen};
 pub use cursor::{Cursor, NotACursor};
 pub use deliveries::{

@@ -189,9 +189,11 @@ impl Target for Webhook {
             410 => Verdict::Gone { reason },
             408 | 425 | 429 | 500..=599 => Verdict::Retry {
                 after: answer::retry_after(reply),
+                // Who cannot answer this one answers no other; what it has against this one is its own.
                 scope: match status {
-                    429 | 503 => Scope::Receiver,
-                    _other => Scope::Message,
+                    429 => Scope::Receiver,
+                    500..=599 => Scope::Target,
+                    _of_the_message => Scope::Message,
                 },
                 reason,
             },

@@ -455,7 +455,8 @@ pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Ev
                 delivery: key(sent.delivery),
                 notice: sent.notice,
                 part: sent.part,
-                ids: owned(sent.ids, texts),
+                // The message may be edited part by part.
+                ids: owned(sent.ids, Texts::All),
                 answer: answer(sent.answer, texts),
                 pause_until,
             }

@@ -3,7 +3,7 @@
 use notify_bridge::domain::command::{Accept, Command};
 use notify_bridge::domain::event::RequestKeys;
 use notify_bridge::domain::notice::{
-    Collection, Item, Items, NoticeDraft, Severity, Subject, Transition,
+    Collection, Item, ItemKind, Items, NoticeDraft, Severity, Subject, Transition,
 };
 use notify_bridge::domain::reason::What;
 use notify_bridge::projections::outbox::Status;
@@ -34,8 +34,9 @@ pub fn album(added: &[String], removed: &[String]) -> NoticeDraft {
     let items = |keys: &[String]| -> Vec<Item> {
         let item = |key: &String| Item {
             key: key.clone(),
-            kind: "photo".into(),
+            kind: ItemKind::Photo,
             label: format!("photo {key}"),
+            ..Item::default()
         };
         keys.iter().map(item).collect()
     };

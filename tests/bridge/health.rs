@@ -5,7 +5,7 @@ use notify_bridge::domain::spec::BRIDGE_PROVIDER;
 use notify_bridge::domain::state::State;
 use notify_bridge::projections::outbox::Status;
 
-use crate::harness::{Place, Scripted, TestBridge, forge_to_telegram};
+use crate::harness::{Place, Scripted, TestBridge, forge_to_telegram, forge_to_webhook};
 
 /// `ops` at one place, `pager` at another, which hears of the bridge itself.
 fn two_places(first: &Place, second: &Place, link: &str, expect: &str) -> String {
@@ -52,7 +52,7 @@ fn open_to(state: &State, target: &str) -> usize {
 }
 
 /// Lets time pass until the condition holds.
-async fn in_time(bridge: &TestBridge, what: &str, condition: impl Fn(&State) -> bool) {
+pub async fn in_time(bridge: &TestBridge, what: &str, condition: impl Fn(&State) -> bool) {
     let mut committed = bridge.app.ledger.committed();
     for _ in 0..3_000 {
         committed.borrow_and_update();
@@ -213,4 +213,27 @@ async fn only_the_newest_of_a_backlog_is_sent_where_the_link_says_so() {
     let calls = first.received();
     assert_eq!(calls.len(), 1);
     assert!(calls[0].json()["text"].to_string().contains("number 4"));
+}
+
+#[tokio::test]
+async fn a_dead_webhook_opens_its_breaker_and_a_refused_message_does_not() {
+    for (status, opens) in [(500, true), (503, true), (404, false)] {
+        let place = Place::usually(Scripted::new(status, "no")).await;
+        let bridge = TestBridge::start(&forge_to_webhook(&place, "")).await;
+        for n in 0..6 {
+            bridge.push(&n.to_string(), &format!("number {n}")).await;
+        }
+        let is_open = |state: &State| {
+            let target = state.configuration.target("hook").expect("a target");
+            state.outbox.breaker_is_open(target.entity.id)
+        };
+        if opens {
+            in_time(&bridge, "the breaker is open", is_open).await;
+            continue;
+        }
+        bridge
+            .until("all are parked", |state| state.outbox.parked.len() == 6)
+            .await;
+        assert!(!bridge.state(is_open), "{status}");
+    }
 }

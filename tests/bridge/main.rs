@@ -6,6 +6,8 @@
     reason = "the test is the outside world: it makes its own clients"
 )]
 
+mod asked;
+mod asked_upsd;
 mod delivery;
 mod feedback;
 mod gathered;

@@ -20,6 +20,7 @@ verify = "none"
 subject = "body.id"
 transition = "body.state"
 title = "body.title"
+text = "body.text"
 
 [[target]]
 name = "ops"
@@ -49,7 +50,11 @@ async fn tell(bridge: &TestBridge, state: &str, title: &str) -> Family {
 }
 
 async fn say(bridge: &TestBridge, state: &str, title: &str) {
-    let body = json!({"id": "disk", "state": state, "title": title});
+    say_more(bridge, state, title, "").await;
+}
+
+async fn say_more(bridge: &TestBridge, state: &str, title: &str, text: &str) {
+    let body = json!({"id": "disk", "state": state, "title": title, "text": text});
     let headers = [("content-type", "application/json")];
     let (status, answer) = bridge
         .post("/hooks/alarm", &headers, body.to_string().as_bytes())
@@ -259,4 +264,112 @@ async fn what_a_person_sends_again_is_a_message_of_its_own() {
     bridge.settled().await;
     let calls = place.received();
     assert_eq!(method(&calls[1]), "sendMessage");
+}
+
+fn numbered(id: u32) -> Scripted {
+    Scripted::new(
+        200,
+        format!(r#"{{"ok":true,"result":{{"message_id":{id}}}}}"#),
+    )
+}
+
+/// A text that takes so many messages.
+fn long(parts: usize) -> String {
+    let line = "The quick heron stands still. ";
+    line.repeat((parts * 3_000) / line.len())
+}
+
+#[tokio::test]
+async fn several_parts_are_edited_one_by_one_where_there_are_as_many() {
+    let place = Place::telegram().await;
+    place.script([1, 2, 3, 1, 2, 3, 7, 8].map(numbered));
+    let bridge = TestBridge::start(&telegram(&place)).await;
+    for (state, title, parts, said) in [
+        ("opens", "the disk is full", 3, "sent"),
+        ("updates", "the disk is very full", 3, "edited"),
+        ("updates", "the disk is less full", 2, "sent"),
+    ] {
+        say_more(&bridge, state, title, &long(parts)).await;
+        bridge.settled().await;
+        let family = bridge.family(bridge.newest());
+        assert_eq!(words(&family), ["planned", said], "{title}");
+        assert_eq!(family.deliveries[0].parts.len(), parts, "{title}");
+        let detail = &family.reasons[1].detail;
+        let why = "it has 2 parts and the earlier message 3, so it is a new message";
+        assert_eq!(detail, if parts == 2 { why } else { "" });
+    }
+    let calls = place.received();
+    let made: Vec<(&str, Value)> = calls
+        .iter()
+        .map(|call| {
+            let body = call.json();
+            let reply = body["reply_parameters"]["message_id"].clone();
+            let id = body.get("message_id").cloned();
+            (method(call), id.unwrap_or(reply))
+        })
+        .collect();
+    let (send, edit) = ("sendMessage", "editMessageText");
+    assert_eq!(
+        made,
+        [
+            (send, Value::Null),
+            (send, Value::Null),
+            (send, Value::Null),
+            (edit, json!(1)),
+            (edit, json!(2)),
+            (edit, json!(3)),
+            (send, json!(1)),
+            (send, Value::Null),
+        ]
+    );
+    let ids = bridge.state(|state| {
+        let mut known = state.messages.all().map(|message| message.ids.clone());
+        known.next()
+    });
+    assert_eq!(ids, Some(vec!["7".to_owned(), "8".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_part_that_cannot_be_edited_and_what_follows_it_is_sent_as_an_answer() {
+    let place = Place::telegram().await;
+    place.script([1, 2, 1].map(numbered));
+    place.script([
+        Scripted::new(
+            400,
+            r#"{"ok":false,"error_code":400,"description":"Bad Request: message to edit not found"}"#,
+        ),
+        numbered(9),
+    ]);
+    let bridge = TestBridge::start(&telegram(&place)).await;
+    say_more(&bridge, "opens", "the disk is full", &long(2)).await;
+    bridge.settled().await;
+    say_more(&bridge, "updates", "the disk is very full", &long(2)).await;
+    bridge.settled().await;
+    let calls = place.received();
+    let methods: Vec<&str> = calls.iter().map(method).collect();
+    let (send, edit) = ("sendMessage", "editMessageText");
+    assert_eq!(methods, [send, send, edit, edit, send]);
+    assert_eq!(calls[4].json()["reply_parameters"]["message_id"], 1);
+}
+
+#[tokio::test]
+async fn what_tells_several_notices_is_sent_as_an_answer_and_says_why() {
+    let place = Place::telegram().await;
+    let quiet = r#"update = true, quiet = [ { from = "12:30", to = "13:30", zone = "UTC" } ]"#;
+    let file = telegram(&place).replace("update = true", quiet);
+    let bridge = TestBridge::start(&file).await;
+    tell(&bridge, "opens", "the disk is full").await;
+    bridge.advance(1_860);
+    say(&bridge, "updates", "the disk is fuller").await;
+    say(&bridge, "updates", "the disk is fullest").await;
+    let host = bridge.state(|state| state.outbox.held.first().map(|(_, key)| key.position));
+    bridge.advance(3_600);
+    let calls = place.has_received(2).await;
+    bridge.settled().await;
+    assert_eq!(method(&calls[1]), "sendMessage");
+    assert_eq!(calls[1].json()["reply_parameters"]["message_id"], 4711);
+    let family = bridge.family(host.expect("a held one"));
+    let sent = family.reasons.iter().find(|it| it.what.as_str() == "sent");
+    let why = "it tells several notices, so it is a new message";
+    assert_eq!(sent.expect("it was sent").detail, why);
 }

@@ -1,6 +1,7 @@
 //! The declarative file: what is read, what is refused and how, what a plan says, and that what is
 //! exported is read back as the same.
 
+mod asked;
 mod fakes;
 mod generate;
 mod hostile;

@@ -279,6 +279,7 @@ fn words_that_are_too_large_are_parked_and_not_claimed() {
             faults: Vec::new(),
             telling: None,
         }),
+        about: Vec::new(),
     };
     core.run(Command::Claim(Box::new(claim))).unwrap();
     assert_eq!(core.state.outbox.deliveries[&key].status, Status::Parked);

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use notify_bridge::domain::command::{
-    Accept, Attempted, Claim, Command, Composed, Configure, Context, Put, Refusal, Report, Saying,
-    Told,
+    Accept, Attempted, Claim, Command, Composed, Configure, Context, Named, Put, Refusal, Report,
+    Saying, Told,
 };
 use notify_bridge::domain::decide::{Decided, decide};
 use notify_bridge::domain::event::{Answer, DeliveryKey, Event, RequestKeys};
@@ -137,8 +137,30 @@ impl Core {
                 faults: Vec::new(),
                 telling: None,
             }),
+            about: self.named(key),
         };
         self.run(Command::Claim(Box::new(claim)))
+    }
+
+    /// The notices that a delivery tells, by what a person may mute.
+    fn named(&self, key: DeliveryKey) -> Vec<Named> {
+        let delivery = &self.state.outbox.deliveries[&key];
+        let positions: Vec<u64> = match delivery.gathered.as_deref() {
+            Some(gathered) => gathered.members().iter().map(|it| it.notice).collect(),
+            None => vec![delivery.notice],
+        };
+        let found = positions.into_iter().filter_map(|notice| {
+            let (_, event) = self.log.get(usize::try_from(notice).ok()? - 1)?;
+            let Event::Accepted(accepted) = event else {
+                return None;
+            };
+            Some(Named {
+                notice,
+                provider: accepted.provider,
+                about: accepted.notice.clone(),
+            })
+        });
+        found.collect()
     }
 
     pub fn report(&mut self, key: DeliveryKey, result: Attempted) -> Result<Told, Refusal> {

@@ -26,6 +26,7 @@ mod driver;
 mod flow;
 mod health;
 mod holds;
+mod observe;
 mod pace;
 mod sessions;
 mod update;

@@ -18,6 +18,7 @@ fn saying(remember: Remember) -> Saying {
     Saying {
         remember,
         edited: None,
+        anew: None,
     }
 }
 
@@ -75,6 +76,7 @@ fn an_edit_keeps_the_id_and_says_so() {
     let edited = Saying {
         remember: Remember::Keep,
         edited: Some("41".into()),
+        anew: None,
     };
     tell(&mut core, "a", &[], &edited);
     let last = core.log.last().map(|(_, event)| event.clone());
@@ -159,7 +161,7 @@ fn the_oldest_message_makes_room() {
         subject,
     };
     let message = |position: u64| Message {
-        id: position.to_string(),
+        ids: vec![position.to_string()],
         position,
         tracker: 3,
         target: 4,
@@ -192,7 +194,7 @@ proptest! {
             for key in core.due() {
                 core.claim(key).unwrap();
                 let remember = [Remember::No, Remember::Keep, Remember::Forget][usize::from(what % 3)];
-                let told = Saying { remember, edited: edits.then(|| "7".to_owned()) };
+                let told = Saying { remember, edited: edits.then(|| "7".to_owned()), anew: None };
                 let result = if what == 3 {
                     Attempted::EditRefused("no".into())
                 } else {

@@ -128,7 +128,7 @@ fn superseded(peers: &BTreeMap<DeliveryKey, &Delivery>, state: &State) -> Vec<Ev
         .collect()
 }
 
-fn severity(state: &State, key: DeliveryKey) -> Severity {
+pub(super) fn severity(state: &State, key: DeliveryKey) -> Severity {
     let notice = state.outbox.notices.get(&key.position);
     let code = notice.map_or(0, |notice| notice.row.facts.severity);
     Severity::ALL

@@ -153,6 +153,9 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
             ));
         }
     }
+    if let Some(muted) = super::muted::muted(state, key, delivery, &claim.about, context.now) {
+        return Ok(Decided::done(muted));
+    }
     if let Some(events) = super::catch_up::caught_up(state, key, delivery, context.now) {
         return Ok(Decided {
             events,

@@ -275,7 +275,7 @@ fn release(
 ) {
     let key = members.of;
     let mut unwanted = Vec::new();
-    let muted = snoozed(state, delivery, context.now).map(snoozed_by);
+    let muted = snoozed(state, delivery, delivery.pierced, context.now).map(snoozed_by);
     if let Some(detail) = muted {
         return events.push(dropped(key, delivery, What::Snoozed, detail));
     }
@@ -400,12 +400,17 @@ fn go_on(
     });
 }
 
-/// What mutes a held delivery as a whole.
-fn snoozed<'s>(state: &'s State, delivery: &Delivery, now: i64) -> Option<&'s Snooze> {
+/// What mutes a delivery as a whole.
+pub(super) fn snoozed<'s>(
+    state: &'s State,
+    delivery: &Delivery,
+    pierces: bool,
+    now: i64,
+) -> Option<&'s Snooze> {
     let tracker = state.snoozes.tracker(delivery.tracker, now);
     // What pierces reaches a target that a person has muted.
     let target = state.snoozes.target(delivery.target, now);
-    tracker.or_else(|| target.filter(|_| !delivery.pierced))
+    tracker.or_else(|| target.filter(|_| !pierces))
 }
 
 /// Until when a host is held on when something comes to it: a wait that has begun is not begun anew.

@@ -20,7 +20,11 @@ impl Attempt<'_> {
         });
         ids.retain(|id| id.len() <= ID_BYTES_MAX);
         ids.truncate(IDS_MAX);
-        let Saying { remember, edited } = self.saying;
+        let Saying {
+            remember,
+            edited,
+            anew,
+        } = self.saying;
         let why = if edited.is_some() {
             What::Edited
         } else {
@@ -46,7 +50,7 @@ impl Attempt<'_> {
                 part,
                 outcome: Outcome::Sent,
                 why,
-                detail: String::new(),
+                detail: shortened(anew.unwrap_or_default()),
                 ids,
                 answer: self.answer,
                 pause_until,

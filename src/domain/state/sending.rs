@@ -59,20 +59,30 @@ impl State {
         let Some((place, tracker, target)) = self.told_at(key) else {
             return;
         };
+        let delivery = self.outbox.deliveries.get(&key);
+        let mut said = delivery.map_or_else(Vec::new, |delivery| delivery.said.clone());
+        let is_whole = said.len() == usize::from(part) && said.iter().all(|id| !id.is_empty());
         let is_configured = self.configuration.trackers.contains_key(&tracker)
             && self.configuration.receivers.get(&place.receiver) == Some(&target);
         match (what, ids.first()) {
             (Remember::No, _) => {}
-            (Remember::Keep, Some(id)) if is_configured => self.messages.keep(
-                place,
-                Message {
-                    id: id.clone(),
-                    position: at.position,
-                    tracker,
-                    target,
-                    editable: part == 0,
-                },
-            ),
+            (Remember::Keep, Some(id)) if is_configured => {
+                if is_whole {
+                    said.push(id.clone());
+                } else {
+                    said = vec![id.clone()];
+                }
+                self.messages.keep(
+                    place,
+                    Message {
+                        ids: said,
+                        position: at.position,
+                        tracker,
+                        target,
+                        editable: is_whole,
+                    },
+                );
+            }
             (Remember::Keep | Remember::Forget, _) => self.messages.forget(place),
         }
     }

@@ -200,16 +200,24 @@ impl Outbox {
         self.end(key, Ending::Merged, now)
     }
 
-    /// Notices that are not wanted any more leave a held delivery.
+    /// Notices that are not wanted any more leave a delivery that is held or waits for its turn.
     pub fn forget_members(&mut self, key: DeliveryKey, unwanted: &[u64]) {
         if unwanted.is_empty() {
             return;
         }
-        self.change_held(key, |delivery| {
+        let forget = |delivery: &mut Delivery| {
             if let Some(gathered) = delivery.gathered.as_deref_mut() {
                 gathered.retain(|notice| !unwanted.contains(&notice));
             }
-        });
+        };
+        match self.deliveries.get_mut(&key) {
+            // Its words are made anew.
+            Some(waiting) if waiting.hold.is_none() => {
+                forget(waiting);
+                waiting.composed = None;
+            }
+            Some(_) | None => self.change_held(key, forget),
+        }
     }
 
     /// Moves relative holds by a step of the wall clock.

@@ -35,6 +35,8 @@ pub(super) struct Prepared {
     pub(super) listed_max: Option<u16>,
     /// Whether later notices of a subject edit its earlier message.
     pub(super) updates: bool,
+    /// The provider of its notice; 0 for a one-off message.
+    pub(super) provider: u32,
     /// What was told of the subject before.
     pub(super) earlier: Option<messages::Message>,
 }
@@ -81,6 +83,11 @@ impl Dispatch {
         Some(Prepared {
             updates: link.is_some_and(|link| link.update),
             earlier: update::earlier(&state, key, &delivery, &origin.notice).cloned(),
+            provider: state
+                .outbox
+                .notices
+                .get(&key.position)
+                .map_or(0, |open| open.row.facts.provider),
             config_revision: configuration.revision,
             target_revision: target.entity.revision,
             marks: target.entity.secrets.clone(),

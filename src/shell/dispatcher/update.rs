@@ -1,9 +1,10 @@
 //! One message per subject: whether a delivery edits what was told before, and what of it is
 //! remembered for the next.
 //!
-//! Only a notice that opens, updates or closes a subject takes part, over a link with `update = true`,
-//! and only a message of one part is edited. What a person sends again, or a link repeats, is there to
-//! be seen and stands by itself.
+//! Only a notice that opens, updates or closes a subject takes part, over a link with `update = true`. A
+//! message is edited part by part, where it has as many as the earlier one; else it answers to that
+//! one. So does a message that tells several notices. What a person sends again, or a link repeats,
+//! is there to be seen and stands by itself.
 
 use super::prepare::Prepared;
 use crate::domain::command::Saying;
@@ -50,8 +51,15 @@ impl Prepared {
                 .eq([self.delivery.notice])
         });
         let planned_by_it = key.position == self.delivery.notice;
-        if !self.updates || !alone || !planned_by_it || notice.draft.subject.key.is_empty() {
+        if !self.updates || !planned_by_it || notice.draft.subject.key.is_empty() {
             return Saying::default();
+        }
+        if !alone {
+            let earlier = self.earlier.as_ref();
+            return Saying {
+                anew: earlier.map(|_| "it tells several notices, so it is a new message".into()),
+                ..Saying::default()
+            };
         }
         Saying {
             remember: match notice.draft.transition {
@@ -60,20 +68,43 @@ impl Prepared {
                 Transition::Closes => Remember::Forget,
             },
             edited: None,
+            anew: None,
         }
     }
 
-    /// The message that is edited instead of sending another.
-    pub(super) fn edits(&self, saying: &Saying, parts: usize) -> Option<MessageRef<'_>> {
+    /// The message that is edited instead of sending another part.
+    pub(super) fn edits(
+        &self,
+        saying: &mut Saying,
+        part: u16,
+        parts: usize,
+    ) -> Option<MessageRef<'_>> {
         let earlier = self.earlier.as_ref().filter(|earlier| earlier.editable)?;
-        let takes_part = saying.remember != Remember::No && parts == 1;
-        takes_part.then_some(MessageRef { id: &earlier.id })
+        if saying.remember == Remember::No {
+            return None;
+        }
+        let before = earlier.ids.len();
+        if before != parts {
+            saying.anew = Some(format!(
+                "it has {parts} parts and the earlier message {before}, so it is a new message"
+            ));
+            return None;
+        }
+        let id = earlier.ids.get(usize::from(part))?;
+        Some(MessageRef { id })
     }
 
-    /// The message that this one answers to.
+    /// The message that this one answers to: with its first part, or with the first that could not be
+    /// edited.
     pub(super) fn replies(&self, saying: &Saying, part: u16) -> Option<MessageRef<'_>> {
         let earlier = self.earlier.as_ref()?;
-        let takes_part = saying.remember != Remember::No && part == 0;
-        takes_part.then_some(MessageRef { id: &earlier.id })
+        let takes_part = saying.remember != Remember::No || saying.anew.is_some();
+        let before = usize::from(part).checked_sub(1);
+        let begins = before.is_none_or(|before| {
+            let edited = self.delivery.said.get(before);
+            !earlier.editable && edited.is_some() && edited == earlier.ids.get(before)
+        });
+        let id = earlier.ids.first()?;
+        (takes_part && begins).then_some(MessageRef { id })
     }
 }

@@ -4,6 +4,7 @@
 //! what the framework refuses too, and no answer may be stored or guessed at.
 
 mod access;
+mod asking;
 mod configuration;
 mod deliveries;
 mod entities;
@@ -79,6 +80,7 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/tokens/{name}", delete(access::revoke_token))
         .route("/providers/{name}/setup", get(trying::setup))
         .route("/providers/{name}/requests", get(trying::requests))
+        .route("/providers/{name}/collections", get(asking::collections))
         .route("/providers/{name}/test", post(trying::test_provider))
         .route("/targets/{name}/test", post(trying::test_target));
     let api = [

@@ -187,7 +187,7 @@ pub fn provider_health(
     let spec = &entity.spec;
     let traps = providers::kind(&spec.kind).map_or(&[][..], |kind| kind.traps());
     let mut shape = json!({
-        "address": setup::hook_address(base, spec),
+        "address": setup::verify(spec).map(|_| setup::hook_address(base, spec)),
         "verify": setup::verify(spec).map(|verify| verify_json(&verify)),
         "verified": heard.verified,
         "refused": heard.refused,

@@ -34,7 +34,7 @@ pub fn setup(base: &str, spec: &ProviderSpec) -> Value {
     json!({
         "provider": spec.name,
         "kind": spec.kind,
-        "address": address,
+        "address": Some(&address).filter(|_| verify(spec).is_some()),
         "verify": verify(spec).map(|verify| super::entities::verify_json(&verify)),
         "steps": steps(spec, &address),
         "traps": traps,
@@ -42,6 +42,10 @@ pub fn setup(base: &str, spec: &ProviderSpec) -> Value {
 }
 
 fn steps(spec: &ProviderSpec, address: &str) -> Vec<String> {
+    let kind = providers::kind(&spec.kind);
+    if kind.is_some_and(|kind| kind.polled().is_some() && kind.webhook().is_none()) {
+        return vec!["Nothing is sent here: this provider is asked. Test it, and watch what it has with a tracker.".to_owned()];
+    }
     let mut steps = match spec.kind.as_str() {
         "gitea" | "forgejo" => vec![
             "Open Settings → Webhooks of the repository, or of the organization for all of its repositories, and add a webhook of type Gitea or Forgejo.".to_owned(),

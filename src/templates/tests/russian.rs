@@ -33,11 +33,34 @@ fn fixtures() -> Vec<(String, NoticeDraft)> {
             let text = std::fs::read_to_string(&path).unwrap();
             let case: serde_json::Value = serde_json::from_str(&text).unwrap();
             for lean in case["notices"].as_array().into_iter().flatten() {
-                let mut whole = serde_json::to_value(NoticeDraft::default()).unwrap();
-                for (key, value) in lean.as_object().unwrap() {
-                    whole[key] = value.clone();
-                }
-                found.push((name.clone(), serde_json::from_value(whole).unwrap()));
+                let words = |value: &serde_json::Value| value.as_str().unwrap_or("").to_owned();
+                let map = |value: &serde_json::Value| {
+                    let entries = value.as_object().into_iter().flatten();
+                    entries
+                        .map(|(key, value)| (key.clone(), words(value)))
+                        .collect()
+                };
+                let draft = NoticeDraft {
+                    kind: words(&lean["kind"]),
+                    collection: lean["collection"]["name"].as_str().map(|name| Collection {
+                        id: name.to_owned(),
+                        name: name.to_owned(),
+                    }),
+                    subject: Subject {
+                        key: words(&lean["subject"]["key"]),
+                        label: words(&lean["subject"]["label"]),
+                    },
+                    transition: Transition::parse(&words(&lean["transition"])).unwrap_or_default(),
+                    actor: lean["actor"].as_str().map(str::to_owned),
+                    title: words(&lean["title"]),
+                    text: words(&lean["text"]),
+                    severity: Severity::parse(&words(&lean["severity"])).unwrap_or_default(),
+                    labels: map(&lean["labels"]),
+                    before: map(&lean["before"]),
+                    after: map(&lean["after"]),
+                    ..NoticeDraft::default()
+                };
+                found.push((name.clone(), draft));
             }
         }
     }

@@ -93,6 +93,77 @@ fn what_is_held_and_snoozed_meanwhile_is_dropped_at_its_release() {
 }
 
 #[test]
+fn what_is_due_and_snoozed_before_it_is_claimed_is_not_sent() {
+    for (scope, name) in [
+        (Scope::Tracker, "w"),
+        (Scope::Target, "t"),
+        (Scope::Collection, "team/app"),
+        (Scope::Subject, "a"),
+    ] {
+        let mut core = with(json!({}), json!({}));
+        say(&mut core, "note", "a", Severity::Info, Transition::None);
+        let [key] = core.due()[..] else {
+            panic!("one is due");
+        };
+        snooze(&mut core, scope, name, HOUR).unwrap();
+        core.claim(key).unwrap();
+        assert!(core.state.outbox.deliveries.is_empty(), "{name}");
+        assert_eq!(settled_because(&core, What::Snoozed), 1, "{name}");
+        same_when_folded(&core);
+    }
+}
+
+#[test]
+fn what_pierces_a_snoozed_target_and_what_a_person_wants_is_claimed_all_the_same() {
+    let mut core = with(json!({}), json!({}));
+    say(&mut core, "note", "a", Severity::Critical, Transition::None);
+    let [key] = core.due()[..] else {
+        panic!("one is due");
+    };
+    snooze(&mut core, Scope::Target, "t", HOUR).unwrap();
+    core.claim(key).unwrap();
+    assert_eq!(settled_because(&core, What::Snoozed), 0);
+
+    let mut core = with(
+        json!({}),
+        json!({"links": [{"target": "t", "digest": {"every": "1h"}}]}),
+    );
+    say(&mut core, "note", "a", Severity::Info, Transition::None);
+    let (_, key) = *core.state.outbox.held.first().unwrap();
+    snooze(&mut core, Scope::Subject, "a", HOUR).unwrap();
+    let by = "user wren".to_owned();
+    core.run(Command::ReleaseNow { delivery: key, by }).unwrap();
+    core.claim(key).unwrap();
+    assert_eq!(settled_because(&core, What::Snoozed), 0);
+    same_when_folded(&core);
+}
+
+#[test]
+fn of_what_is_due_together_only_the_snoozed_is_left_out() {
+    let mut core = with(
+        json!({}),
+        json!({"links": [{"target": "t", "digest": {"every": "1h"}}]}),
+    );
+    for subject in ["a", "b", "c"] {
+        say(&mut core, "note", subject, Severity::Info, Transition::None);
+    }
+    core.now += HOUR;
+    tick(&mut core);
+    let [key] = core.due()[..] else {
+        panic!("one is due");
+    };
+    snooze(&mut core, Scope::Subject, "b", HOUR).unwrap();
+    core.claim(key).unwrap();
+    let delivery = &core.state.outbox.deliveries[&key];
+    assert_eq!(delivery.status, Status::Due, "its words are made anew");
+    assert_eq!(delivery.gathered.as_ref().unwrap().count(), 2);
+    core.claim(key).unwrap();
+    assert_eq!(core.state.outbox.deliveries[&key].status, Status::Sending);
+    assert_eq!(settled_because(&core, What::Snoozed), 0);
+    same_when_folded(&core);
+}
+
+#[test]
 fn a_snooze_that_makes_no_sense_is_refused() {
     let mut core = with(json!({}), json!({}));
     for (scope, name, micros) in [

@@ -18,6 +18,10 @@ pub enum Hearing {
     Never,
     /// The last request was refused.
     Refused,
+    /// It is asked, and the last look saw it.
+    Answers,
+    /// It is asked, and the last look saw nothing.
+    Silent,
     /// Switched off.
     Disabled,
 }
@@ -28,6 +32,8 @@ impl Hearing {
             Hearing::Heard => parts::state(Tone::Good, "Heard"),
             Hearing::Never => parts::state(Tone::Note, "Not heard yet"),
             Hearing::Refused => parts::state(Tone::Bad, "Refused"),
+            Hearing::Answers => parts::state(Tone::Good, "Answers"),
+            Hearing::Silent => parts::state(Tone::Bad, "Does not answer"),
             Hearing::Disabled => parts::state(Tone::Note, "Switched off"),
         }
     }
@@ -141,6 +147,26 @@ pub struct ProviderView {
     pub requests: Vec<RequestRow>,
     /// Whether there is something to test.
     pub can_test: bool,
+    /// Of a provider that is asked.
+    pub asking: Option<AskingView>,
+    /// Whether anybody sends to it.
+    pub is_told: bool,
+}
+
+/// When a provider is looked at, and how that went.
+#[derive(Debug, Clone, Default)]
+pub struct AskingView {
+    /// "1m"; empty for one that goes by the clock.
+    pub interval: String,
+    pub last: Option<Moment>,
+    pub last_new: Option<Moment>,
+    pub next: Option<Moment>,
+    pub last_error: String,
+    pub failures: u64,
+    /// Moments of the clock that come next.
+    pub upcoming: Vec<Moment>,
+    /// Nobody is asked until a person resumes.
+    pub halted: bool,
 }
 
 pub fn one(frame: &Frame, view: &ProviderView) -> Markup {
@@ -164,15 +190,19 @@ pub fn one(frame: &Frame, view: &ProviderView) -> Markup {
             @if !view.description.is_empty() { p.lead dir="auto" { (view.description) } }
             div.split {
                 div.split-main {
-                    (health(view))
+                    @if let Some(asked) = &view.asking { (asking(asked)) }
+                    @if view.is_told { (health(view)) }
                     (setup(view))
-                    (requests(frame, view))
+                    @if view.is_told { (requests(frame, view)) }
                 }
                 aside.split-side aria-labelledby="facts" {
                     h2 #facts { "Facts" }
                     dl.facts {
                         div { dt { "Kind" } dd { (view.kind) } }
-                        div { dt { "Verified by" } dd { (view.verify) } }
+                        @if view.is_told { div { dt { "Verified by" } dd { (view.verify) } } }
+                        @if let Some(asked) = &view.asking {
+                            @if !asked.interval.is_empty() { div { dt { "Asked every" } dd { (asked.interval) } } }
+                        }
                         (secrets(&view.secrets))
                         div { dt { "Trackers" } dd {
                             @if view.trackers.is_empty() { "none: nothing is sent for its notices" }
@@ -222,10 +252,45 @@ fn health(view: &ProviderView) -> Markup {
     }
 }
 
+fn asking(asked: &AskingView) -> Markup {
+    let state = match (asked.halted, asked.failures, &asked.last) {
+        (true, ..) => parts::state(Tone::Note, "Waits"),
+        (false, 0, None) => parts::state(Tone::Note, "Not asked yet"),
+        (false, 0, Some(_)) => parts::state(Tone::Good, "Answers"),
+        (false, ..) => parts::state(Tone::Bad, "Does not answer"),
+    };
+    html! {
+        section aria-labelledby="asking" {
+            (parts::section_head("asking", "Looking", state))
+            ul.health {
+                @if asked.halted { li { "The store came from a backup: nobody is asked until sending is resumed." } }
+                li {
+                    @match &asked.last {
+                        Some(at) => { "Last look " (parts::moment(at)) "." },
+                        None => "No look since the program started.",
+                    }
+                    @if let Some(at) = &asked.last_new { " Something new " (parts::moment(at)) "." }
+                }
+                @if let Some(at) = &asked.next { li { "Next look " (parts::moment(at)) "." } }
+                @if !asked.last_error.is_empty() {
+                    li.bad {
+                        span.value dir="auto" { (asked.last_error) } "."
+                        @if asked.failures > 1 { " " (number(asked.failures)) " looks in a row saw nothing." }
+                    }
+                }
+            }
+            @if !asked.upcoming.is_empty() {
+                h3 { "What comes next" }
+                ol.steps { @for at in &asked.upcoming { li { (parts::moment(at)) } } }
+            }
+        }
+    }
+}
+
 fn setup(view: &ProviderView) -> Markup {
     html! {
         section aria-labelledby="setup" {
-            h2 #setup { "On the sender's side" }
+            h2 #setup { @if view.is_told { "On the sender's side" } @else { "On the provider's side" } }
             @if !view.address.is_empty() {
                 p.dim { "Paste this address, exactly as it stands:" }
                 (parts::copyable("address", &view.address))

@@ -17,9 +17,20 @@ fn view(
     base: &str,
 ) -> Result<(serde_json::Value, u64), ViewError> {
     let ledger = &app.ledger;
-    views::entity(ledger.reader(), ledger, kind, id, base, |name| {
+    let (mut shape, revision) = views::entity(ledger.reader(), ledger, kind, id, base, |name| {
         app.sources.heard(name)
-    })
+    })?;
+    if kind == EntityKind::Provider {
+        let polling = app.pollers.polling(id);
+        let state = ledger.state();
+        let provider = state.configuration.providers.get(&id);
+        let asking = provider
+            .and_then(|provider| views::asking(&state, provider, &polling, app.clock.now()));
+        if let Some(asking) = asking {
+            shape["asking"] = asking;
+        }
+    }
+    Ok((shape, revision))
 }
 
 pub async fn list(

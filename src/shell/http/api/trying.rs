@@ -44,13 +44,17 @@ pub async fn requests(
     .await
 }
 
-/// A webhook cannot be called from here: the test says whether its sender has got through.
+/// A provider that is asked is asked now. A webhook cannot be called from here: its test says whether
+/// its sender has got through.
 pub async fn test_provider(
     may: May<Administering>,
     Name(name): Name,
     Base(base): Base,
     MaybeJson(Nothing {}): MaybeJson<Nothing>,
 ) -> Result<Response, Problem> {
+    if let Some(tested) = super::asking::test(&may.app, &name).await? {
+        return Ok(super::json(tested));
+    }
     let heard = may.app.sources.heard(&name);
     let state = may.app.ledger.state();
     let provider = state

@@ -5,27 +5,29 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use notify_web::Moment;
 use notify_web::address::segment;
 use notify_web::pages::providers::{
-    self as provider_pages, Hearing, ProviderRow, ProviderView, ProvidersView, Refused,
+    self as provider_pages, AskingView, Hearing, ProviderRow, ProviderView, ProvidersView, Refused,
     RequestOutcome, RequestRow,
 };
 use notify_web::pages::targets::{
     self as target_pages, Receiver, ReceiverState, Standing, TargetRow, TargetView, TargetsView,
 };
+use notify_web::{Flash, Moment, Tone};
 use serde::Deserialize;
 
 use super::overview::Nothing;
 use super::{Desk, Wrong, operators, page, text, told};
 use crate::domain::event::Event;
 use crate::domain::family::notice_of;
-use crate::domain::spec::{EntityKind, SecretMarks};
-use crate::projections::configuration::default_receiver;
+use crate::domain::spec::{EntityKind, ProviderSpec, SecretMarks};
+use crate::projections::configuration::{Entity, default_receiver};
+use crate::providers::ask::Ask;
 use crate::shell::http::front::Front;
 use crate::shell::http::problem::Problem;
 use crate::shell::http::session::{Posted, Shown};
 use crate::shell::operate::{self, TEST_WAIT_MAX};
+use crate::shell::pollers::AskFailed;
 use crate::shell::sources::Heard;
 use crate::shell::views;
 use crate::{providers, targets};
@@ -74,7 +76,7 @@ pub async fn providers(
 ) -> Response {
     let desk = Desk::showing(shown);
     let base = desk.base(&front, &headers);
-    let mut rows: Vec<(ProviderRow, bool, Option<i64>)> = {
+    let mut rows: Vec<(ProviderRow, bool, Option<i64>, u32)> = {
         let state = desk.app.ledger.state();
         let configuration = &state.configuration;
         configuration
@@ -92,13 +94,20 @@ pub async fn providers(
                     notices: days.map(|(_, count)| count.notices).sum(),
                     trackers: configuration.by_provider.get(&id).map_or(0, Vec::len) as u64,
                 };
-                (row, provider.spec.enabled, last)
+                (row, provider.spec.enabled, last, id)
             })
             .collect()
     };
     // What was heard is asked for without the state's lock in hand.
-    for (row, enabled, last) in &mut rows {
-        row.hearing = hearing(*enabled, &desk.app.sources.heard(&row.name), *last);
+    for (row, enabled, last, id) in &mut rows {
+        let polling = desk.app.pollers.polling(*id);
+        row.hearing = match (*enabled, polling.last_at, polling.failures_in_a_row) {
+            (true, Some(_), 0) => Hearing::Answers,
+            (true, Some(_), _) => Hearing::Silent,
+            (true, None, _) | (false, ..) => {
+                hearing(*enabled, &desk.app.sources.heard(&row.name), *last)
+            }
+        };
     }
     let rows = rows.into_iter().map(|(row, ..)| row).collect();
     let view = ProvidersView {
@@ -170,8 +179,27 @@ pub async fn provider(
         trackers,
         requests: requests(&desk, entity.id)?,
         can_test: providers::kind(&entity.spec.kind).is_some(),
+        asking: asking(&desk, &entity),
+        is_told: providers::kind(&entity.spec.kind).is_none_or(|kind| kind.webhook().is_some()),
     };
     Ok(page(provider_pages::one(&desk.frame(), &view)))
+}
+
+/// How looking at it goes, for a provider that is asked.
+fn asking(desk: &Desk, entity: &Entity<ProviderSpec>) -> Option<AskingView> {
+    let polling = desk.app.pollers.polling(entity.id);
+    let asking = views::asking(&desk.app.ledger.state(), entity, &polling, desk.now)?;
+    let upcoming = asking["upcoming"].as_array().into_iter().flatten();
+    Some(AskingView {
+        interval: text(&asking["interval"]),
+        last: polling.last_at.map(|at| desk.at(at)),
+        last_new: polling.last_new_at.map(|at| desk.at(at)),
+        next: polling.next_at.map(|at| desk.at(at)),
+        last_error: polling.last_error.unwrap_or_default(),
+        failures: u64::from(polling.failures_in_a_row),
+        upcoming: upcoming.filter_map(|at| desk.moment(at)).collect(),
+        halted: asking["halted"].as_bool() == Some(true),
+    })
 }
 
 /// The last requests that were kept, with what they said.
@@ -218,6 +246,16 @@ pub async fn test_provider(
 ) -> Result<Response, Wrong> {
     let desk = Desk::new(posted.app, posted.visitor);
     operators(&desk)?;
+    let back = format!("/providers/{}", segment(&name));
+    match desk.app.pollers.ask(&name, Ask::Test).await {
+        Ok(seen) => return Ok(desk.tell(&back, told::of_answer(&name, seen.lines))),
+        Err(failed @ (AskFailed::Secrets(_) | AskFailed::Unseen(_))) => {
+            let flash = Flash::new(Tone::Bad, format!("{name} does not answer: {failed}."));
+            return Ok(desk.tell(&back, flash));
+        }
+        // It tells by itself, or there is none: then that is said below.
+        Err(AskFailed::NotAsked(_) | AskFailed::Unknown(_)) => {}
+    }
     let base = desk.base(&front, &headers);
     let heard = desk.app.sources.heard(&name);
     let (finding, address) = {

@@ -243,6 +243,19 @@ pub fn of_finding(
     }
 }
 
+/// A provider that is asked has answered.
+pub fn of_answer(name: &str, lines: Vec<String>) -> Flash {
+    let lines = lines.into_iter().map(|text| FlashLine {
+        status: None,
+        subject: String::new(),
+        text,
+    });
+    Flash {
+        lines: lines.collect(),
+        ..Flash::new(Tone::Good, format!("{name} answers."))
+    }
+}
+
 /// What came of sending a notice again.
 pub fn of_resend(planned: &Planned) -> Flash {
     match planned.plan.planned.len() as u64 {
