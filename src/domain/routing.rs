@@ -29,6 +29,8 @@ mod noting;
 mod repeat;
 mod tracker;
 
+pub use tracker::Patterns;
+
 pub use elsewhere::not_to;
 use muted::note_snoozed;
 pub use muted::{Muted, snoozed_by};

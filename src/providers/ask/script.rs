@@ -65,7 +65,11 @@ impl Script {
 impl Look for Script {
     fn step(&mut self, answer: Option<Answer>) -> Step {
         *lock(&self.asker.0.answer) = answer;
-        match self.text.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        match self
+            .text
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
             Poll::Ready(done) => Step::Done(done),
             Poll::Pending => Step::Calls(lock(&self.asker.0.wanted).take().into_iter().collect()),
         }

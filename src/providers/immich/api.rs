@@ -96,15 +96,10 @@ pub struct Exif {
 impl Asset {
     /// Whether Immich has worked it through, so that it can be seen and played.
     pub fn is_ready(&self) -> bool {
-        let has_thumbnail = self
-            .thumbhash
-            .as_ref()
-            .is_some_and(|hash| !hash.is_empty());
+        let has_thumbnail = self.thumbhash.as_ref().is_some_and(|hash| !hash.is_empty());
         let shown = match self.kind {
             AssetType::Image => has_thumbnail,
-            AssetType::Video => {
-                has_thumbnail && self.encoded_video_path.as_deref() != Some("")
-            }
+            AssetType::Video => has_thumbnail && self.encoded_video_path.as_deref() != Some(""),
             AssetType::Audio | AssetType::Other => true,
         };
         shown && !self.is_offline && !self.is_trashed
@@ -199,7 +194,9 @@ pub fn call(base: &str, key: &str, method: &'static str, path: &str, body: Optio
         method,
         url: format!("{base}/api{path}"),
         headers,
-        body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
+        body: body
+            .map(|body| body.to_string().into_bytes())
+            .unwrap_or_default(),
     }
 }
 
@@ -227,7 +224,9 @@ impl Api {
                 ..
             } => serde_json::from_slice(body).map_err(|error| Refused {
                 status: Some(200),
-                unseen: Unseen::new(format!("{method} {path} is not what Immich answers: {error}")),
+                unseen: Unseen::new(format!(
+                    "{method} {path} is not what Immich answers: {error}"
+                )),
             }),
             Reply::Answered { status, .. } => {
                 let mut unseen = Unseen::of_reply(&reply);

@@ -7,7 +7,9 @@ use crate::domain::notice::{Degrees, Item, ItemKind};
 
 /// A moment as Immich writes it, in microseconds since 1970.
 pub fn moment(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
+    text.parse::<Timestamp>()
+        .ok()
+        .map(Timestamp::as_microsecond)
 }
 
 /// Where people see an album and its assets.
@@ -58,9 +60,15 @@ pub fn item(asset: &Asset, album: &str, addresses: &Addresses) -> Item {
     let base = &addresses.base;
     // Without a public link its files are for members only, who see them on its page.
     let file = |path: &str| {
-        let public = addresses.public.as_ref().filter(|link| !link.is_protected)?;
+        let public = addresses
+            .public
+            .as_ref()
+            .filter(|link| !link.is_protected)?;
         let join = if path.contains('?') { '&' } else { '?' };
-        Some(format!("{base}/api/assets/{id}/{path}{join}key={}", public.key))
+        Some(format!(
+            "{base}/api/assets/{id}/{path}{join}key={}",
+            public.key
+        ))
     };
     let names = |list: &[super::api::Named]| -> Vec<String> {
         let names = list.iter().map(|one| one.name.trim().to_owned());

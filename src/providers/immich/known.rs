@@ -28,7 +28,14 @@ pub fn id_of(text: &str) -> Option<Id> {
 pub fn text_of(id: &Id) -> String {
     let digits = hex::encode(id);
     let part = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
-    [part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-")
+    [
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32),
+    ]
+    .join("-")
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,7 +64,11 @@ impl Known {
             bits,
             ..Known::default()
         };
-        let last = if bits == 0 { 0 } else { 0xff >> (8 - bits.min(8)) };
+        let last = if bits == 0 {
+            0
+        } else {
+            0xff >> (8 - bits.min(8))
+        };
         for bucket in 0..=last {
             if let Some(bytes) = cursors.get(&key(album, bits, bucket)) {
                 let ids: Vec<Id> = bytes.as_chunks::<16>().0.to_vec();
