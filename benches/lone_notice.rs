@@ -71,7 +71,7 @@ fn main() {
     let options = Options::default();
     let mut log = Log::open_with_backend(file.clone(), &options, &|_| {}).expect("a store");
     let (mut world, configured) = log::world();
-    log::fill(&mut log, &mut world, configured, events);
+    log::fill(&mut log, &mut world, configured, "forge-0", events);
     println!("{} events in the log", figure(world.state.position as f64));
     let provider = world.provider("forge-1");
     let config_revision = world.state.configuration.revision;

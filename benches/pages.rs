@@ -160,6 +160,7 @@ impl Store {
             &mut log,
             &mut world,
             configured,
+            "forge-0",
             notices * EVENTS_PER_NOTICE,
         );
         drop(log);

@@ -49,7 +49,7 @@ fn main() {
     let options = Options::default();
     let mut log = Log::open(folder.path(), &options, &|_| {}).expect("a store");
     let (mut world, configured) = log::world();
-    log::fill(&mut log, &mut world, configured, events);
+    log::fill(&mut log, &mut world, configured, "forge-0", events);
     let reader = log.reader();
     let mut seconds_all = Vec::new();
     let mut criterion = Criterion::default();

@@ -10,6 +10,7 @@ use clap::FromArgMatches as _;
 
 mod access;
 pub mod args;
+mod compact;
 mod configuration;
 mod demo;
 mod discover;
@@ -25,15 +26,18 @@ mod quiet;
 mod read;
 mod remote;
 mod render;
+mod replay;
+mod search;
 mod secret;
 mod sentences;
 mod serve;
+mod snapshot;
 mod stopped;
 mod trust;
 mod version;
 
 use crate::domain::event::Action;
-use args::{Cli, Level, LogFormat, LoggingArgs, Place, TokenVerb, UserVerb, Verb};
+use args::{Cli, Level, LogFormat, LoggingArgs, Place, SnapshotVerb, TokenVerb, UserVerb, Verb};
 use failure::Failure;
 
 /// Runs the program with its arguments.
@@ -106,6 +110,7 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Deliveries(args) => read::deliveries(&args).await,
         Verb::Held(args) => read::held(&args).await,
         Verb::Parked(args) => read::parked(&args).await,
+        Verb::Search(args) => search::run(&args).await,
         Verb::Log(args) => read::log(&args).await,
         Verb::Tail(args) => read::tail(&args).await,
         Verb::Explain(args) => explain::run(&args).await,
@@ -120,8 +125,11 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Ack(args) => quiet::acknowledge(&args).await,
         Verb::Snooze(args) => quiet::snooze(&args).await,
         Verb::Snoozes(args) => quiet::snoozes(&args).await,
+        Verb::Snapshot(verb) => snapshot::run(verb).await,
+        Verb::Replay(args) => replay::run(&args),
         Verb::Pause(place) => operate::set_paused(&place, true).await,
         Verb::Resume(place) => operate::set_paused(&place, false).await,
+        Verb::Compact(place) => compact::run(&place).await,
         Verb::Test(args) => operate::test(&args).await,
         Verb::Discover(args) => discover::run(&args).await,
         Verb::Render(args) => render::run(&args),
@@ -172,6 +180,7 @@ impl Verb {
             Verb::Deliveries(args) => Some(&mut args.place),
             Verb::Held(args) => Some(&mut args.place),
             Verb::Parked(args) => Some(&mut args.place),
+            Verb::Search(args) => Some(&mut args.place),
             Verb::Log(args) => Some(&mut args.place),
             Verb::Tail(args) => Some(&mut args.place),
             Verb::Explain(args) => Some(&mut args.place),
@@ -183,7 +192,10 @@ impl Verb {
             Verb::Ack(args) => Some(&mut args.place),
             Verb::Snooze(args) => Some(&mut args.place),
             Verb::Snoozes(args) => Some(&mut args.place),
-            Verb::Pause(place) | Verb::Resume(place) => Some(place),
+            Verb::Snapshot(SnapshotVerb::Create(place) | SnapshotVerb::List(place))
+            | Verb::Pause(place)
+            | Verb::Resume(place)
+            | Verb::Compact(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
             Verb::Discover(args) => Some(&mut args.place),
             Verb::Serve(_)
@@ -191,6 +203,7 @@ impl Verb {
             | Verb::Check(_)
             | Verb::SetupLink
             | Verb::Render(_)
+            | Verb::Replay(_)
             | Verb::Healthcheck(_)
             | Verb::Completions { .. } => None,
         }

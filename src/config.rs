@@ -21,6 +21,7 @@ mod policy;
 mod provider;
 pub mod quantity;
 mod reader;
+mod retention;
 mod secrets;
 mod settings;
 mod shapes;

@@ -3,6 +3,7 @@
 //! **Invariant:** no module here knows a clock, a network, a disk, a zone database's location or
 //! async. What they need of those enters as an argument.
 
+pub mod changes;
 pub mod civil;
 pub mod command;
 pub mod cron;
@@ -14,11 +15,14 @@ pub mod gathering;
 pub mod hold;
 pub mod id;
 pub mod item;
+pub mod keeping;
 pub mod memo;
 pub mod notice;
 pub mod policy;
 pub mod reason;
 pub mod recur;
+pub mod redecide;
+pub mod retention;
 pub mod routing;
 pub mod spec;
 pub mod state;

@@ -18,6 +18,7 @@ pub mod config;
 pub mod domain;
 pub mod projections;
 pub mod providers;
+pub mod search;
 pub mod shell;
 pub mod targets;
 pub mod templates;

@@ -18,6 +18,7 @@ mod answer;
 mod discord;
 mod flat;
 mod inbox;
+pub mod media;
 mod split;
 mod telegram;
 mod webhook;
@@ -192,6 +193,8 @@ pub enum Verdict {
     Gone { reason: String },
     /// The receiver has another address from now on; the part is tried again there.
     Moved { to: String },
+    /// Will never work, and what follows does without it: the part is left out.
+    LeftOut { reason: String },
 }
 
 /// What the reply to an edit means.
@@ -275,6 +278,10 @@ pub trait Target: Send + Sync {
     /// What the reply to [`Target::edit`] means.
     fn judge_edit(&self, part: &Part, reply: &Reply) -> Edited {
         Edited::Judged(self.judge(part, reply))
+    }
+    /// How it carries files, where it can.
+    fn carrier(&self) -> Option<&dyn media::Carrier> {
+        None
     }
     /// A call that shows whether the target can be reached, without a message where the service allows.
     fn probe(&self, context: &CallContext<'_>) -> Option<Result<Call, Unsendable>>;

@@ -8,7 +8,7 @@
 use notify_store::{DecodeError, Payload, Stream};
 
 use crate::domain::event::{Event, Plan};
-use crate::domain::state::State;
+use crate::domain::state::{Carried, CarriedRef, State};
 
 mod attention;
 mod configuration;
@@ -20,6 +20,9 @@ mod health;
 mod holds;
 mod intake;
 mod items;
+mod media;
+mod retention;
+mod ways;
 
 /// Kind numbers with the newest revision of each and the name it has in `log` and the API.
 pub const KINDS: &[(u16, u16, &str)] = &[
@@ -35,9 +38,9 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (10, 1, "session_began"),
     (11, 1, "session_seen"),
     (12, 1, "session_ended"),
-    (20, 3, "notice_accepted"),
+    (20, 4, "notice_accepted"),
     (21, 1, "intake_unreadable"),
-    (22, 2, "notice_resent"),
+    (22, 3, "notice_resent"),
     (30, 1, "message_composed"),
     (31, 1, "attempt_started"),
     (32, 2, "part_sent"),
@@ -64,7 +67,12 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
     (71, 1, "gathered_told"),
+    (80, 1, "state_carried"),
+    (81, 1, "retention_advanced"),
+    (82, 1, "compacted"),
     (90, 1, "cursor_moved"),
+    (110, 1, "part_left_out"),
+    (111, 1, "media_told"),
 ];
 
 /// Number of an event's kind.
@@ -106,11 +114,16 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::HandedOn { .. } => 61,
         Event::FellSilent { .. } => 62,
         Event::EditRefused { .. } => 70,
+        Event::PartLeftOut { .. } => 110,
+        Event::MediaTold { .. } => 111,
         Event::GatheredTold { .. } => 71,
         Event::Acknowledged { .. } => 65,
         Event::Snoozed(_) => 66,
         Event::SnoozeEnded { .. } => 67,
         Event::RepeatPutOff { .. } => 68,
+        Event::StateCarried { .. } => 80,
+        Event::RetentionAdvanced { .. } => 81,
+        Event::Compacted { .. } => 82,
         Event::CursorMoved { .. } => 90,
     }
 }
@@ -173,6 +186,10 @@ impl Payload for Event {
                 health::encode(self, out)
             }
             Event::EditRefused { .. } => edits::encode(self, out),
+            Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. } => retention::encode(self, out),
+            Event::PartLeftOut { .. } | Event::MediaTold { .. } => media::encode(self, out),
             Event::CursorMoved { .. } => cursors::encode(self, out),
             Event::GatheredTold { .. } => gathered::encode(self, out),
             Event::Acknowledged { .. }
@@ -197,6 +214,8 @@ impl Payload for Event {
             | Event::FallbackUsed { notice, .. }
             | Event::ClaimReturned { notice, .. }
             | Event::EditRefused { notice, .. }
+            | Event::PartLeftOut { notice, .. }
+            | Event::MediaTold { notice, .. }
             | Event::GatheredTold { notice, .. }
             | Event::DeliverySettled { notice, .. }
             | Event::OutcomeUnknown { notice, .. }
@@ -228,7 +247,10 @@ impl Payload for Event {
             | Event::FellSilent { .. }
             | Event::CursorMoved { .. }
             | Event::Snoozed(_)
-            | Event::SnoozeEnded { .. } => Stream::None,
+            | Event::SnoozeEnded { .. }
+            | Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. } => Stream::None,
         }
     }
 }
@@ -280,6 +302,8 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
+        80..=82 => retention::decode(kind, bytes, texts),
+        110 | 111 => media::decode(kind, bytes, texts),
         90 => cursors::decode(kind, bytes),
         71 => gathered::decode(kind, bytes, texts),
         _ => delivery::decode(kind, revision, bytes, texts),
@@ -293,9 +317,10 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
 
 // The largest notice with the largest plan fits its frame.
 const _: () = {
-    const NAMES_BYTES_MAX: usize = 4 * 1_024;
+    const NAMES_BYTES_MAX: usize = 2 * 1_024;
     let largest = crate::domain::notice::DRAFT_BYTES_MAX
         + crate::domain::routing::PLAN_BYTES_MAX
+        + crate::domain::routing::WAYS_BYTES_SURE
         + NAMES_BYTES_MAX;
     assert!(largest <= notify_store::PAYLOAD_BYTES_MAX);
 };
@@ -315,8 +340,11 @@ pub fn weight(event: &Event) -> usize {
             link.tracker_name.len() + link.target_name.len() + link.link_name.len() + ENTRY
         });
         // A planned delivery is two numbers of at most five and three bytes.
-        let ways = plan.ways.iter().map(|way| way.detail.len() + 2 * ENTRY);
-        routed.sum::<usize>() + links.sum::<usize>() + plan.planned.len() * 8 + ways.sum::<usize>()
+        let ways = match plan.ways.is_empty() {
+            true => 0,
+            false => ways::ways_r2(plan).weight(),
+        };
+        routed.sum::<usize>() + links.sum::<usize>() + plan.planned.len() * 8 + ways
     };
     FIXED
         + match event {
@@ -339,7 +367,15 @@ pub fn weight(event: &Event) -> usize {
             Event::PartSent { ids, answer, .. } => texts(ids) + answer.text.len(),
             Event::AttemptFailed { reason, answer, .. }
             | Event::FallbackUsed { reason, answer, .. }
+            | Event::PartLeftOut { reason, answer, .. }
             | Event::EditRefused { reason, answer, .. } => reason.len() + answer.text.len(),
+            Event::MediaTold { items, .. } => items
+                .iter()
+                .map(|item| {
+                    let file = item.file.as_ref().map_or(0, |(_, id)| id.len());
+                    item.key.len() + item.detail.len() + file + ENTRY
+                })
+                .sum(),
             Event::DeliverySettled {
                 detail,
                 ids,
@@ -364,10 +400,21 @@ pub fn weight(event: &Event) -> usize {
             Event::FallbackAwaited { waits, .. } => waits.len() * 8,
             Event::HandedOn { detail, .. } => detail.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
+            Event::StateCarried { bytes, .. } => bytes.len(),
+            Event::RetentionAdvanced {
+                rules,
+                seen_from,
+                by,
+                ..
+            } => {
+                let rules = rules.iter().map(|rule| rule.kind.len() + ENTRY);
+                rules.sum::<usize>() + seen_from.len() * 16 + by.len()
+            }
             Event::AttemptStarted { .. }
             | Event::ClaimReturned { .. }
             | Event::OutcomeUnknown { .. }
             | Event::DeliveryMerged { .. }
+            | Event::Compacted { .. }
             | Event::FellSilent { .. }
             | Event::ClockStepped { .. } => 0,
             // Rare, and their specs are written as JSON: written once more to be measured.
@@ -394,7 +441,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 4;
+pub const SNAPSHOT_FORMAT: u32 = 6;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {
@@ -409,6 +456,18 @@ pub fn decode_state(bytes: &[u8]) -> Result<State, postcard::Error> {
     } else {
         Err(postcard::Error::DeserializeBadEncoding)
     }
+}
+
+/// The bytes of what is carried of a state over events that are removed.
+pub(crate) fn encode_carried(state: &CarriedRef<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(state, &mut bytes);
+    bytes
+}
+
+/// What was carried of a state; the error means that another program wrote it.
+pub(crate) fn decode_carried(bytes: &[u8]) -> Result<Carried, String> {
+    take(bytes)
 }
 
 /// Appends a frozen struct. Writing into memory cannot fail, and the structs hold nothing that

@@ -17,5 +17,9 @@ mod quiet;
 mod reading;
 #[path = "api/refusals.rs"]
 mod refusals;
+#[path = "api/search.rs"]
+mod search;
 #[path = "api/secrets.rs"]
 mod secrets;
+#[path = "shared/waiting.rs"]
+mod waiting;

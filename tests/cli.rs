@@ -6,6 +6,9 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+#[path = "cli/history.rs"]
+mod history;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_notify-bridge");
 const SECRET: &str = "a secret of the tests";
 

@@ -12,3 +12,6 @@ mod entry;
 mod sessions;
 #[path = "pages_door/stream.rs"]
 mod stream;
+#[expect(dead_code, reason = "others wait for what the state says as well")]
+#[path = "shared/waiting.rs"]
+mod waiting;

@@ -4,6 +4,8 @@
 //! `judge.json` holds replies and what they mean. A kind without both fails. With
 //! `BLESS_TARGETS=1` the expectations are written anew, to be read before they are kept.
 
+#[path = "targets/files.rs"]
+mod files;
 #[path = "targets/limits.rs"]
 mod limits;
 #[path = "targets/notation.rs"]
@@ -151,9 +153,18 @@ fn the_registry_agrees_with_itself() {
     assert!(targets::secret_fields("nothing").is_empty());
 }
 
-/// Whether a spec keeps a field, read as text or as a switch.
+/// Whether a spec keeps a field, whatever it is that the field takes.
 fn holds<Spec: DeserializeOwned + Serialize>(spec: &Value, field: &str) -> bool {
-    [json!("x"), json!(true)].into_iter().any(|value| {
+    let values = [
+        json!("x"),
+        json!(true),
+        json!(false),
+        json!("skip"),
+        json!("none"),
+        json!("1s"),
+        json!(7),
+    ];
+    values.into_iter().any(|value| {
         let mut with = spec.clone();
         with[field] = value;
         serde_json::from_value::<Spec>(with).is_ok_and(|read| json!(read).get(field).is_some())

@@ -29,11 +29,17 @@ pub fn world() -> (World, Vec<Recorded<Event>>) {
     ])
 }
 
-/// Writes whole notices, sent to both targets, until the log has at least so many events.
-pub fn fill(log: &mut Log<Event>, world: &mut World, configured: Vec<Recorded<Event>>, least: u64) {
+/// Writes whole notices of a provider, sent to its targets, until the log has at least so many events.
+pub fn fill(
+    log: &mut Log<Event>,
+    world: &mut World,
+    configured: Vec<Recorded<Event>>,
+    provider: &str,
+    least: u64,
+) {
     log.append(&batch(world, configured))
         .expect("it is written");
-    let provider = world.provider("forge-0");
+    let provider = world.provider(provider);
     let mut number = 0;
     while world.state.position < least {
         let mut events = Vec::new();
@@ -51,7 +57,7 @@ pub fn fill(log: &mut Log<Event>, world: &mut World, configured: Vec<Recorded<Ev
 }
 
 /// What was run, as the ledger writes it.
-fn batch(world: &mut World, events: Vec<Recorded<Event>>) -> Batch<Event> {
+pub fn batch(world: &mut World, events: Vec<Recorded<Event>>) -> Batch<Event> {
     // Of several rows of one notice the last one stands.
     let rows: BTreeMap<u64, Vec<u8>> = world
         .rows

@@ -3,6 +3,7 @@
 //! **Invariant:** every option is also the environment variable `NOTIFY_BRIDGE_<OPTION>`; that is
 //! done once, in [`command`], for all of them.
 
+mod history;
 mod quiet;
 mod values;
 
@@ -17,6 +18,7 @@ use crate::domain::event::{Role, TokenScope};
 use crate::domain::notice::Severity;
 use values::{duration, module_level, network, role, scope, severity, since, until, web_address};
 
+pub use history::{ReplayArgs, SnapshotVerb};
 pub use quiet::{AckArgs, SnoozeArgs, SnoozesArgs};
 pub use values::Since;
 
@@ -59,6 +61,8 @@ pub enum Verb {
     Held(HeldArgs),
     /// List deliveries that were given up for now
     Parked(ParkedArgs),
+    /// Search notices, deliveries and changes
+    Search(SearchArgs),
     /// Print events of the log
     Log(LogArgs),
     /// Print new events of a running program as they happen
@@ -83,10 +87,17 @@ pub enum Verb {
     Snooze(SnoozeArgs),
     /// List what is muted, or end it
     Snoozes(SnoozesArgs),
+    /// Snapshots of the state, from which a start is quick
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
+    /// Read the log once more and print what each event changed, or decide everything again
+    Replay(ReplayArgs),
     /// Stop sending; intake goes on
     Pause(Place),
     /// Send again
     Resume(Place),
+    /// Remove what is not kept any more now, and give file space back
+    Compact(Place),
     /// Test the connection of a provider or target
     Test(TestArgs),
     /// List the collections that a provider has, by asking it
@@ -438,6 +449,28 @@ pub struct PageArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+pub struct SearchArgs {
+    /// Words, "phrases", begin*, -not, field:value; several are joined
+    #[arg(
+        required = true,
+        value_name = "QUERY",
+        allow_hyphen_values = true,
+        num_args = 1
+    )]
+    pub query: String,
+    /// time or relevance
+    #[arg(long, value_name = "ORDER", default_value = "time", value_parser = ["time", "relevance"])]
+    pub sort: String,
+    /// How many there are by provider, kind, status, severity and target, instead of what they are
+    #[arg(long)]
+    pub counts: bool,
+    #[command(flatten)]
+    pub page: PageArgs,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct LogArgs {
     /// First position
     #[arg(long, value_name = "P")]
@@ -634,6 +667,10 @@ mod tests {
             "snooze --tracker a --provider b --for 2h",
             "snoozes --end soon",
             "ack",
+            "snapshot",
+            "replay --to x",
+            "replay --step --json",
+            "replay --step --check",
         ];
         for case in cases {
             let words = std::iter::once("notify-bridge").chain(case.split(' '));

@@ -29,7 +29,7 @@ const TAIL_INTERVAL_MAX: Duration = Duration::from_secs(10);
 pub fn unseen(error: ViewError) -> Failure {
     match error {
         ViewError::Invalid { .. } => Failure::Input(error.to_string()),
-        ViewError::NotFound { .. } | ViewError::Read(_) => {
+        ViewError::NotFound { .. } | ViewError::Compacted { .. } | ViewError::Read(_) => {
             Failure::Failed(Causes(&error).to_string())
         }
     }
@@ -45,6 +45,14 @@ impl Lists {
     pub(super) fn of(place: &Place) -> Result<Self, Failure> {
         match place.stopped() {
             Some(data) => Ok(Lists::Stopped(Box::new(Readable::open(data)?))),
+            None => Ok(Lists::Running(Remote::new(place)?)),
+        }
+    }
+
+    /// As [`Lists::of`], for lists that say nothing of the state.
+    fn of_log(place: &Place) -> Result<Self, Failure> {
+        match place.stopped() {
+            Some(data) => Ok(Lists::Stopped(Box::new(Readable::unfolded(data)?))),
             None => Ok(Lists::Running(Remote::new(place)?)),
         }
     }
@@ -135,7 +143,7 @@ pub async fn notices(args: &NoticesArgs) -> Result<(), Failure> {
         until: None,
     };
     let see = |store: &Readable, cursor, limit| {
-        views::notices(&store.reader, &store.state, &filter, cursor, limit)
+        views::notices(&store.reader, &store.state, None, &filter, cursor, limit)
     };
     Lists::of(&args.place)?
         .each("notices", &query, args.page.limit, see, |items| {
@@ -299,10 +307,18 @@ pub async fn log(args: &LogArgs) -> Result<(), Failure> {
         let position = event["position"].as_u64().unwrap_or(0);
         args.to.is_none_or(|to| position <= to)
     };
-    let lists = Lists::of(&args.place)?;
-    if args.from.is_some() {
+    let lists = Lists::of_log(&args.place)?;
+    if let Some(from) = args.from {
+        let mut is_first = true;
         return lists
             .each("log", &query, args.page.limit, see, |items| {
+                let first = items.first().and_then(|event| event["position"].as_u64());
+                if let Some(first) = first.filter(|first| is_first && *first > from.max(1)) {
+                    super::printer::complain(&format!(
+                        "the log begins at position {first} here: what was before is older than what is kept"
+                    ));
+                }
+                is_first = false;
                 items
                     .iter()
                     .filter(|event| is_wanted(event))

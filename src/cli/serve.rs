@@ -21,6 +21,7 @@ use crate::shell::clock::{Clock, SystemClock};
 use crate::shell::configure::{self, OwnSurroundings};
 use crate::shell::ledger::{LedgerError, Priority};
 use crate::shell::options::{HttpOptions, ServeOptions};
+use crate::shell::upkeep::Upkeep;
 
 /// How long stopping may take before the process ends all the same.
 const STOP_MAX: Duration = Duration::from_secs(10);
@@ -67,9 +68,19 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         () = signals.any() => return Ok(()),
     };
     let prepared = prepare(&running, &args, &texts, admin, &printer).await;
+    let upkeep = match Upkeep::start(Arc::clone(&running.app)).await {
+        Ok(upkeep) => Some(upkeep),
+        Err(error) => {
+            tracing::error!(%error, "daily upkeep cannot be scheduled; `compact` does by hand what it would");
+            None
+        }
+    };
     match prepared {
         Ok(()) => signals.any().await,
         Err(_) => tracing::error!("the start is given up; what was there before is unchanged"),
+    }
+    if let Some(upkeep) = upkeep {
+        upkeep.stop().await;
     }
     stop(running, &clock, &mut signals).await?;
     prepared

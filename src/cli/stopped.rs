@@ -41,7 +41,7 @@ impl Writable {
     ) -> Result<Writable, Failure> {
         if missing == Missing::Refuse {
             // Fails for what is not a store, and says so.
-            readable(data)?;
+            reader(data)?;
         }
         let opened = app::open(data, key_file, CACHE_BYTES, &quiet)?;
         let unfounded = opened.state.founding.is_none();
@@ -77,7 +77,8 @@ pub struct Readable {
     pub state: State,
 }
 
-fn readable(data: &Path) -> Result<Reader<Event>, Failure> {
+/// A store opened for reading, and only that.
+pub fn reader(data: &Path) -> Result<Reader<Event>, Failure> {
     let reader = notify_store::open_read_only::<Event>(data)
         .map_err(|error| Failure::Failed(Causes(&error).to_string()))?;
     if let Some(trouble) = reader.trouble() {
@@ -90,8 +91,16 @@ fn readable(data: &Path) -> Result<Reader<Event>, Failure> {
 }
 
 impl Readable {
+    /// For who looks at the log alone: also where it cannot be folded, or not quickly.
+    pub fn unfolded(data: &Path) -> Result<Readable, Failure> {
+        Ok(Readable {
+            reader: reader(data)?,
+            state: State::default(),
+        })
+    }
+
     pub fn open(data: &Path) -> Result<Readable, Failure> {
-        let reader = readable(data)?;
+        let reader = reader(data)?;
         let state = app::rebuild(data, &reader, &quiet)?;
         Ok(Readable { reader, state })
     }

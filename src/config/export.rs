@@ -4,14 +4,14 @@ use serde::Serialize;
 use toml::{Table, Value};
 
 use super::Present;
-use super::quantity::{rate_text, size_text};
+use super::quantity::{duration_text, rate_text, size_text};
 use super::secrets::Secret;
 use super::shapes::verify_word;
 use super::target::{default_name, implied_receiver};
 use crate::domain::spec::{
-    DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec, ProviderSpec,
-    ReceiverSpec, SourceSpec, TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify,
-    WordsSpec,
+    CarrySpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, Large, LinkSpec, MapSpec,
+    MediaMode, ProviderSpec, ReceiverSpec, SourceSpec, TargetSpec, TemplateSpec, TrackerSpec,
+    UnknownPolicy, Verify, WordsSpec,
 };
 
 /// Opens a secret by the entity's kind and name and the field; `None` leaves the field out, which
@@ -27,6 +27,7 @@ pub fn export(present: &Present, secrets: Opened<'_>) -> String {
     file.text("locale", &present.settings.locale);
     file.some_text("public_url", present.settings.public_url.as_deref());
     file.said("quiet", present.settings.quiet.as_ref());
+    file.said("retention", present.settings.retention.as_ref());
     let order = [
         EntityKind::Provider,
         EntityKind::Template,
@@ -150,6 +151,7 @@ impl File {
         }
         self.said("quiet", spec.quiet.as_ref());
         self.said("expect", spec.expect.as_ref());
+        self.said("retention", spec.retention.as_ref());
     }
 
     /// Where a provider that is asked is, and when it is asked.
@@ -170,6 +172,7 @@ impl File {
         self.some_text("locale", spec.locale.as_deref());
         self.some_text("api_base", spec.api_base.as_deref());
         self.flag("preview", spec.preview, false);
+        self.carry(&spec.carry);
         self.some_text("username", spec.username.as_deref());
         self.some_text("avatar_url", spec.avatar_url.as_deref());
         self.some_text("method", spec.method.as_deref());
@@ -192,6 +195,28 @@ impl File {
             let tables = spec.receivers.iter().map(receiver_table).collect();
             self.tables("receivers", tables);
         }
+    }
+
+    fn carry(&mut self, carry: &CarrySpec) {
+        let media = match carry.media {
+            MediaMode::Group => None,
+            MediaMode::Single => Some("single"),
+            MediaMode::None => Some("none"),
+        };
+        let large = |large: Large| match large {
+            Large::Document => None,
+            Large::Skip => Some("skip"),
+        };
+        self.some_text("media", media);
+        if let Some(most) = carry.max_media {
+            self.pair("max_media", &Value::from(i64::from(most)));
+        }
+        if let Some(pause) = carry.group_pause {
+            self.text("group_pause", &duration_text(u64::from(pause)));
+        }
+        self.some_text("large_photo", large(carry.large_photo));
+        self.some_text("large_video", large(carry.large_video));
+        self.flag("chat_action", carry.chat_action, true);
     }
 
     fn tracker(&mut self, spec: &TrackerSpec) {
@@ -307,6 +332,7 @@ fn receiver_table(receiver: &ReceiverSpec) -> Table {
         .with("silent", yes(receiver.silent))
         .with("protect", yes(receiver.protect))
         .with("preview", receiver.preview)
+        .with("spoiler", yes(receiver.spoiler))
         .with("enabled", Some(false).filter(|_| !receiver.enabled))
         .with("quiet", receiver.quiet.as_ref().and_then(in_words))
         .with("pace", receiver.pace.map(rate_text))

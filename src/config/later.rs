@@ -19,18 +19,10 @@ impl Later {
     fn keys(self) -> &'static [&'static str] {
         match self {
             Later::File => &["bot", "command", "action"],
-            Later::Settings => &["retention", "backup"],
+            Later::Settings => &["backup"],
             Later::Provider => &["listen"],
-            Later::Target => &[
-                "bot",
-                "max_media",
-                "media",
-                "group_pause",
-                "large_photo",
-                "large_video",
-                "chat_action",
-            ],
-            Later::Receiver => &["spoiler"],
+            Later::Target => &["bot"],
+            Later::Receiver => &[],
             Later::Tracker => &[],
             Later::Template => &["enabled"],
             Later::Nothing => &[],

@@ -6,7 +6,9 @@ use super::reader::{Field, Reader};
 use super::secrets::{SecretField, SecretForm, Secrets, is_header_name};
 use super::shapes::{ProviderShape, verify_word, verify_words};
 use super::wording::{listed, shown};
-use super::{BODY_BYTES_RANGE, EXPRESSION_BYTES_MAX, TABLE_KEYS_MAX, policy, quantity, source};
+use super::{
+    BODY_BYTES_RANGE, EXPRESSION_BYTES_MAX, TABLE_KEYS_MAX, policy, quantity, retention, source,
+};
 use crate::domain::notice::LABELS_MAX;
 use crate::domain::spec::{
     DigestEncoding, EntitySpec, HmacSpec, MapSpec, ProviderSpec, SourceSpec, Verify,
@@ -16,7 +18,7 @@ use crate::domain::spec::{
 const SECRET_FIELDS: [&str; 2] = ["secret", "secret.2"];
 
 /// Keys of `[provider.map]` besides `labels`.
-const MAP_FIELDS: [&str; 10] = [
+const MAP_FIELDS: [&str; 11] = [
     "kind",
     "collection",
     "subject",
@@ -27,6 +29,7 @@ const MAP_FIELDS: [&str; 10] = [
     "severity",
     "actor",
     "key",
+    "items",
 ];
 
 pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts {
@@ -52,6 +55,7 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         map: None,
         quiet: policy::quiet(&reader),
         expect: policy::span(&reader, "expect"),
+        retention: retention::provider(&reader),
         source: SourceSpec::default(),
     };
     if is_told {

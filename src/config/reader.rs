@@ -247,6 +247,23 @@ impl<'p> Field<'p> {
         found
     }
 
+    /// As [`Field::count`], for larger numbers.
+    pub fn number(&self, bounds: RangeInclusive<u32>) -> Option<u32> {
+        let Some(number) = self.value.as_integer() else {
+            return self.wrong_type("a whole number");
+        };
+        let count = u32::from_str_radix(number.as_str(), number.radix());
+        let found = count.ok().filter(|count| bounds.contains(count));
+        if found.is_none() {
+            let (least, most) = bounds.into_inner();
+            self.problem(match least == most {
+                true => format!("has to be {most} or a value of another type"),
+                false => format!("has to lie between {least} and {most}"),
+            });
+        }
+        found
+    }
+
     /// The name of an entity.
     pub fn slug(&self) -> Option<String> {
         let text = self.some_text(LINE_BYTES_MAX)?;

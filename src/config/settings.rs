@@ -5,7 +5,7 @@ use toml::de::DeTable;
 use super::later::Later;
 use super::reader::{Field, Page, Reader};
 use super::wording::shown;
-use super::{SPACE_DEFAULT, policy};
+use super::{SPACE_DEFAULT, policy, retention};
 use crate::domain::spec::Settings;
 
 /// A value that at most one file gives.
@@ -56,6 +56,7 @@ pub(super) fn read(
     let mut locale = Once::new("locale");
     let mut public_url = Once::new("public_url");
     let mut quiet = Once::new("quiet");
+    let mut keeping = Once::new("retention");
     for (page, table) in pages.iter().zip(tables) {
         let Some(table) = table else { continue };
         let field = Reader::root(page, table).peek("settings");
@@ -67,17 +68,23 @@ pub(super) fn read(
         locale.take(&settings, Field::locale);
         public_url.take(&settings, public_address);
         quiet.take(&settings, policy::windows);
+        keeping.take(&settings, retention::settings);
         settings.finish(Later::Settings, |_| None);
     }
     let (timezone, locale, public_url) = (timezone.value(), locale.value(), public_url.value());
-    let quiet = quiet.value();
-    let given = timezone.is_some() || locale.is_some() || public_url.is_some() || quiet.is_some();
+    let (quiet, keeping) = (quiet.value(), keeping.value());
+    let given = timezone.is_some()
+        || locale.is_some()
+        || public_url.is_some()
+        || quiet.is_some()
+        || keeping.is_some();
     let default = Settings::default();
     let settings = given.then(|| Settings {
         timezone: timezone.unwrap_or(default.timezone),
         locale: locale.unwrap_or(default.locale),
         public_url,
         quiet,
+        retention: keeping,
     });
     (
         space.value().unwrap_or_else(|| SPACE_DEFAULT.into()),

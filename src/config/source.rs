@@ -55,8 +55,11 @@ pub(super) fn read(
             secrets.read(name, &field, SecretForm::Text);
         }
     }
+    let read = serde_json::to_value(&spec.source).unwrap_or_default();
     for (key, why) in (names.checks.source)(spec) {
         match reader.peek(&key) {
+            // What could not be read was complained about, and is not missing.
+            Some(_) if read.get(&key).is_none() => {}
             Some(field) => field.problem(why),
             None => reader.problem(format!("{}: {why}", shown(&key))),
         }

@@ -4,15 +4,27 @@ use std::collections::BTreeMap;
 
 use super::later::Later;
 use super::names::{Names, Parts};
+use super::quantity::{duration_ms, duration_text};
 use super::reader::{Field, Reader};
 use super::secrets::Secrets;
 use super::shapes::{BROADCAST, TargetShape};
 use super::wording::shown;
 use super::{BROADCAST_TARGETS_MAX, RECEIVERS_MAX, TAGS_MAX, WORDS_BYTES_MAX, policy};
-use crate::domain::spec::{EntityKind, EntitySpec, ReceiverSpec, TargetSpec};
+use crate::domain::item::ITEMS_MAX;
+use crate::domain::spec::{
+    CarrySpec, EntityKind, EntitySpec, GROUP_PAUSE_MS_MAX, Large, MediaMode, ReceiverSpec,
+    TargetSpec,
+};
 
 /// The name of the one receiver of a target that names none.
 const RECEIVER_DEFAULT: &str = "default";
+
+const MEDIA: [(&str, MediaMode); 3] = [
+    ("group", MediaMode::Group),
+    ("single", MediaMode::Single),
+    ("none", MediaMode::None),
+];
+const LARGE: [(&str, Large); 2] = [("document", Large::Document), ("skip", Large::Skip)];
 
 const METHODS: [(&str, &str); 3] = [("POST", "POST"), ("PUT", "PUT"), ("PATCH", "PATCH")];
 
@@ -35,6 +47,7 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         receivers: Vec::new(),
         api_base: None,
         preview: false,
+        carry: CarrySpec::default(),
         username: None,
         avatar_url: None,
         method: None,
@@ -78,6 +91,12 @@ fn read_option(option: &str, field: &Field<'_>, names: &Names<'_>, spec: &mut Ta
     match option {
         "api_base" => spec.api_base = field.address(),
         "preview" => spec.preview = field.flag().unwrap_or_default(),
+        "media" => spec.carry.media = field.one_of(&MEDIA).unwrap_or_default(),
+        "max_media" => spec.carry.max_media = field.count(1..=ITEMS_MAX as u16),
+        "group_pause" => spec.carry.group_pause = group_pause(field),
+        "large_photo" => spec.carry.large_photo = field.one_of(&LARGE).unwrap_or_default(),
+        "large_video" => spec.carry.large_video = field.one_of(&LARGE).unwrap_or_default(),
+        "chat_action" => spec.carry.chat_action = field.flag().unwrap_or(true),
         "username" => spec.username = field.line(),
         "avatar_url" => spec.avatar_url = field.address(),
         "method" => spec.method = field.one_of(&METHODS).map(str::to_owned),
@@ -100,6 +119,21 @@ fn read_option(option: &str, field: &Field<'_>, names: &Names<'_>, spec: &mut Ta
             shown(other)
         )),
     }
+}
+
+/// In milliseconds.
+fn group_pause(field: &Field<'_>) -> Option<u32> {
+    let ms = field.quantity(duration_ms)?;
+    let within = u32::try_from(ms)
+        .ok()
+        .filter(|ms| *ms <= GROUP_PAUSE_MS_MAX);
+    if within.is_none() {
+        field.problem(format!(
+            "is longer than {}; write a shorter pause",
+            duration_text(u64::from(GROUP_PAUSE_MS_MAX))
+        ));
+    }
+    within
 }
 
 /// The targets of a broadcast. None of them is a broadcast, so there can be no cycle.
@@ -224,6 +258,7 @@ fn read_receiver(table: &Reader<'_>, shape: &TargetShape) -> ReceiverSpec {
         silent: flag("silent").unwrap_or_default(),
         protect: flag("protect").unwrap_or_default(),
         preview: flag("preview"),
+        spoiler: flag("spoiler").unwrap_or_default(),
         enabled: table.flag("enabled", true),
         quiet: policy::quiet(table),
         pace: policy::pace(table),

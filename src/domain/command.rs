@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::decide::Say;
 use super::event::{
@@ -9,8 +10,11 @@ use super::event::{
 };
 use super::hold::Telling;
 use super::notice::NoticeDraft;
+use super::retention::Wanted;
 use super::spec::{EntityKind, EntitySpec, Settings};
+use crate::projections::retention::Tally;
 use crate::projections::snoozes::Scope;
+use crate::targets::media::ItemTold;
 use crate::targets::{Part, Verdict};
 
 /// What `decide` needs of the outside.
@@ -114,6 +118,16 @@ pub enum Command {
     Recover,
     ClockStepped {
         by_micros: i64,
+    },
+    /// What is too old, or too much, is forgotten.
+    AdvanceRetention {
+        wanted: Box<Wanted>,
+        by: String,
+    },
+    /// A run of compaction ended.
+    NoteCompacted {
+        run: u64,
+        removed: Tally,
     },
     PutUser(Box<PutUser>),
     RemoveUser {
@@ -280,6 +294,18 @@ pub struct Saying {
     pub edited: Option<String>,
     /// Why the earlier message is answered to and not edited.
     pub anew: Option<String>,
+    /// What became of the part's files.
+    pub files: FilesTold,
+}
+
+/// What became of the files of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FilesTold {
+    /// Whose items they are.
+    pub provider: u32,
+    pub items: Vec<ItemTold>,
+    /// How long this receiver is left alone before its next files.
+    pub rest: Duration,
 }
 
 #[derive(Debug, Clone)]

@@ -68,7 +68,10 @@ impl Cron {
             .dom_and_dow(unrestricted)
             .build()
             .parse(&fields.join(" "))
-            .map_err(|error| NotACron::Field(error.to_string()))?;
+            .map_err(|error| {
+                let why = error.to_string();
+                NotACron::Field(why.trim_end_matches('.').to_owned())
+            })?;
         let cron = Cron { pattern };
         // A date that is in no year, as 30 February, is searched for here once.
         if cron.moment_after(0).is_none() {

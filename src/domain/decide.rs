@@ -16,6 +16,7 @@ mod intake;
 mod muted;
 mod observe;
 mod recover;
+mod retention;
 mod sent;
 
 pub use attention::{REPEATS_PER_COMMAND_MAX, StormBegun, storms_begun};
@@ -27,8 +28,9 @@ pub use delivery::{
     parts_hash, retry_at,
 };
 pub use follow::OVERDUE_PER_COMMAND_MAX;
-pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after};
+pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after, judged_again};
 pub use intake::{NOTICES_PER_REQUEST_MAX, ONE_OFF};
+pub use retention::CARRIED_BYTES_MAX;
 
 /// What was decided: events to append, and what the one who asked is told once they are durable.
 #[derive(Debug, Clone)]
@@ -148,6 +150,8 @@ fn decide_alone(state: &State, command: Command, context: &Context) -> Result<De
         }),
         Command::Recover => Ok(recover::recover(state)),
         Command::ClockStepped { by_micros } => Ok(Decided::done(Event::ClockStepped { by_micros })),
+        Command::AdvanceRetention { wanted, by } => retention::advance(state, *wanted, by, context),
+        Command::NoteCompacted { run, removed } => Ok(retention::compacted(state, run, removed)),
         Command::PutUser(put) => access::put_user(state, *put),
         Command::RemoveUser { name, by } => access::remove_user(state, &name, by),
         Command::PutToken(put) => access::put_token(state, *put, context),

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use jiff::tz::TimeZone;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::hold::{Hold, Stage};
+use super::hold::{Hold, Stage, of_receiver};
 use super::notice::Severity;
 use super::policy::{DigestSpec, WallClock};
 use super::reason::What;
@@ -75,7 +75,7 @@ pub fn via(tracker: u32, target: u32, link_name: &str) -> u64 {
 
 /// Names the opening or closing of a subject over one link to one receiver; 0 for what does neither.
 pub fn thread_key(via: u64, receiver: u32, subject: u64) -> u64 {
-    mixed(&[THREAD, via, u64::from(receiver), subject])
+    of_receiver(mixed(&[THREAD, via, subject]), receiver).max(1)
 }
 
 const THREAD: u64 = u64::MAX;
@@ -102,20 +102,48 @@ fn mixed(words: &[u64]) -> u64 {
 /// The link of a message that no tracker sent.
 static OWN_LINK: LazyLock<LinkSpec> = LazyLock::new(|| LinkSpec::to(String::new()));
 
+/// The link of a tracker that is known by this name, as it is configured now. Several of a tracker may
+/// lead to one target under one name, by themselves and through a broadcast: `nth` is which of those that
+/// are switched on, in the order of the configuration.
+pub fn link_to(
+    configuration: &Configuration,
+    tracker: u32,
+    target: u32,
+    named: u64,
+    nth: u16,
+) -> Option<&LinkSpec> {
+    let spec = &configuration.trackers.get(&tracker)?.entity.spec;
+    let name = &configuration.targets.get(&target)?.entity.spec.name;
+    let is_one = |link: &&LinkSpec| {
+        via(tracker, target, link.name.as_deref().unwrap_or("")) == named
+            && leads_to(configuration, link, name)
+    };
+    let on: Vec<&LinkSpec> = spec
+        .links
+        .iter()
+        .filter(is_one)
+        .filter(|link| link.enabled)
+        .collect();
+    let nth = usize::from(nth).min(on.len().saturating_sub(1));
+    on.get(nth)
+        .copied()
+        .or_else(|| spec.links.iter().find(is_one))
+}
+
 impl<'a> Route<'a> {
     /// The way of a delivery over what is configured now; `None` when its target, receiver or link is
     /// not any more.
     pub fn of(state: &'a State, delivery: &Delivery) -> Option<Route<'a>> {
         let place = (delivery.target, delivery.receiver);
-        Route::over(&state.configuration, delivery.tracker, place, delivery.via)
+        let over = (delivery.tracker, delivery.via, delivery.nth);
+        Route::over(&state.configuration, over, place)
     }
 
     /// The way over a link to a receiver of a target, as it is configured now.
     pub fn over(
         configuration: &'a Configuration,
-        tracker_id: u32,
+        (tracker_id, named, nth): (u32, u64, u16),
         (target_id, receiver_id): (u32, u32),
-        named: u64,
     ) -> Option<Route<'a>> {
         let target = configuration.targets.get(&target_id)?;
         let index = target
@@ -129,11 +157,7 @@ impl<'a> Route<'a> {
         let link = match tracker {
             None if tracker_id == 0 => &*OWN_LINK,
             None => return None,
-            Some(tracker) => tracker.links.iter().find(|link| {
-                let name = link.name.as_deref().unwrap_or("");
-                via(tracker_id, target_id, name) == named
-                    && leads_to(configuration, link, &target.entity.spec.name)
-            })?,
+            Some(_) => link_to(configuration, tracker_id, target_id, named, nth)?,
         };
         let provider = tracker.and_then(|tracker| configuration.provider(&tracker.provider));
         Some(Route {
@@ -270,7 +294,7 @@ impl<'a> Route<'a> {
                 until,
                 why: What::StormSummarised,
                 // For the receiver, whichever link it comes over.
-                slot: mixed(&[Stage::Storm as u64, 0, u64::from(self.receiver_id)]),
+                slot: of_receiver(mixed(&[Stage::Storm as u64]), self.receiver_id).max(1),
             },
             detail: format!("more than {}", quantity::rate_text(Some(rate))),
         })
@@ -413,13 +437,8 @@ impl<'a> Route<'a> {
         } else {
             self.via()
         };
-        mixed(&[
-            stage as u64,
-            over,
-            u64::from(self.receiver_id),
-            first,
-            second,
-        ])
+        let slot = mixed(&[stage as u64, over, first, second]);
+        of_receiver(slot, self.receiver_id).max(1)
     }
 }
 

@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::hold::{Hold, Planning, Telling};
 use super::id::PublicId;
-use super::notice::NoticeDraft;
+use super::notice::{NoticeDraft, Severity};
 use super::reason::{Routed, What};
+use super::retention::Rule;
 use super::spec::{EntityKind, EntitySpec, SecretMarks, Settings, UnknownPolicy};
+use crate::projections::retention::Tally;
 use crate::projections::snoozes::Snooze;
+use crate::targets::media::ItemTold;
 use crate::targets::{Part, Scope};
 
 /// One delivery: the event that planned it, and its number among those (1…).
@@ -47,6 +50,8 @@ pub struct PlannedLink {
     pub target_name: String,
     pub link_name: String,
     pub unknown: UnknownPolicy,
+    /// How bad the notice is for its tracker, where that is not what the notice says itself.
+    pub severity: Option<Severity>,
     /// Deliveries over this link are settled as sent by the planning event itself (`inbox`).
     pub local: bool,
 }
@@ -400,6 +405,27 @@ pub enum Event {
         reason: String,
         answer: Answer,
     },
+    /// A part that will never be taken is left out; the delivery goes on with the next.
+    PartLeftOut {
+        delivery: DeliveryKey,
+        notice: u64,
+        part: u16,
+        reason: String,
+        answer: Answer,
+    },
+    /// What became of the files of a part.
+    MediaTold {
+        delivery: DeliveryKey,
+        notice: u64,
+        part: u16,
+        target: u32,
+        receiver: u32,
+        /// Whose items they are.
+        provider: u32,
+        items: Vec<ItemTold>,
+        /// When the next part may go to this receiver.
+        rest_until: Option<i64>,
+    },
     /// It was being sent when the program stopped; nobody knows whether it arrived.
     OutcomeUnknown {
         delivery: DeliveryKey,
@@ -512,6 +538,32 @@ pub enum Event {
     },
     ClockStepped {
         by_micros: i64,
+    },
+    /// The state as it stood before the first part, which takes the place of what was folded.
+    StateCarried {
+        part: u16,
+        parts: u16,
+        bytes: Vec<u8>,
+    },
+    /// Settled families below a horizon are forgotten from here on.
+    RetentionAdvanced {
+        /// All that there are, also those that did not move.
+        rules: Vec<Rule>,
+        /// Events of no family are forgotten before this position.
+        history_before: u64,
+        /// The highest there ever was of all these positions.
+        mark: u64,
+        /// Position of the first part of the state that was carried for it.
+        carried_at: u64,
+        /// By provider, the oldest request that was remembered.
+        seen_from: Vec<(u32, u64)>,
+        /// Empty where nobody asked for it.
+        by: String,
+    },
+    /// A run of compaction ended, and removed this.
+    Compacted {
+        run: u64,
+        removed: Tally,
     },
 }
 

@@ -14,6 +14,7 @@ use super::reason::{Routed, What};
 use super::spec::UnknownPolicy;
 use crate::projections::outbox::Status;
 use crate::targets::Part;
+use crate::targets::media::{ItemOutcome, ItemTold};
 
 /// Most events of one family that are read for a card; later ones are left out with a count.
 pub const FAMILY_EVENTS_MAX: usize = 20_000;
@@ -62,6 +63,8 @@ pub struct DeliveryView {
     /// Per part: the ids it got.
     pub ids: BTreeMap<u16, Vec<String>>,
     pub attempts: Vec<AttemptView>,
+    /// Per part: what became of its files.
+    pub files: BTreeMap<u16, Vec<ItemTold>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,6 +179,7 @@ impl Family {
                 parts: Vec::new(),
                 ids: BTreeMap::new(),
                 attempts: Vec::new(),
+                files: BTreeMap::new(),
             });
             if let Some(planning) = way {
                 self.go(at, key, planning.way, &planning.detail);
@@ -360,6 +364,37 @@ impl Family {
                     }
                 });
             }
+            Event::PartLeftOut {
+                delivery,
+                reason,
+                answer,
+                ..
+            } => {
+                self.note(at, delivery, What::MediaSkipped, None, reason);
+                self.change(delivery, |view| {
+                    view.status = Status::Due;
+                    view.end("left out", answer);
+                });
+            }
+            Event::MediaTold {
+                delivery,
+                part,
+                items,
+                ..
+            } => {
+                let skipped = items
+                    .iter()
+                    .filter(|item| item.outcome == ItemOutcome::Skipped)
+                    .collect::<Vec<_>>();
+                if let Some(first) = skipped.first() {
+                    let (count, of) = (skipped.len(), items.len());
+                    let detail = format!("{count} of {of} files left out: {}", first.detail);
+                    self.note(at, delivery, What::MediaSkipped, None, detail);
+                }
+                self.change(delivery, |view| {
+                    view.files.insert(part, items);
+                });
+            }
             Event::EditRefused {
                 delivery,
                 reason,
@@ -529,6 +564,9 @@ impl Family {
             | Event::ReceiverRestored { .. }
             | Event::SendingPaused { .. }
             | Event::SendingResumed { .. }
+            | Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. }
             | Event::ClockStepped { .. } => {}
         }
     }

@@ -5,6 +5,7 @@
 //! so that folding needs no zone, expression or configuration.
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::event::DeliveryKey;
 use super::reason::What;
@@ -62,6 +63,74 @@ pub struct Planning {
     pub group: u64,
     /// The value that decided, for people.
     pub detail: String,
+}
+
+/// Makes the name of a slot, thread or group that all receivers of a link have alike that of one
+/// receiver, and back again. Events are written without receivers, so this never changes. 0 is nothing,
+/// and stays so.
+pub fn of_receiver(name: u64, receiver: u32) -> u64 {
+    match name {
+        0 => 0,
+        name => name ^ xxh3_64(&receiver.to_le_bytes()),
+    }
+}
+
+impl Way {
+    /// The same way for another delivery: `name` makes its names, `host` its hosts.
+    fn put(self, name: impl Fn(u64) -> u64, host: impl Fn(DeliveryKey) -> DeliveryKey) -> Self {
+        let thread = |thread: Thread| Thread {
+            key: name(thread.key),
+            closes: thread.closes,
+        };
+        match self {
+            Way::Now { .. } | Way::Dropped { .. } => self,
+            Way::Held {
+                hold,
+                thread: about,
+            } => Way::Held {
+                hold: Hold {
+                    slot: name(hold.slot),
+                    ..hold
+                },
+                thread: thread(about),
+            },
+            Way::Merged {
+                host: into,
+                until,
+                thread: about,
+            } => Way::Merged {
+                host: host(into),
+                until,
+                thread: thread(about),
+            },
+            Way::Cancelled {
+                host: into,
+                thread: about,
+            } => Way::Cancelled {
+                host: host(into),
+                thread: thread(about),
+            },
+        }
+    }
+
+    /// What receivers that are treated alike have in common: without the receiver, and with a host's
+    /// ordinal as its distance.
+    pub fn in_common(self, index: u16, receiver: u32) -> Self {
+        let host = |host: DeliveryKey| DeliveryKey {
+            ordinal: host.ordinal.wrapping_sub(index),
+            ..host
+        };
+        self.put(|name| of_receiver(name, receiver), host)
+    }
+
+    /// The way of one receiver, of what it has in common with others.
+    pub fn of_one(self, index: u16, receiver: u32) -> Self {
+        let host = |host: DeliveryKey| DeliveryKey {
+            ordinal: host.ordinal.wrapping_add(index),
+            ..host
+        };
+        self.put(|name| of_receiver(name, receiver), host)
+    }
 }
 
 /// What one message tells of the notices that were gathered for it.

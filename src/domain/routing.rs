@@ -54,7 +54,12 @@ const WAYS_DETAILED_MAX: usize = 128;
 const ENTRY_BYTES_MAX: usize = 32;
 /// What one planned delivery takes at most.
 const PLANNED_BYTES_MAX: usize = 8;
-/// What a plan takes at most.
+/// Bytes of what is said of deliveries that are not simply due, however large their notice; a smaller
+/// one leaves more. A receiver for which there is no room is not taken, and the reason says so.
+pub const WAYS_BYTES_SURE: usize = 1_536;
+/// What the way of a delivery takes at most, unless it is the same as that before it.
+const WAY_BYTES_MAX: usize = 80 + DETAIL_BYTES_MAX;
+/// What a plan takes at most, without those.
 pub const PLAN_BYTES_MAX: usize =
     ROUTED_BYTES_MAX + LINKS_BYTES_MAX + ORDINAL_MAX as usize * PLANNED_BYTES_MAX + ENTRY_BYTES_MAX;
 
@@ -63,6 +68,11 @@ struct Planning<'a, 'b> {
     plan: Plan,
     routed_bytes: usize,
     links_bytes: usize,
+    ways_bytes: usize,
+    /// What its notice leaves for ways, once that matters.
+    ways_room: Option<usize>,
+    /// What the last of them has in common with others.
+    last_way: Option<(u16, Way, u64, String)>,
     /// Fallbacks that are told in place of a receiver that is gone, by tracker.
     instead: BTreeSet<(u32, u32)>,
     about: Arriving<'a, 'b>,
@@ -291,6 +301,7 @@ impl Router<'_> {
             target_name: spec.name.clone(),
             link_name: link.name.clone().unwrap_or_default(),
             unknown: link.unknown,
+            severity: (over.severity != over.notice.severity).then_some(over.severity),
             local: spec.kind == "inbox",
         };
         let bytes = taken.tracker_name.len()
@@ -320,7 +331,8 @@ impl Router<'_> {
                 );
                 continue;
             }
-            if plan.plan.planned.len() >= usize::from(ORDINAL_MAX) || !has_room {
+            let is_full = plan.plan.planned.len() >= usize::from(ORDINAL_MAX);
+            if is_full || !has_room || !plan.has_room_for_way(over.notice) {
                 left_out += 1;
                 continue;
             }
@@ -349,7 +361,7 @@ impl Router<'_> {
         }
         if left_out > 0 {
             let detail = format!(
-                "{left_out} receivers are beyond the {ORDINAL_MAX} of a notice, or its links are too many"
+                "{left_out} receivers are beyond the {ORDINAL_MAX} of a notice, or there is too much to say of it"
             );
             note(
                 plan,
@@ -438,12 +450,13 @@ impl Router<'_> {
             };
             let detail = String::new();
             // What a person asks for is not the group's message.
-            return plan.go(NotDue {
+            let due = NotDue {
                 index,
                 way,
                 group: 0,
                 detail,
-            });
+            };
+            return plan.go(due, route.receiver_id);
         }
         let group = route.group_slot(over.group);
         let key = DeliveryKey {
@@ -515,12 +528,13 @@ impl Router<'_> {
                 }
             }
         };
-        plan.go(NotDue {
+        let way = NotDue {
             index,
             way,
             group,
             detail,
-        });
+        };
+        plan.go(way, route.receiver_id);
     }
 
     /// Whether a notice passes what would hold it: it is bad enough, or closes what was.
@@ -533,7 +547,7 @@ impl Router<'_> {
             && self
                 .subjects
                 .get(over.provider, subject)
-                .is_some_and(|open| route.pierces(open.severity))
+                .is_some_and(|open| route.pierces(open.severity_for(over.id)))
     }
 }
 

@@ -7,6 +7,8 @@
 //! Specs are written into events as canonical JSON, so that a field added later reads as its
 //! default from an event written before.
 
+mod carry;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,10 @@ use super::policy::{
     Threshold, WallClock,
 };
 use super::windows::WindowSpec;
+
+pub use carry::{
+    CarrySpec, GROUP_PAUSE_MS_DEFAULT, GROUP_PAUSE_MS_MAX, Large, MEDIA_DEFAULT, MediaMode,
+};
 
 mod source;
 
@@ -186,6 +192,9 @@ pub struct ProviderSpec {
     /// A silence that long is a bridge notice, and so is its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Span>,
+    /// What is kept otherwise than the settings say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<ProviderRetention>,
     /// Where a provider that is asked is, and when it is asked.
     #[serde(flatten)]
     pub source: SourceSpec,
@@ -211,6 +220,9 @@ pub struct ReceiverSpec {
     /// Link preview; `None`: the target's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preview: Option<bool>,
+    /// Pictures and videos are covered until they are tapped on.
+    #[serde(skip_serializing_if = "is_false")]
+    pub spoiler: bool,
     /// Whether the receiver is switched off by configuration.
     #[serde(skip_serializing_if = "is_true")]
     pub enabled: bool,
@@ -239,6 +251,7 @@ impl Default for ReceiverSpec {
             silent: false,
             protect: false,
             preview: None,
+            spoiler: false,
             enabled: true,
             quiet: None,
             pace: None,
@@ -272,6 +285,9 @@ pub struct TargetSpec {
     /// telegram: link previews.
     #[serde(default, skip_serializing_if = "is_false")]
     pub preview: bool,
+    /// telegram: files of a message.
+    #[serde(flatten)]
+    pub carry: CarrySpec,
     /// discord
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
@@ -472,6 +488,15 @@ pub struct Settings {
     /// Windows of the whole space; `None`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Vec<WindowSpec>>,
+    /// What is kept for how long; `None`: [`RetentionSpec::default`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionSpec>,
+}
+
+impl Settings {
+    pub fn retention(&self) -> RetentionSpec {
+        self.retention.clone().unwrap_or_default()
+    }
 }
 
 impl Default for Settings {
@@ -481,9 +506,12 @@ impl Default for Settings {
             locale: "en".into(),
             public_url: None,
             quiet: None,
+            retention: None,
         }
     }
 }
+
+pub use super::keeping::{KindRetention, ProviderRetention, RetentionSpec};
 
 /// One configured entity, as it is written into an event and into an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

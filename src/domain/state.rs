@@ -7,18 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use super::deferral::via;
 use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan};
-use super::notice::Items;
+use super::notice::{Items, Severity};
 use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::cursors::Cursors;
+use crate::projections::files::Files;
 use crate::projections::groups::Groups;
 use crate::projections::health::{Health, REASON_BYTES_MAX};
 use crate::projections::inhibitors::Inhibitors;
 use crate::projections::listening::{Listening, Voice};
 use crate::projections::messages::Messages;
 use crate::projections::outbox::{NewDelivery, NewNotice, Outbox, Release, Row, Settled, Status};
+use crate::projections::retention::Retention;
 use crate::projections::seen::Seen;
 use crate::projections::snoozes::Snoozes;
 use crate::projections::storms::Storms;
@@ -26,11 +28,13 @@ use crate::projections::subjects::Subjects;
 use crate::projections::told::{About, Told};
 
 mod attention;
+mod carry;
 mod forget;
 mod hashes;
 mod health;
 mod sending;
 
+pub(crate) use carry::{Carried, CarriedRef};
 pub use hashes::{row_facts, severity_code, subject_hash, word_hash};
 
 /// The founding facts of the store.
@@ -59,6 +63,8 @@ pub struct State {
     pub listening: Listening,
     /// Messages that later notices of their subjects edit.
     pub messages: Messages,
+    /// Files that services have already.
+    pub files: Files,
     /// What the bridge has said of itself.
     pub told: Told,
     pub groups: Groups,
@@ -69,6 +75,8 @@ pub struct State {
     pub cursors: Cursors,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
+    /// What has been forgotten.
+    pub retention: Retention,
 }
 
 /// Rows that an event writes beside its frame: (position of the notice, row).
@@ -183,7 +191,8 @@ impl State {
             } => {
                 self.id_millis = self.id_millis.max(seed.millis);
                 *self.counts.unreadable.entry(*provider).or_default() += 1;
-                self.seen.remember(*provider, at.position, 0, *keys);
+                self.seen
+                    .remember(*provider, at.position, 0, word_hash(""), *keys);
             }
             Event::Resent {
                 seed,
@@ -277,6 +286,17 @@ impl State {
                 self.rest(*delivery, *pause_until);
                 self.settled(at, *delivery, *outcome, detail, rows);
             }
+            Event::PartLeftOut { delivery, part, .. } => {
+                self.outbox.part_sent(*delivery, *part, None);
+            }
+            Event::MediaTold {
+                target,
+                receiver,
+                provider,
+                items,
+                rest_until,
+                ..
+            } => self.media_told(at, (*target, *provider), *receiver, items, *rest_until),
             Event::EditRefused { delivery, .. } => {
                 if let Some((place, ..)) = self.told_at(*delivery) {
                     self.messages.refuse(place);
@@ -425,6 +445,9 @@ impl State {
             Event::HandedOn {
                 delivery, planning, ..
             } => self.outbox.hand_on(*delivery, *planning),
+            Event::StateCarried { .. }
+            | Event::RetentionAdvanced { .. }
+            | Event::Compacted { .. } => self.retained(at, event),
             Event::FellSilent { kind, id, since: _ } => {
                 if let Some(voice) = health::voice(*kind, *id) {
                     self.listening.fell_silent(voice, at.recorded_at);
@@ -438,8 +461,9 @@ impl State {
         self.id_millis = self.id_millis.max(accepted.seed.millis);
         let provider = accepted.provider;
         if accepted.nth == 0 {
+            let kind = word_hash(&accepted.notice.kind);
             self.seen
-                .remember(provider, at.position, accepted.of, accepted.keys);
+                .remember(provider, at.position, accepted.of, kind, accepted.keys);
         }
         let count = self.counts.of(provider, accepted.day);
         count.notices += 1;
@@ -459,6 +483,14 @@ impl State {
                 notice.transition,
                 at.recorded_at,
             );
+            self.subjects.judged(
+                (provider, subject_hash(provider, &notice.subject.key, 0)),
+                accepted
+                    .plan
+                    .links
+                    .iter()
+                    .filter_map(|link| Some((link.tracker, link.severity?))),
+            );
         }
         self.heard(at, accepted);
         let new = NewNotice {
@@ -476,15 +508,24 @@ impl State {
     }
 
     fn planned(&mut self, new: &NewNotice<'_>, provider: u32, plan: &Plan, rows: &mut Rows) {
+        let vias: Vec<u64> = plan
+            .links
+            .iter()
+            .map(|link| via(link.tracker, link.target, &link.link_name))
+            .collect();
         let deliveries = plan.planned.iter().filter_map(|planned| {
-            let link = plan.links.get(usize::from(planned.link))?;
+            let index = usize::from(planned.link);
+            let link = plan.links.get(index)?;
+            let same = vias[..index].iter().filter(|other| **other == vias[index]);
             Some(NewDelivery {
                 tracker: link.tracker,
                 target: link.target,
                 receiver: planned.receiver,
                 link: planned.link,
-                via: via(link.tracker, link.target, &link.link_name),
+                via: vias[index],
+                nth: same.count() as u16,
                 unknown: link.unknown,
+                critical: link.severity.map(|severity| severity == Severity::Critical),
                 local: link.local,
             })
         });

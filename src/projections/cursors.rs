@@ -34,6 +34,14 @@ impl Cursors {
         self.by_provider.get(&provider)
     }
 
+    /// All of them, by provider and key.
+    pub fn iter(&self) -> impl Iterator<Item = ((u32, &str), &Arc<[u8]>)> {
+        self.by_provider.iter().flat_map(|(provider, of)| {
+            let cursors = of.iter();
+            cursors.map(|(key, bytes)| ((*provider, key.as_str()), bytes))
+        })
+    }
+
     pub fn get(&self, provider: u32, key: &str) -> Option<&Arc<[u8]>> {
         self.by_provider.get(&provider)?.get(key)
     }

@@ -169,6 +169,15 @@ impl Groups {
         }
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (&u64, &Group)> {
+        self.groups.iter()
+    }
+
+    /// (slot, subject) → the newest notice about it.
+    pub fn told_by_slot(&self) -> impl Iterator<Item = (&(u64, u64), &u64)> {
+        self.told.iter()
+    }
+
     pub fn get(&self, slot: u64) -> Option<&Group> {
         self.groups.get(&slot)
     }
@@ -198,6 +207,13 @@ impl Groups {
     pub fn told_of(&self, slot: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
         let range = self.told.range((slot, 0)..=(slot, u64::MAX));
         range.map(|((_, subject), notice)| (*subject, *notice))
+    }
+
+    /// (provider, subject, newest notice about it) of all that groups told that is open.
+    pub fn told_by_provider(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
+        self.told.iter().filter_map(|((slot, subject), notice)| {
+            Some((self.groups.get(slot)?.of.provider, *subject, *notice))
+        })
     }
 
     /// Groups that told of a subject.

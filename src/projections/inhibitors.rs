@@ -41,6 +41,11 @@ impl Inhibitors {
         }
     }
 
+    /// Conditions of rules, and since when each holds.
+    pub fn iter(&self) -> impl Iterator<Item = (&(u32, u64, u64), &Option<i64>)> {
+        self.conditions.iter()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty()
     }

@@ -46,6 +46,10 @@ pub struct Listening {
 }
 
 impl Listening {
+    pub fn iter(&self) -> impl Iterator<Item = (&Voice, &Expected)> {
+        self.voices.iter()
+    }
+
     pub fn get(&self, voice: Voice) -> Option<&Expected> {
         self.voices.get(&voice)
     }

@@ -33,6 +33,10 @@ pub struct Message {
     pub position: u64,
     pub tracker: u32,
     pub target: u32,
+    /// The notice it tells, of whose provider, and the hash of its kind.
+    pub notice: u64,
+    pub provider: u32,
+    pub kind_hash: u64,
     /// Whether it can be edited: all of its parts are known, and the service has not refused. Else it can
     /// still be answered to.
     pub editable: bool,
@@ -46,12 +50,12 @@ pub struct Messages {
 }
 
 impl Messages {
-    pub fn get(&self, place: Place) -> Option<&Message> {
-        self.messages.get(&place)
+    pub fn iter(&self) -> impl Iterator<Item = (&Place, &Message)> {
+        self.messages.iter()
     }
 
-    pub fn all(&self) -> impl Iterator<Item = &Message> {
-        self.messages.values()
+    pub fn get(&self, place: Place) -> Option<&Message> {
+        self.messages.get(&place)
     }
 
     pub fn len(&self) -> usize {
@@ -84,6 +88,19 @@ impl Messages {
         if let Some(message) = self.messages.get_mut(&place) {
             message.editable = false;
         }
+    }
+
+    /// Notices whose message can still be edited.
+    pub fn editable(&self) -> impl Iterator<Item = u64> + '_ {
+        let editable = self.messages.values().filter(|message| message.editable);
+        editable.map(|message| message.notice)
+    }
+
+    /// Forgets messages whose notice is forgotten, given provider, kind and position.
+    pub fn forget_families(&mut self, is_forgotten: impl Fn(u32, u64, u64) -> bool) {
+        self.forget_where(|_, message| {
+            is_forgotten(message.provider, message.kind_hash, message.notice)
+        });
     }
 
     pub fn forget_tracker(&mut self, tracker: u32) {

@@ -38,6 +38,8 @@ struct Request {
     position: u64,
     /// How many notices it gave.
     count: u16,
+    /// Low bits of the hash of the first one's kind: enough to forget with it.
+    kind: [u8; 4],
     sender: Option<[u8; 16]>,
     body: Option<[u8; 16]>,
 }
@@ -53,8 +55,8 @@ impl Request {
 type Numbers = HashMap<u64, u64, BuildHasherDefault<KeyBits>>;
 
 /// What one provider has sent, newest last.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Remembered", into = "Remembered")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(from = "Remembered")]
 pub struct SeenByProvider {
     /// How many were remembered before the oldest of `requests` and are forgotten.
     forgotten: u64,
@@ -63,7 +65,7 @@ pub struct SeenByProvider {
 }
 
 /// [`SeenByProvider`] in a snapshot: the numbers follow from the rest.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Remembered {
     forgotten: u64,
     requests: VecDeque<Request>,
@@ -83,12 +85,20 @@ impl From<Remembered> for SeenByProvider {
     }
 }
 
-impl From<SeenByProvider> for Remembered {
-    fn from(seen: SeenByProvider) -> Self {
-        Remembered {
-            forgotten: seen.forgotten,
-            requests: seen.requests,
+/// As [`Remembered`], without a copy of what may be many.
+impl Serialize for SeenByProvider {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename = "Remembered")]
+        struct Borrowed<'s> {
+            forgotten: u64,
+            requests: &'s VecDeque<Request>,
         }
+        let borrowed = Borrowed {
+            forgotten: self.forgotten,
+            requests: &self.requests,
+        };
+        borrowed.serialize(serializer)
     }
 }
 
@@ -112,10 +122,11 @@ impl SeenByProvider {
         })
     }
 
-    fn remember(&mut self, position: u64, count: u16, keys: RequestKeys) {
+    fn remember(&mut self, position: u64, count: u16, kind: u64, keys: RequestKeys) {
         let request = Request {
             position,
             count,
+            kind: (kind as u32).to_le_bytes(),
             sender: keys.sender.map(u128::to_le_bytes),
             body: keys.body.map(u128::to_le_bytes),
         };
@@ -134,6 +145,22 @@ impl SeenByProvider {
             }
             self.forgotten += 1;
         }
+    }
+
+    /// How many requests were ever remembered; those that are kept are the last of them.
+    pub fn remembered(&self) -> u64 {
+        self.forgotten + self.requests.len() as u64
+    }
+
+    /// Forgets some, and numbers the rest anew.
+    fn forget(&mut self, is_forgotten: impl Fn(u32, u64) -> bool) {
+        let mut requests = std::mem::take(&mut self.requests);
+        requests
+            .retain(|request| !is_forgotten(u32::from_le_bytes(request.kind), request.position));
+        *self = SeenByProvider::from(Remembered {
+            forgotten: 0,
+            requests,
+        });
     }
 
     pub fn len(&self) -> usize {
@@ -156,13 +183,40 @@ impl Seen {
         self.providers.get(&provider)?.find(keys)
     }
 
-    pub fn remember(&mut self, provider: u32, position: u64, count: u16, keys: RequestKeys) {
+    pub fn remember(
+        &mut self,
+        provider: u32,
+        position: u64,
+        count: u16,
+        kind_hash: u64,
+        keys: RequestKeys,
+    ) {
         if keys.sender.is_some() || keys.body.is_some() {
             self.providers
                 .entry(provider)
                 .or_default()
-                .remember(position, count, keys);
+                .remember(position, count, kind_hash, keys);
         }
+    }
+
+    /// By provider, the position of the oldest request that is remembered.
+    pub fn oldest(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let providers = self.providers.iter();
+        providers.filter_map(|(id, seen)| Some((*id, seen.requests.front()?.position)))
+    }
+
+    /// Forgets requests whose first notice is forgotten, given provider, kind and position. `from` is
+    /// [`Seen::oldest`] as it was decided: where others are gone already, fewer were counted, and the
+    /// bound has taken fewer of the rest.
+    pub fn forget(&mut self, from: &[(u32, u64)], is_forgotten: impl Fn(u32, u32, u64) -> bool) {
+        let from: BTreeMap<u32, u64> = from.iter().copied().collect();
+        self.providers.retain(|provider, seen| {
+            let oldest = from.get(provider).copied().unwrap_or(u64::MAX);
+            seen.forget(|kind, position| {
+                position < oldest || is_forgotten(*provider, kind, position)
+            });
+            !seen.is_empty()
+        });
     }
 
     pub fn forget_provider(&mut self, provider: u32) {

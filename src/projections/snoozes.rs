@@ -102,6 +102,11 @@ impl Snoozes {
         self.snoozes.insert(snooze.id, snooze);
     }
 
+    /// All of them, also those that are over and not let go of yet.
+    pub fn iter(&self) -> impl Iterator<Item = (&u32, &Snooze)> {
+        self.snoozes.iter()
+    }
+
     pub fn end(&mut self, id: u32) {
         self.snoozes.remove(&id);
     }

@@ -50,6 +50,11 @@ impl Storms {
         (until > now).then_some(until)
     }
 
+    /// When messages became due, oldest first, by receiver.
+    pub fn iter(&self) -> impl Iterator<Item = (&u32, &VecDeque<i64>)> {
+        self.receivers.iter()
+    }
+
     /// What is counted moves with a step of the wall clock.
     pub fn shift(&mut self, by_micros: i64) {
         for moment in self.receivers.values_mut().flatten() {

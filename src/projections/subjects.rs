@@ -13,8 +13,11 @@ use crate::domain::notice::{Severity, Transition};
 /// Open subjects remembered per provider; beyond that the one that opened first is forgotten.
 pub const SUBJECTS_PER_PROVIDER_MAX: usize = 4_096;
 
+/// Trackers remembered of one subject for which it is not as bad as it says.
+pub const JUDGED_MAX: usize = 16;
+
 /// A subject that is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {
     /// Position of the notice that opened it.
     pub notice: u64,
@@ -22,6 +25,8 @@ pub struct Open {
     pub kind_hash: u64,
     /// The worst it has been.
     pub severity: Severity,
+    /// The same for trackers that see it otherwise: at most [`JUDGED_MAX`], the others as it says itself.
+    judged: Vec<(u32, Severity)>,
     /// Microseconds since 1970.
     pub since: i64,
     /// Whether a person has said that they know.
@@ -39,6 +44,14 @@ struct OfProvider {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Subjects {
     providers: BTreeMap<u32, OfProvider>,
+}
+
+impl Open {
+    /// The worst it has been for a tracker.
+    pub fn severity_for(&self, tracker: u32) -> Severity {
+        let judged = self.judged.iter().find(|(known, _)| *known == tracker);
+        judged.map_or(self.severity, |(_, severity)| *severity)
+    }
 }
 
 impl Subjects {
@@ -75,6 +88,7 @@ impl Subjects {
                     notice,
                     kind_hash,
                     severity,
+                    judged: Vec::new(),
                     since: at,
                     acknowledged: false,
                 };
@@ -91,6 +105,37 @@ impl Subjects {
                 if known.open.is_empty() {
                     self.providers.remove(&provider);
                 }
+            }
+        }
+    }
+
+    /// All of them, by provider and hash of the subject.
+    pub fn iter(&self) -> impl Iterator<Item = ((u32, u64), &Open)> {
+        self.providers.iter().flat_map(|(provider, known)| {
+            let open = known.open.iter();
+            open.map(|(subject, open)| ((*provider, *subject), open))
+        })
+    }
+
+    /// Trackers see a notice about a subject otherwise than it says itself.
+    pub fn judged(
+        &mut self,
+        (provider, subject): (u32, u64),
+        judged: impl Iterator<Item = (u32, Severity)>,
+    ) {
+        let known = self.providers.get_mut(&provider);
+        let Some(open) = known.and_then(|known| known.open.get_mut(&subject)) else {
+            return;
+        };
+        for (tracker, severity) in judged {
+            let known = open.judged.iter().position(|(known, _)| *known == tracker);
+            match known {
+                Some(index) => {
+                    let known = &mut open.judged[index].1;
+                    *known = worse(*known, severity);
+                }
+                None if open.judged.len() < JUDGED_MAX => open.judged.push((tracker, severity)),
+                None => {}
             }
         }
     }
@@ -121,6 +166,23 @@ impl Subjects {
     pub fn forget(&mut self, provider: u32, subject: u64) {
         let about = (provider, subject);
         self.note(about, 0, 0, Severity::Info, Transition::Closes, 0);
+    }
+
+    /// Forgets subjects whose opening is forgotten, given provider, kind and position; says which.
+    pub fn forget_families(&mut self, is_forgotten: impl Fn(u32, u64, u64) -> bool) -> Vec<u64> {
+        let mut forgotten = Vec::new();
+        self.providers.retain(|provider, known| {
+            known.open.retain(|subject, open| {
+                let goes = is_forgotten(*provider, open.kind_hash, open.notice);
+                if goes {
+                    known.order.remove(&open.notice);
+                    forgotten.push(*subject);
+                }
+                !goes
+            });
+            !known.open.is_empty()
+        });
+        forgotten
     }
 
     pub fn forget_provider(&mut self, provider: u32) {

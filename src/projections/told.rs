@@ -64,6 +64,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// When each kind, by its number, was last said of each subject.
+    pub fn iter(&self) -> impl Iterator<Item = (&(About, u8), &i64)> {
+        self.at.iter()
+    }
+
     /// Whether a notice of this kind about it would come too soon after the last.
     pub fn lately(&self, about: About, kind: &str, now: i64) -> bool {
         let last = number(kind).and_then(|kind| self.at.get(&(about, kind)));

@@ -225,6 +225,9 @@ pub struct Hook<'a> {
     /// The sender's finest name of the event, for people and filters.
     pub event_label: &'a str,
     pub action: &'a str,
+    /// Asked for many times over.
+    repository: &'a Value,
+    actor: Option<&'a str>,
 }
 
 impl<'a> Hook<'a> {
@@ -246,28 +249,14 @@ impl<'a> Hook<'a> {
             event,
             event_label,
             action: text(&request.body, &["action"]).unwrap_or(""),
+            repository: repository_of(dialect, event, &request.body),
+            actor: actor_of(&request.body),
         })
     }
 
     /// The repository it happened in; null for events of an organization.
     pub fn repository(&self) -> &'a Value {
-        let body = self.body;
-        // Gitea names the repository that was forked `forkee`, and the new one `repository`.
-        if self.event == "fork"
-            && self.dialect == Dialect::Gitea
-            && at(body, &["forkee"]).is_object()
-        {
-            return at(body, &["forkee"]);
-        }
-        [
-            &["repository"][..],
-            &["pull_request", "base", "repo"],
-            &["base", "repo"],
-        ]
-        .iter()
-        .map(|path| at(body, path))
-        .find(|repository| repository.is_object())
-        .unwrap_or(at(body, &["repository"]))
+        self.repository
     }
 
     /// `owner/name` of the repository, else the organization's name.
@@ -297,18 +286,7 @@ impl<'a> Hook<'a> {
 
     /// Who did it.
     pub fn actor(&self) -> Option<&'a str> {
-        [
-            &["sender"][..],
-            &["pusher"],
-            &["comment", "user"],
-            &["review", "user"],
-            &["pull_request", "user"],
-            &["issue", "user"],
-            &["release", "author"],
-            &["user"],
-        ]
-        .iter()
-        .find_map(|path| person(self.body, path))
+        self.actor
     }
 
     /// An address below the repository's page.
@@ -345,24 +323,55 @@ impl<'a> Hook<'a> {
 
     /// A notice with everything that every event of a forge has.
     pub fn draft(&self, kind: Kind) -> Draft<'a> {
-        let place = self.place();
+        let (place, place_id) = (self.place(), self.place_id());
         let draft = Draft {
-            place_id: self.place_id(),
             notice: NoticeDraft {
                 kind: kind.as_str().into(),
                 collection: place.map(|name| Collection {
-                    id: self.place_id().unwrap_or_else(|| name.clone()).into_owned(),
+                    id: place_id.as_deref().unwrap_or(&name).to_owned(),
                     name: name.into_owned(),
                 }),
                 actor: self.actor().map(str::to_owned),
                 severity: kind.severity(),
                 ..NoticeDraft::default()
             },
+            place_id,
         };
         draft
             .label("event", self.event_label)
             .label("action", self.action)
     }
+}
+
+fn repository_of<'a>(dialect: Dialect, event: &str, body: &'a Value) -> &'a Value {
+    // Gitea names the repository that was forked `forkee`, and the new one `repository`.
+    if event == "fork" && dialect == Dialect::Gitea && at(body, &["forkee"]).is_object() {
+        return at(body, &["forkee"]);
+    }
+    [
+        &["repository"][..],
+        &["pull_request", "base", "repo"],
+        &["base", "repo"],
+    ]
+    .iter()
+    .map(|path| at(body, path))
+    .find(|repository| repository.is_object())
+    .unwrap_or(at(body, &["repository"]))
+}
+
+fn actor_of(body: &Value) -> Option<&str> {
+    [
+        &["sender"][..],
+        &["pusher"],
+        &["comment", "user"],
+        &["review", "user"],
+        &["pull_request", "user"],
+        &["issue", "user"],
+        &["release", "author"],
+        &["user"],
+    ]
+    .iter()
+    .find_map(|path| person(body, path))
 }
 
 /// A notice under construction. Absent values leave nothing behind.

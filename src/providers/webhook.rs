@@ -4,6 +4,7 @@
 //! `[provider.map]` it is made by expressions (`map`), and the guess fills in what they leave out.
 
 mod check;
+mod files;
 mod guess;
 mod map;
 
@@ -12,8 +13,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::{
-    Keys, NoticeKind, Prepared, Provider, RawRequest, Readable, Unreadable, Unverified, Verified,
-    Webhook, json, key_header,
+    Fetchable, Keys, NoticeKind, Prepared, Provider, RawRequest, Readable, Unreadable, Unverified,
+    Verified, Webhook, json, key_header,
 };
 use crate::domain::notice::NoticeDraft;
 use crate::domain::spec::{ProviderSpec, Verify};
@@ -50,6 +51,10 @@ impl Provider for Generic {
     }
 
     fn webhook(&self) -> Option<&dyn Webhook> {
+        Some(self)
+    }
+
+    fn files(&self) -> Option<&dyn Fetchable> {
         Some(self)
     }
 }

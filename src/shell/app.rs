@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use notify_store::{DecodeError, Log, OpenError, Options, ReadError, Reader, snapshot};
+use notify_store::{DecodeError, Log, OpenError, Options, ReadError, Reader};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,6 +17,7 @@ use super::address::AddressPolicy;
 use super::client::SystemLookup;
 use super::client::{Client, is_this_machine};
 use super::clock::Clock;
+use super::compaction::{self, Compaction};
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
 use super::holds::Holds;
@@ -27,17 +28,20 @@ use super::http::hooks::BodyRoom;
 use super::http::{door, encoding};
 use super::keyring::{KeyError, Keyring, sealed_with};
 use super::ledger::{Causes, Ledger, LedgerError, LedgerThread, Priority};
+use super::media::Media;
 use super::options::{ServeOptions, host_of};
 use super::passwords::Passwords;
 use super::pollers::Pollers;
+pub use super::rebuild::rebuild;
+use super::search::{self, Search, SearchThread};
+use super::snapshots::Snapshots;
 use super::sources::Sources;
 use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::Command;
 use crate::domain::decide;
 use crate::domain::event::Event;
-use crate::domain::state::{At, Rows, State};
-use crate::wire;
+use crate::domain::state::State;
 
 /// Free bytes below which nothing at all is written any more. Intake stops earlier, at
 /// [`INTAKE_FREE_BYTES_MIN`], so that what came of deliveries can still be recorded.
@@ -48,10 +52,6 @@ pub const INTAKE_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
 const DISK_LOOK: Duration = Duration::from_secs(5);
 /// How long stopping waits for requests that are being answered.
 const ANSWERS_WAIT_MAX: Duration = Duration::from_secs(3);
-/// Snapshots kept.
-const SNAPSHOTS_KEPT: usize = 3;
-/// Decoded events between the reading and the folding thread, in pages.
-const REBUILD_PAGES_MAX: usize = 8;
 
 /// Name and version, as the store records who wrote it.
 pub const PROGRAM: &str = concat!("notify-bridge ", env!("CARGO_PKG_VERSION"));
@@ -62,12 +62,15 @@ pub struct App {
     pub ledger: Ledger,
     pub vault: Arc<Vault>,
     pub sources: Sources,
+    pub search: Arc<Search>,
     pub pollers: Arc<Pollers>,
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
     pub passwords: Passwords,
     pub flashes: Flashes,
+    pub snapshots: Arc<Snapshots>,
+    pub compaction: Arc<Compaction>,
     /// Microseconds since 1970.
     pub started_at: i64,
 }
@@ -102,10 +105,16 @@ pub enum StartError {
     Read(#[from] ReadError),
     #[error("position {position} of the log cannot be decoded")]
     Decode { position: u64, source: DecodeError },
+    #[error(
+        "the state that was carried over removed events at position {position} is of another version; start the program that wrote it"
+    )]
+    Carried { position: u64 },
     #[error("the key cannot be used")]
     Key(#[from] KeyError),
     #[error("the network client cannot be made")]
     Client(#[source] super::client::ClientError),
+    #[error("the folder for files of notices cannot be used")]
+    Media(#[source] std::io::Error),
     #[error("a thread cannot be started")]
     Thread(#[source] std::io::Error),
     #[error("the store cannot be written")]
@@ -118,6 +127,7 @@ pub struct Running {
     pub address: std::net::SocketAddr,
     front: Arc<Front>,
     ledger: LedgerThread,
+    search: SearchThread,
     stop_sending: watch::Sender<bool>,
     stop_listening: watch::Sender<bool>,
     dispatcher: JoinHandle<()>,
@@ -145,10 +155,21 @@ pub fn open(
         program: PROGRAM.to_owned(),
         ..Options::default()
     };
-    let log = Log::<Event>::open(data, &options, &|repair| {
-        progress(Phase::Repairing, (repair.done * 100.0) as u64, 100);
+    let said = std::sync::atomic::AtomicU64::new(0);
+    let mut log = Log::<Event>::open(data, &options, &|repair| {
+        let percent = (repair.done * 100.0) as u64;
+        progress(Phase::Repairing, percent, 100);
+        // Once in ten percent: the last program did not end as it should.
+        let tenth = percent / 10 + 1;
+        if said.fetch_max(tenth, Ordering::Relaxed) < tenth {
+            tracing::info!(percent, "the store is looked through after a crash");
+        }
     })?;
+    give_space_back(&mut log, progress);
     let state = rebuild(data, &log.reader(), progress)?;
+    if let Some(position) = state.retention.unreadable {
+        return Err(StartError::Carried { position });
+    }
     let has_sealed = state.configuration.names.keys().any(|(kind, name)| {
         let id = state.configuration.id(*kind, name);
         id.and_then(|id| state.configuration.secrets(*kind, id))
@@ -189,87 +210,26 @@ fn name_what_is_locked(state: &State, reader: &Reader<Event>, keyring: &Keyring)
     }
 }
 
-/// The state as the log says: the newest snapshot, and the tail folded onto it. Reading and decoding
-/// run on a thread of their own.
-pub fn rebuild(
-    data: &Path,
-    reader: &Reader<Event>,
-    progress: &(dyn Fn(Phase, u64, u64) + Sync),
-) -> Result<State, StartError> {
-    let end = reader.next_position();
-    let mut state = snapshot::newest_through(data, wire::SNAPSHOT_FORMAT, end.saturating_sub(1))
-        .and_then(|(position, bytes)| {
-            wire::decode_state(&bytes)
-                .ok()
-                .filter(|state| state.position == position)
-        })
-        .unwrap_or_default();
-    let first = state.position + 1;
-    let (send, receive) = sync_channel::<Result<Vec<(At, Event)>, StartError>>(REBUILD_PAGES_MAX);
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("rebuild".into());
-        thread
-            .spawn_scoped(scope, move || read_pages(reader, first, &send))
-            .map_err(StartError::Thread)?;
-        let mut rows: Rows = Vec::new();
-        for page in receive {
-            for (at, event) in page? {
-                state.evolve(at, &event, &mut rows);
-                rows.clear();
-            }
-            progress(Phase::Rebuilding, state.position, end.saturating_sub(1));
-        }
-        Ok(state)
-    })
-}
-
-fn read_pages(
-    reader: &Reader<Event>,
-    mut from: u64,
-    send: &std::sync::mpsc::SyncSender<Result<Vec<(At, Event)>, StartError>>,
-) {
-    loop {
-        let mut page = Vec::with_capacity(notify_store::PAGE_FRAMES_MAX);
-        let mut fault = None;
-        let read = reader.for_each_frame(from, notify_store::PAGE_FRAMES_MAX, |header, payload| {
-            if fault.is_some() {
-                return;
-            }
-            match wire::decode_for_state(header.kind, header.revision, payload) {
-                Ok(event) => {
-                    page.push((
-                        At {
-                            position: header.position,
-                            recorded_at: header.recorded_at,
-                        },
-                        event,
-                    ));
-                }
-                Err(source) => {
-                    fault = Some(StartError::Decode {
-                        position: header.position,
-                        source,
-                    })
-                }
-            }
-        });
-        let last = page.last().map(|(at, _)| at.position);
-        let failed = match (read, fault) {
-            (Err(error), _) => Some(StartError::Read(error)),
-            (Ok(_), fault) => fault,
-        };
-        if let Some(last) = last
-            && send.send(Ok(page)).is_ok()
-        {
-            from = last + 1;
-        }
-        if let Some(failed) = failed {
-            // The folding side is gone only when it has failed itself.
-            let _gone = send.send(Err(failed));
-            return;
-        }
-        if last.is_none() {
-            return;
+/// Makes the file smaller when much of it was removed. Everything waits meanwhile, so this is done
+/// before anybody is let in; when it fails, the file stays as large as it is.
+fn give_space_back(log: &mut Log<Event>, progress: &(dyn Fn(Phase, u64, u64) + Sync)) {
+    if !compaction::worth_compacting(&log.reader()).unwrap_or(false) {
+        return;
+    }
+    let before = log.reader().bytes_on_disk();
+    progress(Phase::Compacting, 0, before);
+    let done = log.compact_file().and_then(|_| {
+        compaction::note_file_compacted(log)?;
+        Ok(log.reader().bytes_on_disk())
+    });
+    match done {
+        Ok(after) => tracing::info!(
+            before_bytes = before,
+            after_bytes = after,
+            "the file gave back what was removed"
+        ),
+        Err(error) => {
+            tracing::error!(error = %Causes(&error), "the file could not be made smaller");
         }
     }
 }
@@ -366,6 +326,9 @@ pub async fn start_closed(
         ledger.command(Priority::People, found()).await?;
     }
     ledger.command(Priority::Outcome, Command::Recover).await?;
+    let store = search::identity(&ledger.state());
+    let (search, search_thread) =
+        Search::start(&options.data, ledger.reader().clone(), store).map_err(StartError::Thread)?;
 
     let policy = AddressPolicy {
         own_listeners: vec![address],
@@ -388,6 +351,9 @@ pub async fn start_closed(
         .map_err(StartError::Client)?,
     );
     let vault = Arc::new(Vault::new(ledger.clone(), keyring));
+    let snapshots = Snapshots::new(&options.data, ledger.reader().clone());
+    let compaction = Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock)));
+    compaction.tell(Arc::clone(&search) as Arc<dyn compaction::Forgotten>);
     let pollers = Arc::new(Pollers::new(
         ledger.clone(),
         Arc::clone(&vault),
@@ -397,12 +363,15 @@ pub async fn start_closed(
     let app = Arc::new(App {
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
+        search: Arc::clone(&search),
         pollers: Arc::clone(&pollers),
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
         bodies: BodyRoom::default(),
         passwords: Passwords::default(),
         flashes: Flashes::default(),
+        snapshots: Arc::clone(&snapshots),
+        compaction,
         started_at: clock.now(),
         ledger: ledger.clone(),
         clock: Arc::clone(&clock),
@@ -414,7 +383,9 @@ pub async fn start_closed(
         clock: Arc::clone(&clock),
         steps: steps.clone(),
     };
+    let media = Media::open(options.data.join("media"), Arc::clone(&client));
     let dispatch = Dispatch {
+        media: Arc::new(media.map_err(StartError::Media)?),
         ledger,
         vault,
         client,
@@ -426,15 +397,18 @@ pub async fn start_closed(
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
         holds,
+        tokio::spawn(search.watch(app.ledger.committed())),
         pollers,
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
+        tokio::spawn(snapshots.watch(Arc::clone(&app.clock), app.ledger.committed())),
     ];
     Ok(Running {
         app,
         address,
         front,
         ledger: ledger_thread,
+        search: search_thread,
         stop_sending,
         stop_listening,
         dispatcher,
@@ -492,34 +466,18 @@ impl Running {
         for watch in self.watches {
             watch.abort();
         }
-        let data = self.app.data.clone();
+        // While the log can still be read. What is appended after this is a short tail.
+        self.app.snapshots.leave().await;
         drop(self.app);
-        let ledger = self.ledger;
+        let (ledger, search) = (self.ledger, self.search);
         let stopped = tokio::task::spawn_blocking(move || {
-            if let Some(state) = ledger.stop() {
-                leave_snapshot(&data, &state);
-            }
+            // It reads the log, which goes with the ledger.
+            search.stop();
+            ledger.stop()
         });
         if let Err(error) = stopped.await {
             tracing::error!(%error, "the ledger did not stop cleanly; the next start reads the log");
         }
-    }
-}
-
-/// A snapshot makes the next start quick. It is a cache: when it fails, the log is read.
-fn leave_snapshot(data: &Path, state: &State) {
-    let written = match wire::encode_state(state) {
-        Ok(bytes) => snapshot::write(data, state.position, wire::SNAPSHOT_FORMAT, &bytes),
-        Err(error) => {
-            tracing::warn!(%error, "the state could not be encoded for a snapshot");
-            return;
-        }
-    };
-    if let Err(error) = written {
-        tracing::warn!(error = %Causes(&error), "no snapshot was left");
-    }
-    if let Err(error) = snapshot::prune(data, SNAPSHOTS_KEPT) {
-        tracing::warn!(%error, "old snapshots could not be removed");
     }
 }
 

@@ -12,6 +12,7 @@
 mod fetch;
 mod resolve;
 mod tcp;
+mod transfer;
 mod trust;
 
 use std::error::Error as StdError;
@@ -36,6 +37,7 @@ pub use resolve::{
     JudgedResolver, Looking, Lookup, LookupFailed, SystemLookup, SystemResolver, Unresolved,
 };
 pub use tcp::Duplex;
+pub use transfer::{Downloaded, NotDownloaded, TRANSFERS_MAX};
 pub use trust::{FILE_BYTES_MAX, Roots, RootsError};
 
 /// Longest time to resolve, connect and greet, in seconds. Beyond it nothing was sent.
@@ -109,6 +111,7 @@ pub struct Client {
     permits: Semaphore,
     lookup: Arc<dyn Lookup>,
     roots: Roots,
+    transfers: Semaphore,
     clock: Arc<dyn Clock>,
 }
 
@@ -146,6 +149,7 @@ impl Client {
             public: client(false)?,
             private: client(true)?,
             permits: Semaphore::new(CALLS_MAX),
+            transfers: Semaphore::new(TRANSFERS_MAX),
             policy,
             lookup,
             roots: roots.clone(),
@@ -221,17 +225,21 @@ impl Client {
         })
     }
 
+    fn connections(&self, allow_private: bool) -> &reqwest::Client {
+        if allow_private {
+            &self.private
+        } else {
+            &self.public
+        }
+    }
+
     async fn send(&self, prepared: Prepared, allow_private: bool, redactor: &Redactor) -> Reply {
         let Prepared {
             request,
             place,
             port,
         } = prepared;
-        let client = if allow_private {
-            &self.private
-        } else {
-            &self.public
-        };
+        let client = self.connections(allow_private);
         let exchange = async {
             match PORT.scope(port, client.execute(request)).await {
                 Ok(response) => answer(response, redactor).await,

@@ -16,6 +16,7 @@ use super::client::{Client, Took};
 use super::clock::Clock;
 use super::families::{FamilyError, origin};
 use super::ledger::{Causes, Ledger, LedgerError, Priority};
+use super::media::Media;
 use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::{Attempted, Claim, Command, Report, Saying, Told};
@@ -25,11 +26,13 @@ use crate::domain::notice::{Notice, cut};
 use crate::domain::spec::EntityKind;
 use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{Asked, Due};
-use crate::targets::{self, CallContext, Edited, Part, Reply, Verdict};
+use crate::targets::{self, CallContext, Part, Reply, Verdict};
 
+mod carry;
 mod gathered;
 mod named;
 mod prepare;
+mod say;
 mod still;
 mod update;
 
@@ -55,6 +58,7 @@ pub struct Dispatch {
     pub client: Arc<Client>,
     pub clock: Arc<dyn Clock>,
     pub steps: Steps,
+    pub media: Arc<Media>,
 }
 
 enum Step {
@@ -233,6 +237,7 @@ impl Dispatch {
                 return Ok(Step::Again);
             }
         };
+        let origin = self.as_its_link_sees_it(key, origin);
         let Some(prepared) = self.prepare(key, &origin) else {
             // Its target or receiver is not configured any more: the claim says what that means.
             self.claim_bare(key).await?;
@@ -336,57 +341,37 @@ impl Dispatch {
             now_seconds: self.clock.now().div_euclid(1_000_000),
             reply_to: prepared.replies(&saying, number),
         };
-        // All of it is edited or nothing.
-        let edit = earlier
-            .filter(|earlier| {
-                let edits = |part| kind.edit(part, &context, *earlier).is_some();
-                parts.iter().all(edits)
-            })
-            .and_then(|earlier| Some((earlier, kind.edit(part, &context, earlier)?)));
-        let edits = edit.is_some();
-        if let Some((earlier, _)) = &edit {
-            saying.edited = Some(earlier.id.to_owned());
-        }
-        let call = edit.map_or_else(|| kind.call(part, &context), |(_, call)| call);
-        let (result, answer) = match call {
-            Err(unsendable) if edits => {
-                (Attempted::EditRefused(unsendable.reason), Answer::default())
-            }
+        let (result, answer) = match carry::carried(kind, part) {
             Err(unsendable) => (Attempted::Unsendable(unsendable.reason), Answer::default()),
-            Ok(call) => {
-                let (reply, took) = self
-                    .client
-                    .perform(&call, prepared.target.allow_private, &opened.redactor)
-                    .await;
-                let answer = answer(&reply, took);
-                let edited = if edits {
-                    kind.judge_edit(part, &reply)
-                } else {
-                    Edited::Judged(kind.judge(part, &reply))
+            Ok(Some((carrier, wanted))) => {
+                let carried = carry::Carried {
+                    carrier,
+                    delivery: &prepared.delivery,
+                    part,
+                    wanted,
+                    context,
+                    target: &prepared.target,
+                    redactor: &opened.redactor,
+                    more: usize::from(number) + 1 < parts.len(),
                 };
-                let result = match edited {
-                    Edited::Refused { reason } => Attempted::EditRefused(reason),
-                    // An edit may be made twice, and nobody sees the difference.
-                    Edited::Judged(Verdict::Retry { reason, .. })
-                        if matches!(reply, Reply::NoAnswer { .. })
-                            && kind.lane_depth() == 1
-                            && !edits =>
-                    {
-                        Attempted::Unknown(reason)
-                    }
-                    Edited::Judged(Verdict::Fallback {
-                        parts: instead,
-                        reason,
-                    }) => {
-                        let mut all = parts.clone();
-                        all.splice(usize::from(number)..=usize::from(number), instead);
-                        Attempted::Judged(Verdict::Fallback { parts: all, reason })
-                    }
-                    Edited::Judged(verdict) => Attempted::Judged(verdict),
-                };
+                let (result, answer, files) = self.carry(&carried).await;
+                saying.files = files;
                 (result, answer)
             }
+            Ok(None) => {
+                let said = say::Said {
+                    kind,
+                    prepared: &prepared,
+                    opened: &opened,
+                    part,
+                    parts: &parts,
+                    context,
+                    earlier,
+                };
+                self.say(said, &mut saying).await
+            }
         };
+        let result = in_place(result, &parts, number);
         log_attempt(
             &delivery_id,
             &prepared.target.name,
@@ -503,6 +488,21 @@ impl Dispatch {
     }
 }
 
+/// What replaces one part, within all of them.
+fn in_place(result: Attempted, parts: &[Part], number: u16) -> Attempted {
+    match result {
+        Attempted::Judged(Verdict::Fallback {
+            parts: instead,
+            reason,
+        }) => {
+            let mut all = parts.to_vec();
+            all.splice(usize::from(number)..=usize::from(number), instead);
+            Attempted::Judged(Verdict::Fallback { parts: all, reason })
+        }
+        other => other,
+    }
+}
+
 /// The report that a delivery cannot be sent at all.
 fn unsendable(delivery: DeliveryKey, reason: String) -> Command {
     Command::Report(Box::new(Report {
@@ -541,6 +541,7 @@ fn log_attempt(delivery: &str, target: &str, attempt: u16, result: &Attempted, a
         Attempted::Judged(Verdict::Rejected { reason }) => ("rejected", reason.as_str()),
         Attempted::Judged(Verdict::Gone { reason }) => ("gone", reason.as_str()),
         Attempted::Judged(Verdict::Moved { .. }) => ("moved", ""),
+        Attempted::Judged(Verdict::LeftOut { reason }) => ("left out", reason.as_str()),
         Attempted::EditRefused(reason) => ("edit refused", reason.as_str()),
         Attempted::Unsendable(reason) => ("unsendable", reason.as_str()),
         Attempted::Unknown(reason) => ("unknown", reason.as_str()),

@@ -12,7 +12,9 @@ use super::clock::Clock;
 use super::ledger::{Causes, Ledger, Priority};
 use super::steps::Steps;
 use crate::domain::command::{Command, Due, Repeat, Told};
-use crate::domain::decide::{HELD_PER_COMMAND_MAX, REPEATS_PER_COMMAND_MAX, held_after};
+use crate::domain::decide::{
+    HELD_PER_COMMAND_MAX, REPEATS_PER_COMMAND_MAX, held_after, judged_again,
+};
 use crate::domain::event::{Accepted, DeliveryKey, Event};
 
 /// Notices read again for one command, when trackers have changed since they were held.
@@ -182,8 +184,6 @@ impl Holds {
     fn found(&self) -> Vec<Found> {
         let now = self.clock.now();
         let state = self.ledger.state();
-        // Whether what was gathered is about something that a person has muted meanwhile.
-        let muted = state.snoozes.concern_notices(now);
         let mut notices_left = NOTICES_PER_COMMAND_MAX;
         let mut all = Vec::new();
         let due = state
@@ -195,21 +195,7 @@ impl Holds {
             let Some(delivery) = state.outbox.deliveries.get(key) else {
                 continue;
             };
-            let trackers = &state.configuration.trackers;
-            // What was planned over the tracker as it is now needs no second look.
-            let changed = muted
-                || trackers
-                    .get(&delivery.tracker)
-                    .is_some_and(|tracker| tracker.entity.revision > key.position);
-            let notices: Vec<u64> = match (changed, delivery.gathered.as_deref()) {
-                (false, _) => Vec::new(),
-                (true, None) => vec![delivery.notice],
-                (true, Some(gathered)) => gathered
-                    .members()
-                    .iter()
-                    .map(|member| member.notice)
-                    .collect(),
-            };
+            let notices = judged_again(&state, *key, delivery, now);
             if notices.len() > notices_left && !all.is_empty() {
                 break;
             }

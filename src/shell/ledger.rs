@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use notify_store::{
     BATCH_BYTES_MAX, BATCH_EVENTS_MAX, BODY_BYTES_MAX, Log, PAYLOAD_BYTES_MAX, Reader, Recorded,
+    Removal, Removed,
 };
 use tokio::sync::{broadcast, oneshot, watch};
 use zeroize::Zeroizing;
@@ -110,6 +111,12 @@ struct Waiting {
     reply: oneshot::Sender<Result<Committed, LedgerError>>,
 }
 
+/// A removal, and who waits for it.
+struct Removing {
+    removal: Removal,
+    reply: oneshot::Sender<Result<(Removed, Duration), LedgerError>>,
+}
+
 #[derive(Default)]
 struct Queues {
     outcomes: VecDeque<Waiting>,
@@ -117,6 +124,8 @@ struct Queues {
     intake: VecDeque<Waiting>,
     intake_bytes: usize,
     maintenance: VecDeque<Waiting>,
+    /// What compaction removes; one at a time, between batches.
+    removal: Option<Removing>,
     stopping: bool,
     /// The writer waits to be woken. Waking it costs a call of the system, also when it is awake.
     idle: bool,
@@ -128,6 +137,7 @@ impl Queues {
             && self.people.is_empty()
             && self.intake.is_empty()
             && self.maintenance.is_empty()
+            && self.removal.is_none()
     }
 
     fn take(&mut self) -> VecDeque<Waiting> {
@@ -167,7 +177,7 @@ pub struct Tally {
 }
 
 /// Kinds of events are numbered below this.
-pub const EVENT_KINDS_MAX: usize = 64;
+pub const EVENT_KINDS_MAX: usize = 128;
 
 impl Default for Tally {
     fn default() -> Self {
@@ -352,6 +362,27 @@ impl Ledger {
             self.shared.wake.notify_one();
         }
         Ok(answer)
+    }
+
+    /// Removes events in a transaction of its own, between those of commands, and says what it removed
+    /// and how long that took. There is room for one; another one is refused meanwhile.
+    pub async fn remove(&self, removal: Removal) -> Result<(Removed, Duration), LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let wake = {
+            let mut queues = lock(&self.shared.queues);
+            if queues.stopping {
+                return Err(LedgerError::Stopping);
+            }
+            if queues.removal.is_some() {
+                return Err(LedgerError::Saturated);
+            }
+            queues.removal = Some(Removing { removal, reply });
+            std::mem::take(&mut queues.idle)
+        };
+        if wake {
+            self.shared.wake.notify_one();
+        }
+        answer.await.unwrap_or(Err(LedgerError::Failed))
     }
 
     /// The state as of the newest durable event. Let go of it quickly.

@@ -14,22 +14,28 @@ mod cursor;
 mod deliveries;
 mod entities;
 mod event;
+pub mod found;
 mod held;
 mod notice;
 mod notices;
 mod numbers;
 mod parked;
+mod replay;
+mod retention;
 mod setup;
+mod snapshots;
 mod snoozes;
 mod standing;
 mod telling;
 mod why_not;
 
-use notify_store::ReadError;
+use notify_store::{ReadError, Reader};
 use serde_json::{Value, json};
 
+use super::compaction;
 use super::families::FamilyError;
 use super::ledger::Ledger;
+use crate::domain::event::Event;
 use crate::domain::state::State;
 
 pub use crate::templates::moment;
@@ -47,7 +53,10 @@ pub use notice::{Around, delivery, notice, reason, reasons};
 pub use notices::{NoticeFilter, find_notice, founding, notice_body, notices, requests};
 pub use numbers::{Day, counts, since_day};
 pub use parked::{ParkedGroup, parked_choice, parked_groups};
+pub use replay::{difference, step, tally};
+pub use retention::{removed, retention};
 pub use setup::{hook_address, setup};
+pub use snapshots::{snapshot_made, snapshots};
 pub use snoozes::{find_snooze, snooze, snoozes};
 pub use standing::standing;
 pub use telling::{MEMBERS_SHOWN, sends_at};
@@ -102,11 +111,31 @@ pub enum ViewError {
     },
     #[error("there is no {what} {name}")]
     NotFound { what: &'static str, name: String },
+    /// It may have been, and is not kept any more.
+    #[error(
+        "there is no {what} {name} any more: it is older than what is kept; see retention in the settings"
+    )]
+    Compacted { what: &'static str, name: String },
     #[error("the log cannot be read")]
     Read(#[from] ReadError),
 }
 
 impl ViewError {
+    /// That nothing is at a position: not yet, never, or not any more.
+    fn missing(
+        reader: &Reader<Event>,
+        what: &'static str,
+        name: &str,
+        position: u64,
+    ) -> Result<Self, ReadError> {
+        let name = name.to_owned();
+        let is_below = position < compaction::removed_below(reader)?;
+        Ok(match is_below && reader.get(position)?.is_none() {
+            true => ViewError::Compacted { what, name },
+            false => ViewError::NotFound { what, name },
+        })
+    }
+
     fn not_found(what: &'static str, name: impl Into<String>) -> Self {
         ViewError::NotFound {
             what,
@@ -126,6 +155,12 @@ impl From<FamilyError> for ViewError {
     }
 }
 
+/// That there is no event at a position of the log, and whether that is because it was removed.
+pub fn missing_event(reader: &Reader<Event>, position: u64) -> ViewError {
+    let name = position.to_string();
+    ViewError::missing(reader, "event at position", &name, position).unwrap_or_else(ViewError::Read)
+}
+
 /// One page of a list, newest first unless said otherwise.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Page {
@@ -134,6 +169,8 @@ pub struct Page {
     pub next: Option<Cursor>,
     /// Set when the page ended because enough was looked through: the position reached.
     pub scanned_to: Option<u64>,
+    /// Set when the page reaches to where events may be missing: below this position.
+    pub compacted_before: Option<u64>,
 }
 
 impl Page {
@@ -144,6 +181,9 @@ impl Page {
         });
         if let Some(position) = self.scanned_to {
             page["scanned_to"] = position.into();
+        }
+        if let Some(position) = self.compacted_before {
+            page["compacted_before"] = position.into();
         }
         page
     }

@@ -12,6 +12,7 @@
 //! - 429 is taken as the chat's own limit unless the description speaks of the bot.
 
 mod apart;
+mod files;
 mod html;
 
 use serde::{Deserialize, Serialize};
@@ -75,7 +76,7 @@ struct Payload {
     buttons: Vec<Key>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Key {
     text: String,
     url: String,
@@ -98,11 +99,20 @@ impl Target for Telegram {
     }
 
     fn option_fields(&self) -> &'static [&'static str] {
-        &["api_base", "preview"]
+        &[
+            "api_base",
+            "preview",
+            "media",
+            "max_media",
+            "group_pause",
+            "large_photo",
+            "large_video",
+            "chat_action",
+        ]
     }
 
     fn receiver_fields(&self) -> &'static [&'static str] {
-        &["to", "thread", "silent", "protect", "preview"]
+        &["to", "thread", "silent", "protect", "preview", "spoiler"]
     }
 
     fn lane_depth(&self) -> u16 {
@@ -207,7 +217,8 @@ impl Target for Telegram {
             body["message_id"] = id.into();
             posted(context, "editMessageText", &body)
         };
-        Some(edited())
+        // What stands there has no files, or other ones.
+        (part.kind != files::MEDIA).then(edited)
     }
 
     fn judge_edit(&self, part: &Part, reply: &Reply) -> Edited {
@@ -231,6 +242,10 @@ impl Target for Telegram {
             }
             verdict => Edited::Judged(verdict),
         }
+    }
+
+    fn carrier(&self) -> Option<&dyn super::media::Carrier> {
+        Some(self)
     }
 
     fn probe(&self, context: &CallContext<'_>) -> Option<Result<Call, Unsendable>> {
@@ -257,14 +272,17 @@ fn body(part: &Part, context: &CallContext<'_>) -> Result<Value, Unsendable> {
         body["parse_mode"] = "HTML".into();
     }
     if !stored.buttons.is_empty() {
-        let rows: Vec<Value> = stored
-            .buttons
-            .iter()
-            .map(|key| json!([{ "text": key.text, "url": key.url }]))
-            .collect();
-        body["reply_markup"] = json!({ "inline_keyboard": rows });
+        body["reply_markup"] = keyboard_of(&stored.buttons);
     }
     Ok(body)
+}
+
+fn keyboard_of(buttons: &[Key]) -> Value {
+    let rows: Vec<Value> = buttons
+        .iter()
+        .map(|key| json!([{ "text": key.text, "url": key.url }]))
+        .collect();
+    json!({ "inline_keyboard": rows })
 }
 
 fn posted(context: &CallContext<'_>, method: &str, body: &Value) -> Result<Call, Unsendable> {
@@ -323,6 +341,7 @@ fn refused(part: &Part, reply: &Reply, status: u16, answer: &Answer) -> Verdict 
         return Verdict::Moved { to: to.to_string() };
     }
     if code == 400
+        && part.kind != files::MEDIA
         && said.contains("button")
         && let Some(part) = without_buttons(part)
     {

@@ -109,50 +109,14 @@ fn hold(hold: HoldR1) -> Result<Hold, String> {
     })
 }
 
-fn what(code: u16) -> Result<What, String> {
+pub(super) fn what(code: u16) -> Result<What, String> {
     What::from_code(code).ok_or_else(|| format!("unknown reason {code}"))
-}
-
-fn thread_r1(thread: Thread) -> ThreadR1 {
-    ThreadR1 {
-        key: thread.key,
-        closes: thread.closes,
-    }
 }
 
 fn thread(thread: ThreadR1) -> Thread {
     Thread {
         key: thread.key,
         closes: thread.closes,
-    }
-}
-
-pub(super) fn planning_r1(planning: &Planning) -> PlanningR1<'_> {
-    PlanningR1 {
-        index: planning.index,
-        way: match planning.way {
-            Way::Now { silent, pierced } => WayR1::Now { silent, pierced },
-            Way::Held { hold, thread } => WayR1::Held {
-                hold: hold_r1(hold),
-                thread: thread_r1(thread),
-            },
-            Way::Merged {
-                host,
-                until,
-                thread,
-            } => WayR1::Merged {
-                host: key_r1(host),
-                until,
-                thread: thread_r1(thread),
-            },
-            Way::Cancelled { host, thread } => WayR1::Cancelled {
-                host: key_r1(host),
-                thread: thread_r1(thread),
-            },
-            Way::Dropped { why } => WayR1::Dropped { why: why.code() },
-        },
-        group: planning.group,
-        detail: &planning.detail,
     }
 }
 

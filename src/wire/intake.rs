@@ -2,16 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::holds::{PlanningR1, planning, planning_r1};
-use super::items::{DetailsR1, describe, details_r1};
+use super::holds::{PlanningR1, planning};
+use super::items::{DetailsR1, ItemsR1, describe, details_r1, items, items_r1};
+use super::ways::{WaysR2, ways, ways_r2};
 use super::{Texts, put, take};
 use crate::domain::event::{
     Accepted, Event, IdSeed, Plan, Planned, PlannedLink, RequestKeys, RowFacts,
 };
 use crate::domain::item::Shared;
-use crate::domain::notice::{
-    Collection, Item, ItemKind, Items, NoticeDraft, Severity, Subject, Transition,
-};
+use crate::domain::notice::{Collection, Items, NoticeDraft, Severity, Subject, Transition};
 use crate::domain::reason::{Routed, What};
 use crate::domain::spec::UnknownPolicy;
 use crate::domain::state::severity_code;
@@ -26,23 +25,6 @@ struct SeedR1 {
 struct KeysR1 {
     sender: Option<[u8; 16]>,
     body: Option<[u8; 16]>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ItemR1<'a> {
-    key: &'a str,
-    kind: &'a str,
-    label: &'a str,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ItemsR1<'a> {
-    #[serde(borrow)]
-    added: Vec<ItemR1<'a>>,
-    #[serde(borrow)]
-    removed: Vec<ItemR1<'a>>,
-    added_total: u64,
-    removed_total: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -154,6 +136,28 @@ impl<'a> From<AcceptedR2<'a>> for AcceptedR3<'a> {
     }
 }
 
+/// Like revision 3, with how bad the notice is for links that see it otherwise, and ways in runs; the
+/// ways of the revisions in it are empty.
+#[derive(Serialize, Deserialize)]
+struct AcceptedR4<'a> {
+    #[serde(borrow)]
+    third: AcceptedR3<'a>,
+    /// (index of a link, severity)
+    severities: Vec<(u16, u8)>,
+    #[serde(borrow)]
+    ways: WaysR2<'a>,
+}
+
+impl<'a> From<AcceptedR3<'a>> for AcceptedR4<'a> {
+    fn from(third: AcceptedR3<'a>) -> Self {
+        AcceptedR4 {
+            third,
+            severities: Vec::new(),
+            ways: WaysR2::default(),
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct UnreadableR1<'a> {
     seed: SeedR1,
@@ -197,6 +201,26 @@ impl<'a> From<ResentR1<'a>> for ResentR2<'a> {
             untils: Vec::new(),
             why: What::Resent.code(),
             ways: Vec::new(),
+        }
+    }
+}
+
+/// Like revision 2, with what [`AcceptedR4`] has more.
+#[derive(Serialize, Deserialize)]
+struct ResentR3<'a> {
+    #[serde(borrow)]
+    second: ResentR2<'a>,
+    severities: Vec<(u16, u8)>,
+    #[serde(borrow)]
+    ways: WaysR2<'a>,
+}
+
+impl<'a> From<ResentR2<'a>> for ResentR3<'a> {
+    fn from(second: ResentR2<'a>) -> Self {
+        ResentR3 {
+            second,
+            severities: Vec::new(),
+            ways: WaysR2::default(),
         }
     }
 }
@@ -265,26 +289,6 @@ fn map(pairs: Vec<(&str, &str)>, texts: Texts) -> Map {
     )
 }
 
-fn items_r1(items: &[Item]) -> Vec<ItemR1<'_>> {
-    items
-        .iter()
-        .map(|item| ItemR1 {
-            key: &item.key,
-            kind: item.kind.as_str(),
-            label: &item.label,
-        })
-        .collect()
-}
-
-fn items(items: Vec<ItemR1<'_>>, texts: Texts) -> Vec<Item> {
-    texts.unread_list(items.into_iter().map(|item| Item {
-        key: item.key.to_owned(),
-        kind: ItemKind::named(item.kind),
-        label: item.label.to_owned(),
-        ..Item::default()
-    }))
-}
-
 fn seed_r1(seed: IdSeed) -> SeedR1 {
     SeedR1 {
         millis: seed.millis,
@@ -331,12 +335,7 @@ fn notice_r1(notice: &NoticeDraft) -> NoticeR1<'_> {
         labels: pairs(&notice.labels),
         before: pairs(&notice.before),
         after: pairs(&notice.after),
-        items: (!notice.items.is_empty()).then(|| ItemsR1 {
-            added: items_r1(&notice.items.added),
-            removed: items_r1(&notice.items.removed),
-            added_total: notice.items.added_total,
-            removed_total: notice.items.removed_total,
-        }),
+        items: items_r1(&notice.items),
         occurred_at: notice.occurred_at,
     }
 }
@@ -361,12 +360,9 @@ fn notice(notice: NoticeR1<'_>, texts: Texts, of_items: Texts) -> Result<NoticeD
         labels: map(notice.labels, texts),
         before: map(notice.before, texts),
         after: map(notice.after, texts),
-        items: notice.items.map_or_else(Items::default, |found| Items {
-            added: items(found.added, of_items),
-            removed: items(found.removed, of_items),
-            added_total: found.added_total,
-            removed_total: found.removed_total,
-        }),
+        items: notice
+            .items
+            .map_or_else(Items::default, |found| items(found, of_items)),
         occurred_at: notice.occurred_at,
     })
 }
@@ -413,13 +409,36 @@ fn untils_r2(plan: &Plan) -> Vec<(u16, i64)> {
         .collect()
 }
 
-fn plan(
-    plan: PlanR1<'_>,
+/// How bad the notice is for the links that see it otherwise, by their index.
+fn severities_r2(plan: &Plan) -> Vec<(u16, u8)> {
+    let indexed = (0u16..).zip(&plan.links);
+    indexed
+        .filter_map(|(index, link)| Some((index, severity_code(link.severity?))))
+        .collect()
+}
+
+/// What later revisions say of a plan.
+struct Later<'a> {
     untils: Vec<(u16, i64)>,
-    ways: Vec<PlanningR1<'_>>,
-    texts: Texts,
-) -> Result<Plan, String> {
-    let mut untils = untils.into_iter().peekable();
+    severities: Vec<(u16, u8)>,
+    /// Ways as they were written one by one.
+    earlier: Vec<PlanningR1<'a>>,
+    ways: WaysR2<'a>,
+}
+
+impl Later<'_> {
+    fn is_due(&self) -> bool {
+        self.earlier.is_empty() && self.ways.is_empty()
+    }
+}
+
+fn plan(plan: PlanR1<'_>, later: Later<'_>, texts: Texts) -> Result<Plan, String> {
+    let mut severities = later.severities.into_iter().peekable();
+    let mut severity_of = |index: usize| {
+        let next = severities.next_if(|(of, _)| usize::from(*of) == index);
+        next.map(|(_, code)| severity(code)).transpose()
+    };
+    let mut untils = later.untils.into_iter().peekable();
     let mut until = |index: usize| {
         let next = untils.next_if(|(of, _)| usize::from(*of) == index);
         next.map(|(_, until)| until)
@@ -443,8 +462,10 @@ fn plan(
     let links: Result<Vec<PlannedLink>, String> = plan
         .links
         .into_iter()
-        .map(|link| {
+        .enumerate()
+        .map(|(index, link)| {
             Ok(PlannedLink {
+                severity: severity_of(index)?,
                 tracker: link.tracker,
                 tracker_name: texts.unread(link.tracker_name),
                 target: link.target,
@@ -455,42 +476,47 @@ fn plan(
             })
         })
         .collect();
+    let planned = plan.planned.into_iter();
+    let planned: Vec<Planned> = planned
+        .map(|(receiver, link)| Planned { receiver, link })
+        .collect();
+    let mut all = ways(later.ways, &planned, texts)?;
+    for way in later.earlier {
+        all.push(planning(way, texts)?);
+    }
     Ok(Plan {
         routed: routed?,
         links: links?,
-        planned: plan
-            .planned
-            .into_iter()
-            .map(|(receiver, link)| Planned { receiver, link })
-            .collect(),
-        ways: ways
-            .into_iter()
-            .map(|way| planning(way, texts))
-            .collect::<Result<_, String>>()?,
+        planned,
+        ways: all,
     })
 }
 
 pub fn encode(event: &Event, out: &mut Vec<u8>) {
     match event {
         Event::Accepted(accepted) => put(
-            &AcceptedR3 {
-                second: AcceptedR2 {
-                    first: AcceptedR1 {
-                        seed: seed_r1(accepted.seed),
-                        day: accepted.day,
-                        provider: accepted.provider,
-                        provider_name: &accepted.provider_name,
-                        provider_kind: &accepted.provider_kind,
-                        notice: notice_r1(&accepted.notice),
-                        nth: accepted.nth,
-                        of: accepted.of,
-                        keys: keys_r1(accepted.keys),
-                        plan: plan_r1(&accepted.plan),
+            &AcceptedR4 {
+                third: AcceptedR3 {
+                    second: AcceptedR2 {
+                        first: AcceptedR1 {
+                            seed: seed_r1(accepted.seed),
+                            day: accepted.day,
+                            provider: accepted.provider,
+                            provider_name: &accepted.provider_name,
+                            provider_kind: &accepted.provider_kind,
+                            notice: notice_r1(&accepted.notice),
+                            nth: accepted.nth,
+                            of: accepted.of,
+                            keys: keys_r1(accepted.keys),
+                            plan: plan_r1(&accepted.plan),
+                        },
+                        untils: untils_r2(&accepted.plan),
+                        ways: Vec::new(),
                     },
-                    untils: untils_r2(&accepted.plan),
-                    ways: accepted.plan.ways.iter().map(planning_r1).collect(),
+                    details: details_r1(&accepted.notice.items, &mut Shared::default()),
                 },
-                details: details_r1(&accepted.notice.items, &mut Shared::default()),
+                severities: severities_r2(&accepted.plan),
+                ways: ways_r2(&accepted.plan),
             },
             out,
         ),
@@ -523,22 +549,26 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
             why,
             by,
         } => put(
-            &ResentR2 {
-                first: ResentR1 {
-                    seed: seed_r1(*seed),
-                    notice: *notice,
-                    day: *day,
-                    provider: *provider,
-                    severity: row.severity,
-                    kind_hash: row.kind_hash,
-                    collection_hash: row.collection_hash,
-                    subject: *subject,
-                    plan: plan_r1(plan),
-                    by,
+            &ResentR3 {
+                second: ResentR2 {
+                    first: ResentR1 {
+                        seed: seed_r1(*seed),
+                        notice: *notice,
+                        day: *day,
+                        provider: *provider,
+                        severity: row.severity,
+                        kind_hash: row.kind_hash,
+                        collection_hash: row.collection_hash,
+                        subject: *subject,
+                        plan: plan_r1(plan),
+                        by,
+                    },
+                    untils: untils_r2(plan),
+                    why: why.code(),
+                    ways: Vec::new(),
                 },
-                untils: untils_r2(plan),
-                why: why.code(),
-                ways: plan.ways.iter().map(planning_r1).collect(),
+                severities: severities_r2(plan),
+                ways: ways_r2(plan),
             },
             out,
         ),
@@ -549,21 +579,33 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
 pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
     Ok(match kind {
         20 => {
-            let AcceptedR3 {
-                second:
-                    AcceptedR2 {
-                        first: accepted,
-                        untils,
-                        ways,
+            let AcceptedR4 {
+                third:
+                    AcceptedR3 {
+                        second:
+                            AcceptedR2 {
+                                first: accepted,
+                                untils,
+                                ways: earlier,
+                            },
+                        details,
                     },
-                details,
+                severities,
+                ways,
             } = match revision {
-                1 => AcceptedR2::from(take::<AcceptedR1<'_>>(bytes)?).into(),
-                2 => take::<AcceptedR2<'_>>(bytes)?.into(),
+                1 => AcceptedR3::from(AcceptedR2::from(take::<AcceptedR1<'_>>(bytes)?)).into(),
+                2 => AcceptedR3::from(take::<AcceptedR2<'_>>(bytes)?).into(),
+                3 => take::<AcceptedR3<'_>>(bytes)?.into(),
                 _newest => take(bytes)?,
             };
+            let later = Later {
+                untils,
+                severities,
+                earlier,
+                ways,
+            };
             // What is gathered is folded from the keys of its items.
-            let of_items = if ways.is_empty() { texts } else { Texts::All };
+            let of_items = if later.is_due() { texts } else { Texts::All };
             let mut notice = notice(accepted.notice, texts, of_items)?;
             if let Some(details) = details {
                 describe(&mut notice.items, &details, texts)?;
@@ -578,7 +620,7 @@ pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Ev
                 nth: accepted.nth,
                 of: accepted.of,
                 keys: keys(accepted.keys),
-                plan: plan(accepted.plan, untils, ways, texts)?,
+                plan: plan(accepted.plan, later, texts)?,
             }))
         }
         21 => {
@@ -593,14 +635,26 @@ pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Ev
             }
         }
         22 => {
-            let ResentR2 {
-                first: resent,
-                untils,
-                why,
+            let ResentR3 {
+                second:
+                    ResentR2 {
+                        first: resent,
+                        untils,
+                        why,
+                        ways: earlier,
+                    },
+                severities,
                 ways,
             } = match revision {
-                1 => take::<ResentR1<'_>>(bytes)?.into(),
+                1 => ResentR2::from(take::<ResentR1<'_>>(bytes)?).into(),
+                2 => take::<ResentR2<'_>>(bytes)?.into(),
                 _newest => take(bytes)?,
+            };
+            let later = Later {
+                untils,
+                severities,
+                earlier,
+                ways,
             };
             Event::Resent {
                 seed: seed(resent.seed),
@@ -614,7 +668,7 @@ pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Ev
                     collection_hash: resent.collection_hash,
                 },
                 subject: resent.subject,
-                plan: plan(resent.plan, untils, ways, texts)?,
+                plan: plan(resent.plan, later, texts)?,
                 why: What::from_code(why).ok_or_else(|| format!("unknown reason {why}"))?,
                 by: texts.unread(resent.by),
             }

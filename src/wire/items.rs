@@ -1,10 +1,27 @@
-//! What is known of a notice's items. Their keys, kinds and labels stand in the notice itself; here is
-//! the rest, item by item in the same order, with every text once in a table.
+//! A notice's items. Their keys, kinds and labels stand in the notice itself; the rest follows, item by
+//! item in the same order, with every text once in a table.
 
 use serde::{Deserialize, Serialize};
 
 use super::Texts;
-use crate::domain::item::{Degrees, Item, Items, Shared, TEXT_FIELDS, with_key};
+use crate::domain::item::{Degrees, Item, ItemKind, Items, Shared, TEXT_FIELDS, with_key};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ItemR1<'a> {
+    key: &'a str,
+    kind: &'a str,
+    label: &'a str,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ItemsR1<'a> {
+    #[serde(borrow)]
+    added: Vec<ItemR1<'a>>,
+    #[serde(borrow)]
+    removed: Vec<ItemR1<'a>>,
+    added_total: u64,
+    removed_total: u64,
+}
 
 /// (number of the field in [`Item::texts`], index in the table, whether the key was taken out)
 type TextR1 = (u8, u32, bool);
@@ -135,4 +152,43 @@ fn fill(item: &mut Item, detail: &DetailR1, table: &[&str]) -> Result<(), String
         **place = Some(text(*index, *keyed)?);
     }
     Ok(())
+}
+
+/// What names the items; nothing where there are none.
+pub(super) fn items_r1(items: &Items) -> Option<ItemsR1<'_>> {
+    (!items.is_empty()).then(|| ItemsR1 {
+        added: named_r1(&items.added),
+        removed: named_r1(&items.removed),
+        added_total: items.added_total,
+        removed_total: items.removed_total,
+    })
+}
+
+pub(super) fn items(found: ItemsR1<'_>, texts: Texts) -> Items {
+    Items {
+        added: named(found.added, texts),
+        removed: named(found.removed, texts),
+        added_total: found.added_total,
+        removed_total: found.removed_total,
+    }
+}
+
+fn named_r1(items: &[Item]) -> Vec<ItemR1<'_>> {
+    items
+        .iter()
+        .map(|item| ItemR1 {
+            key: &item.key,
+            kind: item.kind.as_str(),
+            label: &item.label,
+        })
+        .collect()
+}
+
+fn named(items: Vec<ItemR1<'_>>, texts: Texts) -> Vec<Item> {
+    texts.unread_list(items.into_iter().map(|item| Item {
+        key: item.key.to_owned(),
+        kind: ItemKind::named(item.kind),
+        label: item.label.to_owned(),
+        ..Item::default()
+    }))
 }

@@ -4,12 +4,16 @@
 //! refuses everything until it is opened again.
 
 use std::marker::PhantomData;
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
-use redb::{Durability, ReadableTable, StorageBackend, WriteTransaction};
+use redb::{
+    CursorError, Durability, ReadableTable, StorageBackend, Table, TableDefinition,
+    WriteTransaction,
+};
 
 use crate::backend::AnyBackend;
 use crate::batch::{BATCH_BYTES_MAX, Batch, Refused, Removal};
@@ -287,6 +291,7 @@ impl<P: Payload> Log<P> {
             return Err(Refused::BatchTooLarge { bytes }.into());
         }
         self.check_disk(bytes)?;
+        let first = self.next_position();
         let (mut number, mut open) = (self.segment, self.open);
         let mut closed = Vec::new();
         for span in &encoded.frames {
@@ -302,7 +307,7 @@ impl<P: Payload> Log<P> {
         let sign = self.sign.then(|| self.options.program.clone());
         self.write(false, |transaction| {
             write_frames(transaction, encoded)?;
-            write_beside(transaction, batch)?;
+            write_beside(transaction, batch, first)?;
             if !closed.is_empty() {
                 let mut segments = transaction.open_table(tables::SEGMENTS)?;
                 for (number, entry) in &closed {
@@ -465,12 +470,13 @@ fn write_frames(transaction: &WriteTransaction, encoded: &Encoded) -> Result<(),
     if encoded.frames.is_empty() {
         return Ok(());
     }
-    let mut log = transaction.open_table(tables::LOG)?;
     let mut start = 0;
-    for span in &encoded.frames {
-        log.insert(span.position, &encoded.bytes[start..span.end])?;
+    let frames = encoded.frames.iter().map(|span| {
+        let frame = &encoded.bytes[start..span.end];
         start = span.end;
-    }
+        (span.position, frame)
+    });
+    add_at_end(&mut transaction.open_table(tables::LOG)?, frames)?;
     if encoded.frames.iter().any(|span| span.member_of.is_some()) {
         let mut streams = transaction.open_table(tables::STREAMS)?;
         for span in &encoded.frames {
@@ -482,17 +488,37 @@ fn write_frames(transaction: &WriteTransaction, encoded: &Encoded) -> Result<(),
     Ok(())
 }
 
-/// Writes everything of a batch that is no event. Tables that are not needed are not touched.
-fn write_beside<P>(transaction: &WriteTransaction, batch: &Batch<P>) -> Result<(), redb::Error> {
-    for (table, entries) in [(tables::BODIES, &batch.bodies), (tables::ROWS, &batch.rows)] {
-        if entries.is_empty() {
-            continue;
-        }
-        let mut table = transaction.open_table(table)?;
-        for (position, bytes) in entries {
-            table.insert(position, bytes.as_slice())?;
+/// Adds entries behind everything that a table has, which fills page after page instead of looking
+/// for the place of each. Those that turn out to belong elsewhere are put there.
+fn add_at_end<'b>(
+    table: &mut Table<'_, u64, &'static [u8]>,
+    entries: impl Iterator<Item = (u64, &'b [u8])>,
+) -> Result<(), redb::Error> {
+    let mut elsewhere = Vec::new();
+    let mut end = table.upper_bound_mut(Bound::<u64>::Unbounded)?;
+    for (position, bytes) in entries {
+        match end.insert_before(position, bytes) {
+            Ok(()) => {}
+            Err(CursorError::UnorderedKey) => elsewhere.push((position, bytes)),
+            Err(error) => return Err(error.into()),
         }
     }
+    end.close()?;
+    for (position, bytes) in elsewhere {
+        table.insert(position, bytes)?;
+    }
+    Ok(())
+}
+
+/// Writes everything of a batch that is no event. Tables that are not needed are not touched. Of
+/// events from `first` on nothing is there yet.
+fn write_beside<P>(
+    transaction: &WriteTransaction,
+    batch: &Batch<P>,
+    first: u64,
+) -> Result<(), redb::Error> {
+    write_entries(transaction, tables::BODIES, &batch.bodies, first)?;
+    write_entries(transaction, tables::ROWS, &batch.rows, first)?;
     if !batch.secrets.is_empty() {
         let mut secrets = transaction.open_table(tables::SECRETS)?;
         for change in &batch.secrets {
@@ -502,6 +528,33 @@ fn write_beside<P>(transaction: &WriteTransaction, batch: &Batch<P>) -> Result<(
                 None => secrets.remove(key)?,
             };
         }
+    }
+    Ok(())
+}
+
+fn write_entries(
+    transaction: &WriteTransaction,
+    table: TableDefinition<'static, u64, &'static [u8]>,
+    entries: &[(u64, Vec<u8>)],
+    first: u64,
+) -> Result<(), redb::Error> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(table)?;
+    let mut has_new = false;
+    for entry in entries {
+        match entry.0 >= first {
+            true => has_new = true,
+            false => drop(table.insert(entry.0, entry.1.as_slice())?),
+        }
+    }
+    if has_new {
+        let new = entries.iter().filter(|(position, _)| *position >= first);
+        add_at_end(
+            &mut table,
+            new.map(|(position, bytes)| (*position, bytes.as_slice())),
+        )?;
     }
     Ok(())
 }

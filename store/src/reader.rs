@@ -139,6 +139,31 @@ impl<P: Payload> Reader<P> {
         })
     }
 
+    /// Positions of the members of the stream founded at `founding` that come after `after`, without
+    /// reading them, ascending.
+    pub fn stream_positions(
+        &self,
+        founding: u64,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<u64>, ReadError> {
+        let first = after.max(founding).saturating_add(1);
+        self.shared.read(|transaction| {
+            guarded(Some(founding), || {
+                let streams = transaction.open_table(tables::STREAMS)?;
+                let mut positions = Vec::new();
+                let mut order = Order::Rising(Bound::Included((founding, first)));
+                let members = streams.range((founding, first)..=(founding, u64::MAX))?;
+                for entry in members.take(limit.min(PAGE_FRAMES_MAX)) {
+                    let key = entry?.0.value();
+                    order.check(key)?;
+                    positions.push(key.1);
+                }
+                Ok(positions)
+            })
+        })
+    }
+
     /// Frames from `from` on, ascending, checked but not decoded.
     pub fn frames(&self, from: u64, limit: usize) -> Result<Frames, ReadError> {
         let mut frames = Frames::default();

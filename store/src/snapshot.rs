@@ -101,6 +101,58 @@ pub fn read(dir: &Path, position: u64, format: u32) -> Option<Vec<u8>> {
     (found == head(position, format, &bytes)).then_some(bytes)
 }
 
+/// What a snapshot file is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    Whole,
+    /// Written by another version of the program.
+    OtherFormat(u32),
+    Damaged,
+}
+
+/// A snapshot file, as it lies there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    pub position: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// When it was written, microseconds since 1970, as the file system says; 0 when it does not.
+    pub written_at: i64,
+    pub condition: Condition,
+}
+
+/// Looks at one snapshot file; `None` when there is none.
+pub fn look(dir: &Path, position: u64, format: u32) -> Option<Found> {
+    let path = dir.join(FOLDER).join(format!("{position}.snap"));
+    let meta = fs::metadata(&path).ok()?;
+    let written_at = meta
+        .modified()
+        .ok()
+        .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(0));
+    let own = format_of(&path);
+    let condition = match own {
+        Some(own) if read(dir, position, own).is_none() => Condition::Damaged,
+        Some(own) if own == format => Condition::Whole,
+        Some(own) => Condition::OtherFormat(own),
+        None => Condition::Damaged,
+    };
+    Some(Found {
+        position,
+        bytes: meta.len(),
+        written_at,
+        condition,
+    })
+}
+
+/// The caller's format that a file names, whether or not the rest of it is whole.
+fn format_of(path: &Path) -> Option<u32> {
+    let mut found = [0; 12];
+    File::open(path).ok()?.read_exact(&mut found).ok()?;
+    let format = found[8..].try_into().ok()?;
+    Some(u32::from_le_bytes(format))
+}
+
 /// Positions of the snapshot files, ascending, whole or not.
 pub fn list(dir: &Path) -> Vec<u64> {
     let Ok(entries) = fs::read_dir(dir.join(FOLDER)) else {
@@ -118,14 +170,22 @@ pub fn list(dir: &Path) -> Vec<u64> {
     positions
 }
 
-/// Removes all but the newest `keep` snapshot files and says how many went.
-pub fn prune(dir: &Path, keep: usize) -> io::Result<usize> {
-    let positions = list(dir);
-    let surplus = positions.len().saturating_sub(keep);
-    for position in &positions[..surplus] {
-        folder::remove_if_there(&dir.join(FOLDER).join(format!("{position}.snap")))?;
+/// Removes all but the newest `keep` whole snapshots of this format up to position `last`, and says
+/// how many files went. What is of no use goes first: it must not take the place of one that is.
+pub fn prune(dir: &Path, format: u32, last: u64, keep: usize) -> io::Result<usize> {
+    let (mut kept, mut removed) = (0, 0);
+    for position in list(dir).into_iter().rev() {
+        let is_good = position <= last
+            && kept < keep
+            && look(dir, position, format).is_some_and(|found| found.condition == Condition::Whole);
+        if is_good {
+            kept += 1;
+        } else {
+            folder::remove_if_there(&dir.join(FOLDER).join(format!("{position}.snap")))?;
+            removed += 1;
+        }
     }
-    Ok(surplus)
+    Ok(removed)
 }
 
 /// Magic u32, container u16, reserved u16, format u32, position u64, length u64, checksum u64.

@@ -73,6 +73,23 @@ async fn every_endpoint_asks_for_its_scope_and_role() {
         ),
         ("GET", "/me", &none, vec![(&bound, 200), (&reader, 200)]),
         (
+            "GET",
+            "/snapshots",
+            &none,
+            vec![
+                (&reader, 403),
+                (&auditor, 200),
+                (&admin, 403),
+                (&api.owner, 200),
+            ],
+        ),
+        (
+            "POST",
+            "/snapshots",
+            &none,
+            vec![(&auditor, 403), (&admin, 403), (&api.owner, 200)],
+        ),
+        (
             "POST",
             "/pause",
             &none,

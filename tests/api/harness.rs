@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use hmac::{Hmac, KeyInit, Mac};
@@ -22,8 +21,6 @@ use serde_json::Value;
 use sha2::Sha256;
 use tokio::net::TcpListener;
 
-/// How long a test waits for something that must happen. Reached only when it does not.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// 2026-11-24T12:00:00Z.
 const NOON: i64 = 1_795_521_600_000_000;
 pub const SECRET: &str = "canary-provider-secret";
@@ -249,18 +246,7 @@ push = "{{{{ notice.title }}}}"
 
     /// Waits until the durable state satisfies the condition.
     pub async fn until(&self, what: &str, condition: impl Fn(&State) -> bool) {
-        let mut committed = self.app.ledger.committed();
-        let wait = async {
-            loop {
-                committed.borrow_and_update();
-                if condition(&self.app.ledger.state()) {
-                    return;
-                }
-                committed.changed().await.expect("the ledger runs");
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, wait).await;
-        assert!(waited.is_ok(), "waited in vain until {what}");
+        crate::waiting::until(&self.app.ledger, what, condition).await;
     }
 
     pub async fn settled(&self) {

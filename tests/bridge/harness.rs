@@ -25,8 +25,8 @@ use sha2::Sha256;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// How long a test waits for something that must happen. Reached only when it does not.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::waiting::{self, PATIENCE};
+
 /// The clock's first reading: 2026-11-24T12:00:00Z.
 pub const NOON: i64 = 1_795_521_600_000_000;
 pub const SECRET: &str = "correct horse battery staple";
@@ -136,20 +136,7 @@ impl TestBridge {
 
     /// Waits until the durable state satisfies the condition.
     pub async fn until(&self, what: &str, condition: impl Fn(&State) -> bool) {
-        let mut committed = self.app.ledger.committed();
-        let wait = async {
-            loop {
-                committed.borrow_and_update();
-                if condition(&self.app.ledger.state()) {
-                    return;
-                }
-                committed.changed().await.expect("the ledger runs");
-            }
-        };
-        if tokio::time::timeout(PATIENCE, wait).await.is_err() {
-            let outbox = self.state(|state| format!("{:#?}", state.outbox.deliveries));
-            panic!("waited in vain until {what}; open deliveries: {outbox}");
-        }
+        waiting::until(&self.app.ledger, what, condition).await;
     }
 
     /// Waits until nothing is open any more.
@@ -343,6 +330,15 @@ impl Place {
     }
 
     pub async fn usually(usual: Scripted) -> Self {
+        Self::answering(Some(usual)).await
+    }
+
+    /// Takes every call and answers none.
+    pub async fn stuck() -> Self {
+        Self::answering(None).await
+    }
+
+    async fn answering(usual: Option<Scripted>) -> Self {
         let inside = Arc::new(Mutex::new(Inside::default()));
         let (counted, count) = watch::channel(0);
         let shared = Arc::clone(&inside);
@@ -358,7 +354,10 @@ impl Place {
                         body,
                     });
                     counted.send_replace(inside.received.len());
-                    inside.script.pop_front().unwrap_or(usual)
+                    inside.script.pop_front().or(usual)
+                };
+                let Some(scripted) = scripted else {
+                    return std::future::pending().await;
                 };
                 let mut response = axum::response::Response::builder()
                     .status(StatusCode::from_u16(scripted.status).expect("a status"));

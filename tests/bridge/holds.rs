@@ -72,6 +72,8 @@ async fn a_silent_window_makes_no_sound_and_what_pierces_does() {
     bridge.push("2", "fire").await;
     let calls = place.has_received(2).await;
     assert_ne!(calls[1].json()["disable_notification"], true);
+    let text = calls[1].json()["text"].to_string();
+    assert!(text.contains('🔴'), "as its tracker sees it: {text}");
 }
 
 #[tokio::test]

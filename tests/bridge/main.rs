@@ -8,7 +8,10 @@
 
 mod asked;
 mod asked_upsd;
+#[expect(dead_code, reason = "the test that kills the program uses more of it")]
+mod botapi;
 mod delivery;
+mod fair;
 mod feedback;
 mod gathered;
 mod harness;
@@ -16,9 +19,14 @@ mod health;
 mod held;
 mod holds;
 mod intake;
+mod media;
 mod pace;
 mod pages;
 mod quiet;
 mod redaction;
+mod retention;
+mod snapshots;
 mod storage;
 mod update;
+#[path = "../shared/waiting.rs"]
+mod waiting;

@@ -323,7 +323,10 @@ async fn several_parts_are_edited_one_by_one_where_there_are_as_many() {
         ]
     );
     let ids = bridge.state(|state| {
-        let mut known = state.messages.all().map(|message| message.ids.clone());
+        let mut known = state
+            .messages
+            .iter()
+            .map(|(_, message)| message.ids.clone());
         known.next()
     });
     assert_eq!(ids, Some(vec!["7".to_owned(), "8".to_owned()]));

@@ -27,3 +27,5 @@ mod tab;
     reason = "only its places and its signed requests are used here"
 )]
 mod harness;
+#[path = "../shared/waiting.rs"]
+mod waiting;

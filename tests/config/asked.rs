@@ -111,6 +111,27 @@ name = "clock"
 provider = "never"
 interval = "1m"
 "#,
-        expect![[r#""#]],
+        expect![[r#"
+            home.toml:5:8: provider[0] "power".host: `ups.example:3493` is neither the name of a host nor an address; the port has a key of its own
+            home.toml:6:8: provider[0] "power".port: has to lie between 1 and 65535
+            home.toml:7:7: provider[0] "power".tls: `tls` is none of `starttls`, `none`
+            home.toml:8:12: provider[0] "power".interval: has to lie between 10s and 1h
+            home.toml:9:21: provider[0] "power".adaptive_max_skip: has to lie between 0 and 100
+            home.toml:10:1: provider[0] "power".usrname: is not a known key; did you mean `username`?
+            home.toml:11:1: provider[0] "power".cron: kind `nut` has no `cron`, only `scheduler` has; leave it out
+            home.toml:12:1: provider[0] "power".secret: nobody sends to kind `nut`, so it has no `secret`; leave it out
+            home.toml:14:1: provider[1] "homeless".host: is missing; it has to be given
+            home.toml:21:8: provider[2] "morning".cron: is no cron expression: Component error: Number out of bounds
+            home.toml:22:8: provider[2] "morning".zone: `Europe/Lisabon` is no time zone; write one like `Europe/Lisbon` or `UTC`; did you mean `Europe/Lisbon`?
+            home.toml:23:10: provider[2] "morning".missed: `twice` is none of `skip`, `once`, `all`
+            home.toml:24:18: provider[2] "morning".data.title: has to be text, a number, true or false
+            home.toml:25:1: provider[2] "morning".interval: kind `scheduler` has no `interval`, only `nut` has; leave it out
+            home.toml:27:1: provider[3] "never": `cron`: is missing; say when with `cron` or `every`
+            home.toml:35:9: provider[4] "both".every: stands beside `cron`; leave one of them out
+            home.toml:40:10: tracker[0] "ups".kinds[0]: kind `nut` has no notice kind `on_batery`; did you mean `on_battery`?
+            home.toml:41:12: tracker[0] "ups".interval: has to lie between 10s and 1h
+            home.toml:42:21: tracker[0] "ups".options.media: is not a known option: this kind of provider has none
+            home.toml:47:12: tracker[1] "clock".interval: `never` is not looked at by interval; leave it out
+        "#]],
     );
 }

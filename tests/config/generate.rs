@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use notify_bridge::config::{Existing, Present};
 use notify_bridge::domain::spec::{
-    AskSpec, ButtonSpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec, MapSpec,
-    ProviderSpec, ReceiverSpec, Settings, SourceSpec, TargetSpec, TemplateSpec, TrackerSpec,
-    UnknownPolicy, Verify, WordsSpec,
+    AskSpec, ButtonSpec, CarrySpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec,
+    MapSpec, ProviderSpec, ReceiverSpec, Settings, SourceSpec, TargetSpec, TemplateSpec,
+    TrackerSpec, UnknownPolicy, Verify, WordsSpec,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use crate::fakes::{FORGE_KINDS, fingerprint};
-use crate::policy_made;
+use crate::{keeping, policy_made};
 
 /// The one broadcast, which may hold every target.
 const BROADCAST_NAME: &str = "b";
@@ -130,6 +130,7 @@ fn provider(name: String) -> impl Strategy<Value = ProviderSpec> {
                         map,
                         quiet: None,
                         expect: None,
+                        retention: None,
                         source: SourceSpec::default(),
                     }
                 },
@@ -230,6 +231,7 @@ fn target(name: String) -> impl Strategy<Value = TargetSpec> {
                         receivers,
                         api_base: url.clone().filter(|_| is("telegram")),
                         preview: preview && is("telegram"),
+                        carry: CarrySpec::default(),
                         username: username.filter(|_| is("discord")),
                         avatar_url: url.filter(|_| is("discord")),
                         method: method.map(str::to_owned).filter(|_| is("webhook")),
@@ -260,6 +262,7 @@ fn broadcast(name: String, targets: Vec<String>) -> impl Strategy<Value = Target
             receivers: Vec::new(),
             api_base: None,
             preview: false,
+            carry: CarrySpec::default(),
             username: None,
             avatar_url: None,
             method: None,
@@ -410,13 +413,17 @@ fn settings() -> impl Strategy<Value = Settings> {
         locale(),
         of("https://[a-z]{1,8}\\.example(/[a-z]{1,4})?"),
         policy_made::quiet(),
+        of(keeping::of_settings()),
     )
-        .prop_map(|(timezone, locale, public_url, quiet)| Settings {
-            timezone: timezone.to_owned(),
-            locale,
-            public_url,
-            quiet,
-        })
+        .prop_map(
+            |(timezone, locale, public_url, quiet, retention)| Settings {
+                timezone: timezone.to_owned(),
+                locale,
+                public_url,
+                quiet,
+                retention,
+            },
+        )
 }
 
 /// Names of a kind, with a letter before each that keeps kinds apart.

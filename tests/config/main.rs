@@ -5,6 +5,7 @@ mod asked;
 mod fakes;
 mod generate;
 mod hostile;
+mod keeping;
 mod plan;
 mod policy;
 mod policy_made;

@@ -91,9 +91,11 @@ fn digest() -> impl Strategy<Value = DigestSpec> {
 }
 
 pub fn on_provider(spec: ProviderSpec) -> impl Strategy<Value = ProviderSpec> {
-    (quiet(), of(span())).prop_map(move |(quiet, expect)| ProviderSpec {
+    let retention = of(super::keeping::of_provider());
+    (quiet(), of(span()), retention).prop_map(move |(quiet, expect, retention)| ProviderSpec {
         quiet,
         expect,
+        retention,
         ..spec.clone()
     })
 }

@@ -9,7 +9,7 @@ use crate::fakes::{lines, read_all, read_one};
 const HOUSEHOLD: &str = include_str!("../../fixtures/config/household.toml");
 
 /// Every problem of one file.
-fn check(text: &str, expected: Expect) {
+pub(super) fn check(text: &str, expected: Expect) {
     check_files(&[("a.toml", text)], expected);
 }
 
@@ -22,7 +22,7 @@ fn check_files(sources: &[(&str, &str)], expected: Expect) {
 }
 
 /// A text, and behind it a provider of kind `gitea` and a telegram target.
-fn with_basics(text: &str) -> String {
+pub(super) fn with_basics(text: &str) -> String {
     format!(
         "{text}\n[[provider]]\nname = \"code\"\nkind = \"gitea\"\n\
          [[target]]\nname = \"desk\"\nkind = \"telegram\"\nreceivers = [{{ to = 1 }}]\n"
@@ -57,7 +57,7 @@ fn keys_of_later_versions_are_refused_by_name() {
     check(
         &with_basics(
             r#"
-settings = { retention = { notices_days = 30 } }
+settings = { backup = { keep = 7 } }
 bot = [{ name = "b" }]
 [[tracker]]
 name = "t"
@@ -79,7 +79,7 @@ default = "x"
 "#,
         ),
         expect![[r#"
-            a.toml:2:14: settings.retention: this version does not have `retention` yet; leave it out
+            a.toml:2:14: settings.backup: this version does not have `backup` yet; leave it out
             a.toml:3:1: bot: this version does not have `bot` yet; leave it out
             a.toml:7:12: tracker[0] "t".interval: `code` is not looked at by interval; leave it out
             a.toml:8:21: tracker[0] "t".options.media: is not a known option: this kind of provider has none

@@ -23,6 +23,8 @@ use notify_store::Payload;
 pub struct Core {
     pub state: State,
     pub log: Vec<(At, Event)>,
+    /// Positions of the first event of each command.
+    pub firsts: BTreeSet<u64>,
     pub now: i64,
 }
 
@@ -48,6 +50,9 @@ impl Core {
         };
         let Decided { events, told } = decide(&self.state, command, &context)?;
         let mut rows = Rows::new();
+        if !events.is_empty() {
+            self.firsts.insert(context.first_position);
+        }
         for event in events {
             let at = At {
                 position: self.state.position + 1,
@@ -220,6 +225,9 @@ impl Core {
 
     /// Folds the log again from its bytes, optionally from a snapshot taken at an event.
     pub fn folded(&self, snapshot_at: Option<usize>) -> State {
+        if snapshot_at.is_none() {
+            super::replayed::decided_again(self);
+        }
         let mut state = State::default();
         let mut rows = Rows::new();
         for (index, (at, event)) in self.log.iter().enumerate() {

@@ -500,7 +500,7 @@ fn a_step_of_the_clock_moves_spans_and_not_moments() {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Tell(Vec<(u8, u8, u8)>),
     Wait(u32),
     Send,
@@ -509,7 +509,7 @@ enum Step {
     Person { nth: usize, what: u8 },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let told = (0u8..5, 0u8..4, 0u8..6);
     prop_oneof![
         6 => proptest::collection::vec(told, 1..4).prop_map(Step::Tell),
@@ -533,7 +533,7 @@ fn made((what, subject, item): (u8, u8, u8)) -> NoticeDraft {
     }
 }
 
-fn policy(core: &mut Core, which: u8) {
+pub(super) fn policy(core: &mut Core, which: u8) {
     let (tracker, link, receiver) = match which {
         0 => (noon_to_two("hold"), json!({}), json!({})),
         1 => (json!({"settle": "2m"}), json!({}), json!({})),
@@ -568,7 +568,7 @@ fn policy(core: &mut Core, which: u8) {
     }
 }
 
-fn take(core: &mut Core, step: &Step) {
+pub(super) fn take(core: &mut Core, step: &Step) {
     match step {
         Step::Tell(notices) => {
             core.tell(notices.iter().copied().map(made).collect());

@@ -26,8 +26,11 @@ mod driver;
 mod flow;
 mod health;
 mod holds;
+mod judged;
 mod observe;
 mod pace;
+mod replayed;
+mod retention;
 mod sessions;
 mod update;
 

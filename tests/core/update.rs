@@ -19,6 +19,7 @@ fn saying(remember: Remember) -> Saying {
         remember,
         edited: None,
         anew: None,
+        files: Default::default(),
     }
 }
 
@@ -77,6 +78,7 @@ fn an_edit_keeps_the_id_and_says_so() {
         remember: Remember::Keep,
         edited: Some("41".into()),
         anew: None,
+        files: Default::default(),
     };
     tell(&mut core, "a", &[], &edited);
     let last = core.log.last().map(|(_, event)| event.clone());
@@ -163,6 +165,9 @@ fn the_oldest_message_makes_room() {
     let message = |position: u64| Message {
         ids: vec![position.to_string()],
         position,
+        notice: position,
+        provider: 0,
+        kind_hash: 0,
         tracker: 3,
         target: 4,
         editable: true,
@@ -194,7 +199,7 @@ proptest! {
             for key in core.due() {
                 core.claim(key).unwrap();
                 let remember = [Remember::No, Remember::Keep, Remember::Forget][usize::from(what % 3)];
-                let told = Saying { remember, edited: edits.then(|| "7".to_owned()), anew: None };
+                let told = Saying { remember, edited: edits.then(|| "7".to_owned()), anew: None, files: Default::default() };
                 let result = if what == 3 {
                     Attempted::EditRefused("no".into())
                 } else {

@@ -35,22 +35,7 @@ impl Authority {
     /// A server for this name or address that greets with TLS, answers every request with 200 and
     /// what it was told, and says so here as well.
     pub async fn serve(&self, name: &str) -> (SocketAddr, UnboundedReceiver<String>) {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = CertificateParams::new([name.to_owned()])
-            .expect("a name")
-            .signed_by(&key, &self.0)
-            .expect("a certificate");
-        let config =
-            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .expect("versions of TLS")
-                .with_no_client_auth()
-                .with_single_cert(
-                    vec![certificate.der().clone()],
-                    PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-                )
-                .expect("a certificate of this key");
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = self.acceptor(name);
         let (tell, told) = unbounded_channel();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("its address");
@@ -76,5 +61,25 @@ impl Authority {
             }
         });
         (address, told)
+    }
+
+    /// Greets with a certificate for this name or address.
+    pub fn acceptor(&self, name: &str) -> TlsAcceptor {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = CertificateParams::new([name.to_owned()])
+            .expect("a name")
+            .signed_by(&key, &self.0)
+            .expect("a certificate");
+        let config =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("versions of TLS")
+                .with_no_client_auth()
+                .with_single_cert(
+                    vec![certificate.der().clone()],
+                    PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+                )
+                .expect("a certificate of this key");
+        TlsAcceptor::from(Arc::new(config))
     }
 }

@@ -2,6 +2,7 @@
 //! nothing waits by a real clock: a server says when it was reached, and the test moves the time.
 
 mod authority;
+mod looks;
 mod request;
 mod servers;
 mod trust;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use notify_bridge::config::Source;
@@ -20,8 +19,6 @@ use reqwest::Method;
 use reqwest::header::{COOKIE, HeaderMap, LOCATION, SET_COOKIE};
 use sha2::Sha256;
 
-/// How long a test waits for something that must happen. Reached only when it does not.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 /// 2026-11-24T12:00:00Z.
 const NOON: i64 = 1_795_521_600_000_000;
 const SECRET: &str = "canary-door-secret";

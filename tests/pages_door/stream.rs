@@ -5,7 +5,8 @@ use notify_bridge::domain::event::TokenScope;
 use notify_bridge::shell::http::stream::HEARTBEAT;
 use serde_json::Value;
 
-use super::browser::{Bridge, PATIENCE};
+use super::browser::Bridge;
+use super::waiting::PATIENCE;
 
 #[derive(Debug, Clone)]
 struct Event {

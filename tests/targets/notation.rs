@@ -183,6 +183,7 @@ pub fn shown_verdict(verdict: &Verdict) -> Value {
         Verdict::Rejected { reason } => json!({ "rejected": reason }),
         Verdict::Gone { reason } => json!({ "gone": reason }),
         Verdict::Moved { to } => json!({ "moved": to }),
+        Verdict::LeftOut { reason } => json!({ "left_out": reason }),
     }
 }
 

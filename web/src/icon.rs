@@ -27,6 +27,7 @@ pub enum Icon {
     Provider,
     Question,
     Quiet,
+    Search,
     Stop,
     Target,
     Waiting,
@@ -34,7 +35,7 @@ pub enum Icon {
 }
 
 impl Icon {
-    pub const ALL: [Icon; 26] = [
+    pub const ALL: [Icon; 27] = [
         Icon::Again,
         Icon::Arrow,
         Icon::Brand,
@@ -57,6 +58,7 @@ impl Icon {
         Icon::Provider,
         Icon::Question,
         Icon::Quiet,
+        Icon::Search,
         Icon::Stop,
         Icon::Target,
         Icon::Waiting,
@@ -87,6 +89,7 @@ impl Icon {
             Icon::Provider => "#i-provider",
             Icon::Question => "#i-question",
             Icon::Quiet => "#i-quiet",
+            Icon::Search => "#i-search",
             Icon::Stop => "#i-stop",
             Icon::Target => "#i-target",
             Icon::Waiting => "#i-waiting",

@@ -24,12 +24,14 @@ pub(crate) enum Spot {
     Overview,
     Notices,
     Inbox,
+    Search,
     Deliveries,
     Held,
     Parked,
     Snoozes,
     Providers,
     Targets,
+    Settings,
     Log,
     More,
     Account,
@@ -61,7 +63,7 @@ const fn entry(
     }
 }
 
-const ENTRIES: [Entry; 12] = [
+const ENTRIES: [Entry; 14] = [
     entry(
         Spot::Overview,
         Place::Overview,
@@ -77,6 +79,13 @@ const ENTRIES: [Entry; 12] = [
         Icon::Notices,
     ),
     entry(Spot::Inbox, Place::Notices, "/inbox", "Inbox", Icon::Inbox),
+    entry(
+        Spot::Search,
+        Place::Notices,
+        "/search",
+        "Search",
+        Icon::Search,
+    ),
     entry(
         Spot::Deliveries,
         Place::Waiting,
@@ -112,6 +121,13 @@ const ENTRIES: [Entry; 12] = [
         "/targets",
         "Targets",
         Icon::Target,
+    ),
+    entry(
+        Spot::Settings,
+        Place::Configure,
+        "/settings",
+        "Settings",
+        Icon::Configure,
     ),
     entry(Spot::Log, Place::More, "/log", "Log", Icon::Log),
     entry(

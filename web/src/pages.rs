@@ -13,5 +13,7 @@ pub mod parked;
 pub mod places;
 pub mod problem;
 pub mod providers;
+pub mod search;
+pub mod settings;
 pub mod snoozes;
 pub mod targets;

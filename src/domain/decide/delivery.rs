@@ -27,8 +27,9 @@ pub const RETRY_MAX: Duration = Duration::from_secs(3_600);
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3_600);
 const _: () = assert!(RETRY_AFTER_MAX.as_micros() as i64 + 1_000_000 <= WAIT_MAX_MICROS);
 const _: () = assert!(RETRY_MAX.as_micros() as i64 <= WAIT_MAX_MICROS);
-/// Times that one part may be put in other ways (without markup, without buttons).
-pub const FALLBACKS_MAX: u8 = 2;
+/// Times that one part may be put in other ways (without markup, without buttons, its files in smaller
+/// groups, its files one by one).
+pub const FALLBACKS_MAX: u8 = 4;
 /// Attempts of one part; then the delivery is parked.
 pub const TRIES_MAX: u16 = 16;
 /// Age at which a failing delivery is parked rather than tried again.
@@ -243,6 +244,7 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
             "the report is about an earlier attempt".into(),
         ));
     }
+    let files = std::mem::take(&mut report.saying.files);
     let attempt = Attempt {
         state,
         key,
@@ -252,7 +254,7 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
         context,
         saying: report.saying,
     };
-    Ok(match report.result {
+    let mut decided = match report.result {
         Attempted::Unsendable(reason) => attempt.parked(What::Unsendable, reason),
         Attempted::Unknown(reason) => match delivery.unknown {
             // Who does not answer this message answers no other.
@@ -293,8 +295,12 @@ pub fn report(state: &State, mut report: Report, context: &Context) -> Result<De
                 decided
             }
             Verdict::Moved { to } => attempt.moved(to),
+            Verdict::LeftOut { reason } => attempt.left_out(reason, report.parts),
         },
-    })
+    };
+    let told = super::sent::files_told((delivery, key), files, context.now);
+    decided.events.extend(told);
+    Ok(decided)
 }
 
 pub(super) struct Attempt<'a> {

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::super::command::Context;
-use super::super::deferral::{Route, leads_to, via};
-use super::super::event::{DeliveryKey, Event, Outcome, Plan};
+use super::super::deferral::{Route, link_to, via};
+use super::super::event::{DeliveryKey, Event, Outcome, Plan, PlannedLink};
 use super::super::gathering::Gathering;
 use super::super::hold::Way;
 use super::super::reason::What;
@@ -178,18 +178,27 @@ impl<'a> Following<'a> {
         plan: &Plan,
     ) -> Option<Event> {
         let configuration = &self.state.configuration;
+        // Most links have none, and nothing is asked of them.
+        let may_wait = |planned: &PlannedLink| {
+            let tracker = configuration.trackers.get(&planned.tracker);
+            let mut links = tracker
+                .iter()
+                .flat_map(|tracker| &tracker.entity.spec.links);
+            links.any(|link| link.fallback_after.is_some())
+        };
+        if !plan.links.iter().any(may_wait) {
+            return None;
+        }
+        let mut vias = Vec::new();
         let seconds: Vec<u32> = plan
             .links
             .iter()
             .map(|planned| {
-                let tracker = configuration.trackers.get(&planned.tracker)?;
-                let target = &configuration.targets.get(&planned.target)?.entity.spec.name;
-                let link = tracker.entity.spec.links.iter().find(|link| {
-                    let name = link.name.as_deref().unwrap_or("");
-                    via(planned.tracker, planned.target, name)
-                        == via(planned.tracker, planned.target, &planned.link_name)
-                        && leads_to(configuration, link, target)
-                })?;
+                let named = via(planned.tracker, planned.target, &planned.link_name);
+                let nth = vias.iter().filter(|other| **other == named).count();
+                vias.push(named);
+                let nth = u16::try_from(nth).unwrap_or(u16::MAX);
+                let link = link_to(configuration, planned.tracker, planned.target, named, nth)?;
                 let after = link.fallback.as_ref().and(link.fallback_after)?;
                 (!planned.local).then_some(after.seconds())
             })

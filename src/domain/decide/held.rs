@@ -142,6 +142,23 @@ pub fn held_after(state: &State, after: Option<DeliveryKey>) -> Vec<DeliveryKey>
     keys
 }
 
+/// The notices of a held delivery that are judged again when its moment comes: what was planned over
+/// the tracker as it is now needs no second look.
+pub fn judged_again(state: &State, key: DeliveryKey, delivery: &Delivery, now: i64) -> Vec<u64> {
+    // Whether what was gathered is about something that a person has muted meanwhile.
+    let muted = state.snoozes.concern_notices(now);
+    let tracker = state.configuration.trackers.get(&delivery.tracker);
+    let changed = muted || tracker.is_some_and(|tracker| tracker.entity.revision > key.position);
+    match (changed, delivery.gathered.as_deref()) {
+        (false, _) => Vec::new(),
+        (true, None) => vec![delivery.notice],
+        (true, Some(gathered)) => {
+            let members = gathered.members().iter();
+            members.map(|member| member.notice).collect()
+        }
+    }
+}
+
 /// A person says until when.
 pub fn hold_until(
     state: &State,

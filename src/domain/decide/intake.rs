@@ -7,7 +7,7 @@ use super::super::notice::{Notice, NoticeDraft, cut};
 use super::super::reason::{Routed, What};
 use super::super::routing::{Arriving, Router, not_to};
 use super::super::spec::ProviderSpec;
-use super::super::state::{State, row_facts, subject_hash};
+use super::super::state::{State, row_facts, subject_hash, word_hash};
 use super::{Decided, day, seed};
 use crate::projections::configuration::{Entity, Target};
 
@@ -262,6 +262,12 @@ pub fn resend(
     by: String,
     context: &Context,
 ) -> Result<Decided, Refusal> {
+    let kind = word_hash(&accepted.notice.kind);
+    if (state.retention.horizons).is_forgotten(accepted.provider, kind, position) {
+        return Err(Refusal::Conflict(
+            "the notice is older than what is kept, so it cannot be sent again; see retention in the settings".into(),
+        ));
+    }
     let seed = seed(state, context);
     let notice = Notice {
         id: accepted.seed.id(position, 0).to_string(),

@@ -40,7 +40,7 @@ impl Router<'_> {
             return never(What::TrackerDisabled, "its tracker was switched off");
         }
         let place = (of.target, of.receiver);
-        let Some(route) = Route::over(self.configuration, of.tracker, place, of.via) else {
+        let Some(route) = Route::over(self.configuration, (of.tracker, of.via, 0), place) else {
             return never(What::TargetRemoved, "its link is no longer configured");
         };
         if !route.link.enabled {
@@ -90,6 +90,7 @@ impl Router<'_> {
             target_name: target.clone(),
             link_name: route.link.name.clone().unwrap_or_default(),
             unknown: route.link.unknown,
+            severity: (severity != notice.draft.severity).then_some(severity),
             local: false,
         });
         note(

@@ -41,6 +41,7 @@ impl State {
         }
         if credentials_changed || base_changed {
             self.messages.forget_target(target);
+            self.files.forget_target(target);
         }
         if credentials_changed || base_changed {
             self.outbox.pauses.remove(&target);
@@ -71,6 +72,7 @@ impl State {
             EntityKind::Provider => {
                 self.cursors.forget(id);
                 self.seen.forget_provider(id);
+                self.files.forget_provider(id);
                 self.health.last_notice_at.remove(&id);
                 self.counts.unreadable.remove(&id);
                 self.subjects.forget_provider(id);
@@ -91,6 +93,7 @@ impl State {
                 self.outbox.pauses.remove(&id);
                 self.outbox.forget_outages(id);
                 self.messages.forget_target(id);
+                self.files.forget_target(id);
                 self.forget_account(id);
                 if let Some(target) = self.configuration.targets.get(&id) {
                     for receiver in &target.receivers {

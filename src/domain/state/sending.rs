@@ -5,6 +5,7 @@ use super::{At, State};
 use crate::domain::event::{DeliveryKey, Remember};
 use crate::projections::messages::{Message, Place};
 use crate::projections::outbox::pace::account;
+use crate::targets::media::ItemTold;
 
 impl State {
     /// Something is started: its receiver's and account's pace count it. What is not configured any more
@@ -35,6 +36,31 @@ impl State {
         }
     }
 
+    /// Takes in under which names a service has files from now on, and when a receiver gets more.
+    pub(super) fn media_told(
+        &mut self,
+        at: At,
+        (target, provider): (u32, u32),
+        receiver: u32,
+        items: &[ItemTold],
+        rest_until: Option<i64>,
+    ) {
+        if self.configuration.targets.contains_key(&target) {
+            for item in items {
+                if let Some((form, id)) = &item.file {
+                    let file = (*form, id.as_str());
+                    self.files
+                        .keep((target, provider), &item.key, file, at.recorded_at);
+                }
+            }
+        }
+        if let Some(until) = rest_until
+            && self.configuration.receivers.contains_key(&receiver)
+        {
+            self.outbox.pause_receiver(receiver, until);
+        }
+    }
+
     /// Under what the message of a delivery is remembered; with its tracker and target.
     pub(super) fn told_at(&self, key: DeliveryKey) -> Option<(Place, u32, u32)> {
         let delivery = self.outbox.deliveries.get(&key)?;
@@ -59,6 +85,8 @@ impl State {
         let Some((place, tracker, target)) = self.told_at(key) else {
             return;
         };
+        let of = self.outbox.notices.get(&key.position);
+        let (notice, facts) = of.map_or_else(Default::default, |of| (of.notice, of.row.facts));
         let delivery = self.outbox.deliveries.get(&key);
         let mut said = delivery.map_or_else(Vec::new, |delivery| delivery.said.clone());
         let is_whole = said.len() == usize::from(part) && said.iter().all(|id| !id.is_empty());
@@ -79,6 +107,9 @@ impl State {
                         position: at.position,
                         tracker,
                         target,
+                        notice,
+                        provider: facts.provider,
+                        kind_hash: facts.kind_hash,
                         editable: is_whole,
                     },
                 );

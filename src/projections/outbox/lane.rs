@@ -101,6 +101,13 @@ impl Lane {
     }
 
     /// Deliveries under way.
+    /// How many wait and are under way, and until when it is paused.
+    pub fn summary(&self) -> [i64; 3] {
+        let counts = [self.waiting(), self.under_way()];
+        let [waiting, under_way] = counts.map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        [waiting, under_way, self.paused_until]
+    }
+
     pub fn under_way(&self) -> usize {
         self.sending.values().map(|count| usize::from(*count)).sum()
     }

@@ -222,6 +222,12 @@ impl Pacing {
         }
     }
 
+    /// The last start that is remembered of each receiver, microseconds since 1970.
+    pub fn last_starts(&self) -> impl Iterator<Item = (u32, i64)> {
+        let receivers = self.receivers.iter();
+        receivers.filter_map(|(receiver, starts)| Some((*receiver, *starts.0.back()?)))
+    }
+
     /// Receivers and accounts that are remembered.
     pub fn remembered(&self) -> usize {
         self.receivers.len() + self.accounts.len()

@@ -63,7 +63,7 @@ fn answer(upses: &[Fake], line: &str) -> Vec<String> {
                     .collect()
             }
         },
-        ["USERNAME" | "PASSWORD", _] => vec!["OK".into()],
+        ["USERNAME" | "PASSWORD", ..] => vec!["OK".into()],
         ["LOGIN", _] => vec!["ERR ACCESS-DENIED".into()],
         ["LOGOUT"] => vec!["OK Goodbye".into()],
         ["STARTTLS"] => vec!["OK STARTTLS".into()],
@@ -156,7 +156,7 @@ fn take(cursors: &mut OfProvider, observation: Observation) {
 fn shown(observation: &Observation) -> String {
     let lines = observation.notices.iter().map(|notice| {
         format!(
-            "   {} {} {} {}: {} | {}\n",
+            "- {} {} {} {}: {} | {}\n",
             notice.kind,
             notice.severity.as_str(),
             notice.subject.key,
@@ -186,20 +186,20 @@ fn every_change_is_told_once_and_the_first_look_says_nothing() {
             0: 1 moved
             1: 0 moved
             2: 1 moved
-               on_battery critical desk/power opens: Under the "desk" is on battery | On battery, charge 90 %, 21 min left, load 31 %.
+            - on_battery critical desk/power opens: Under the "desk" is on battery | On battery, charge 90 %, 21 min left, load 31 %.
             3: 0 moved
             4: 1 moved
-               low_battery critical desk/battery opens: Under the "desk" has a low battery | On battery, charge 12 %, 21 min left, load 31 %.
+            - low_battery critical desk/battery opens: Under the "desk" has a low battery | On battery, charge 12 %, 21 min left, load 31 %.
             5: 1 moved
-               on_line success desk/power closes: Under the "desk" is on line power again | On line power, charge 13 %, 21 min left, load 31 %.
+            - on_line success desk/power closes: Under the "desk" is on line power again | On line power, charge 13 %, 21 min left, load 31 %.
             6: 1 moved
-               battery_restored success desk/battery closes: Under the "desk" has enough charge again | On line power, charge 40 %, 21 min left, load 31 %.
+            - battery_restored success desk/battery closes: Under the "desk" has enough charge again | On line power, charge 40 %, 21 min left, load 31 %.
             7: 1 moved
-               replace_battery warning desk/replace opens: Under the "desk" needs a new battery | On line power, charge 100 %, 21 min left, load 31 %.
-               overload critical desk/load opens: Under the "desk" is overloaded | On line power, charge 100 %, 21 min left, load 31 %.
+            - replace_battery warning desk/replace opens: Under the "desk" needs a new battery | On line power, charge 100 %, 21 min left, load 31 %.
+            - overload critical desk/load opens: Under the "desk" is overloaded | On line power, charge 100 %, 21 min left, load 31 %.
             8: 1 moved
-               battery_restored success desk/replace closes: Under the "desk" has a good battery again | On line power, charge 100 %, 21 min left, load 31 %.
-               overload success desk/load closes: Under the "desk" is not overloaded any more | On line power, charge 100 %, 21 min left, load 31 %.
+            - battery_restored success desk/replace closes: Under the "desk" has a good battery again | On line power, charge 100 %, 21 min left, load 31 %.
+            - overload success desk/load closes: Under the "desk" is not overloaded any more | On line power, charge 100 %, 21 min left, load 31 %.
         "#]],
     );
 }
@@ -220,13 +220,13 @@ fn a_driver_that_does_not_answer_is_lost_and_what_changed_meanwhile_is_told() {
         expect![[r#"
             0: 2 moved
             1: 1 moved
-               comms_lost warning desk/comms opens: Desk does not answer | Its data is stale: the driver does not answer.
+            - comms_lost warning desk/comms opens: Desk does not answer | Its data is stale: the driver does not answer.
             2: 1 moved
             3: 2 moved
-               comms_restored success desk/comms closes: Under the "desk" answers again | On battery, charge 80 %, 21 min left, load 31 %.
-               on_battery critical desk/power opens: Under the "desk" is on battery | On battery, charge 80 %, 21 min left, load 31 %.
+            - comms_restored success desk/comms closes: Under the "desk" answers again | On battery, charge 80 %, 21 min left, load 31 %.
+            - on_battery critical desk/power opens: Under the "desk" is on battery | On battery, charge 80 %, 21 min left, load 31 %.
             4: 1 moved
-               comms_lost warning spare/comms none: spare is gone from upsd | It was taken out of upsd's configuration. Should it come back, it is looked at anew.
+            - comms_lost warning spare/comms none: spare is gone from upsd | It was taken out of upsd's configuration. Should it come back, it is looked at anew.
             5: 0 moved
             6: 0 moved
             7: 0 moved
@@ -307,16 +307,16 @@ fn with_upsd_every_ups_is_lost_once() {
     take(&mut cursors, seen.expect("a baseline").observation);
     let lost = status::all_lost(&cursors, "upsd cannot be reached");
     expect![[r#"
-           comms_lost warning desk/comms opens: Under the "desk" does not answer | Upsd cannot be reached.
-           comms_lost warning spare/comms opens: spare does not answer | Upsd cannot be reached.
+        - comms_lost warning desk/comms opens: Under the "desk" does not answer | Upsd cannot be reached.
+        - comms_lost warning spare/comms opens: spare does not answer | Upsd cannot be reached.
     "#]]
     .assert_eq(&shown(&lost));
     take(&mut cursors, lost);
     assert!(status::all_lost(&cursors, "still").is_nothing());
     let (seen, _) = converse(&spec, Ask::Observe, &cursors, &upses);
     expect![[r#"
-           comms_restored success desk/comms closes: Under the "desk" answers again | On battery, charge 100 %, 21 min left, load 31 %.
-           comms_restored success spare/comms closes: spare answers again | On line power.
+        - comms_restored success desk/comms closes: Under the "desk" answers again | On battery, charge 100 %, 21 min left, load 31 %.
+        - comms_restored success spare/comms closes: spare answers again | On line power.
     "#]]
     .assert_eq(&shown(&seen.expect("upsd answers").observation));
 }

@@ -10,6 +10,7 @@ use minijinja::value::{Value as Evaluated, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::RECEIVED;
+use super::files;
 use super::guess::{Guess, compact};
 use crate::domain::notice::{
     Collection, FIELD_BYTES_MAX, NoticeDraft, Severity, Subject, TEXT_BYTES_MAX, Transition, cut,
@@ -18,7 +19,7 @@ use crate::domain::spec::MapSpec;
 use crate::providers::{Readable, Unreadable};
 
 /// Fields that can be mapped, besides the table `labels`.
-pub const MAP_FIELDS: [&str; 10] = [
+pub const MAP_FIELDS: [&str; 11] = [
     "kind",
     "collection",
     "subject",
@@ -29,6 +30,7 @@ pub const MAP_FIELDS: [&str; 10] = [
     "severity",
     "actor",
     "key",
+    "items",
 ];
 /// Steps that one expression may take; MiniJinja also counts the data it makes.
 pub const MAP_FUEL: u64 = 50_000;
@@ -169,6 +171,9 @@ impl CompiledMap {
                 .map(|(key, label)| Subject { key, label })
                 .unwrap_or_default();
         }
+        if let Some(Some(value)) = mapped("items")? {
+            notice.items = files::items(&value);
+        }
         if !self.labels.is_empty() {
             notice.labels = BTreeMap::new();
             for (label, field) in &self.labels {
@@ -272,7 +277,7 @@ fn context(request: &Readable) -> Evaluated {
 }
 
 /// A value in words; nothing when it is empty.
-fn words(value: &Evaluated) -> Option<String> {
+pub(super) fn words(value: &Evaluated) -> Option<String> {
     let text = match value.kind() {
         ValueKind::Undefined | ValueKind::None => return None,
         ValueKind::String => value.as_str().unwrap_or("").trim().to_owned(),

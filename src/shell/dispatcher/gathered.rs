@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use notify_store::{ReadError, Reader};
 
 use super::still::Still;
-use crate::domain::event::Event;
+use crate::domain::deferral::via;
+use crate::domain::event::{Event, PlannedLink};
 use crate::domain::family::notice_of;
 use crate::domain::hold::Telling;
-use crate::domain::notice::{ITEMS_MAX, Item, Items, Notice};
+use crate::domain::notice::{ITEMS_MAX, Item, Items, Notice, Severity};
 use crate::domain::policy::DIGEST_NOTICES_DEFAULT;
 use crate::projections::outbox::{Delivery, Gathered};
 use crate::templates::Digest;
@@ -36,6 +37,7 @@ pub(super) fn told(
     most: Option<u16>,
     still: &Still,
 ) -> Result<Told, ReadError> {
+    // `own` is as its link sees it already.
     let Some(gathered) = delivery.gathered.as_deref() else {
         return Ok(alone(own, None, still));
     };
@@ -51,7 +53,11 @@ pub(super) fn told(
             && let Event::Accepted(accepted) = &recorded.payload
         {
             let (at, correlation) = (recorded.recorded_at, &recorded.correlation);
-            found.take(notice_of(position, at, correlation, accepted));
+            let mut notice = notice_of(position, at, correlation, accepted);
+            if let Some(severity) = severity(&accepted.plan.links, delivery) {
+                notice.draft.severity = severity;
+            }
+            found.take(notice);
         }
     }
     let members = gathered.members().iter().map(|member| member.notice);
@@ -91,6 +97,16 @@ pub(super) fn told(
             }
         }
     })
+}
+
+/// How bad a notice is that another delivery was planned for: over the same link, else to the same
+/// target.
+fn severity(links: &[PlannedLink], delivery: &Delivery) -> Option<Severity> {
+    let over =
+        |link: &&PlannedLink| via(link.tracker, link.target, &link.link_name) == delivery.via;
+    let to = |link: &&PlannedLink| link.target == delivery.target;
+    let found = links.iter().find(over).or_else(|| links.iter().find(to));
+    found?.severity
 }
 
 fn alone(notice: &Notice, telling: Option<Telling>, still: &Still) -> Told {
@@ -189,27 +205,46 @@ fn same_place(one: &Notice, other: &Notice) -> bool {
     one.provider == other.provider && one.draft.collection == other.draft.collection
 }
 
-/// By what items of one direction are put in order.
-type Rank = (i64, String);
+/// By what items of one direction are put in order: when they were taken, those of which that is not
+/// known last; then their keys.
+type Rank = (bool, i64, String);
 
-/// By when it was taken; what does not say so comes last.
 fn rank(item: &Item) -> Rank {
-    (item.taken_at.unwrap_or(i64::MAX), item.key.clone())
+    let at = item.taken_at;
+    (at.is_none(), at.unwrap_or_default(), item.key.clone())
 }
 
 /// The first items by their order, each once.
 #[derive(Default)]
-struct Smallest(BTreeMap<Rank, Item>);
+struct Smallest {
+    items: BTreeMap<Rank, Item>,
+    /// The moments of those, by key: one that two notices date otherwise is one.
+    known: BTreeMap<String, Rank>,
+}
 
 impl Smallest {
     fn take(&mut self, item: &Item) {
-        self.0.entry(rank(item)).or_insert_with(|| item.clone());
-        if self.0.len() > ITEMS_MAX {
-            self.0.pop_last();
+        let rank = rank(item);
+        let last = self.items.last_key_value().map(|(last, _)| last);
+        if self.items.len() >= ITEMS_MAX && last.is_some_and(|last| rank >= *last) {
+            return;
+        }
+        if let Some(known) = self.known.get(&item.key) {
+            if *known <= rank {
+                return;
+            }
+            self.items.remove(known);
+        }
+        self.known.insert(item.key.clone(), rank.clone());
+        self.items.insert(rank, item.clone());
+        if self.items.len() > ITEMS_MAX
+            && let Some((_, gone)) = self.items.pop_last()
+        {
+            self.known.remove(&gone.key);
         }
     }
 
     fn items(self) -> Vec<Item> {
-        self.0.into_values().collect()
+        self.items.into_values().collect()
     }
 }

@@ -9,10 +9,9 @@ use super::gathered::Told;
 use super::{Dispatch, update};
 use crate::domain::command::Composed;
 use crate::domain::decide::parts_hash;
-use crate::domain::deferral::{Route, leads_to};
-use crate::domain::event::{DeliveryKey, PlannedLink};
-use crate::domain::spec::{LinkSpec, ReceiverSpec, SecretMarks, TargetSpec};
-use crate::projections::configuration::Configuration;
+use crate::domain::deferral::Route;
+use crate::domain::event::DeliveryKey;
+use crate::domain::spec::{ReceiverSpec, SecretMarks, TargetSpec};
 use crate::projections::messages;
 use crate::projections::outbox::Delivery;
 use crate::shell::families::Origin;
@@ -42,6 +41,17 @@ pub(super) struct Prepared {
 }
 
 impl Dispatch {
+    /// The notice with the severity that its tracker gives it.
+    pub(super) fn as_its_link_sees_it(&self, key: DeliveryKey, mut origin: Origin) -> Origin {
+        let state = self.ledger.state();
+        let delivery = state.outbox.deliveries.get(&key);
+        let link = delivery.and_then(|delivery| origin.links.get(usize::from(delivery.link)));
+        if let Some(severity) = link.and_then(|link| link.severity) {
+            origin.notice.draft.severity = severity;
+        }
+        origin
+    }
+
     pub(super) fn prepare(&self, key: DeliveryKey, origin: &Origin) -> Option<Prepared> {
         let state = self.ledger.state();
         let configuration = &state.configuration;
@@ -58,14 +68,11 @@ impl Dispatch {
         }
         // What a window made silent makes no sound; what pierces does, whatever is configured.
         receiver.silent = (receiver.silent || delivery.silent) && !delivery.pierced;
-        let listed_max =
-            Route::of(&state, &delivery).and_then(|route| route.digest().map(|digest| digest.max));
+        let route = Route::of(&state, &delivery);
+        let listed_max = route.and_then(|route| route.digest().map(|digest| digest.max));
         let spec = target.entity.spec.clone();
         let tracker = configuration.trackers.get(&delivery.tracker);
-        let link = tracker.and_then(|tracker| {
-            let links = &tracker.entity.spec.links;
-            link_of(configuration, links, &spec.name, &delivery, &origin.links)
-        });
+        let link = route.map(|route| route.link).filter(|link| link.enabled);
         let template = link
             .and_then(|link| link.template.as_deref())
             .and_then(|name| configuration.template(name));
@@ -124,7 +131,11 @@ impl Dispatch {
         };
         let words = prepared.words.as_deref().and_then(Option::as_ref);
         let (message, mut faults) = message(&scene, words, kind, &prepared.target, delivery_id);
-        let parts = kind.compose(&message, &prepared.target, &prepared.receiver)?;
+        let mut parts = kind.compose(&message, &prepared.target, &prepared.receiver)?;
+        if let Some(carrier) = kind.carrier() {
+            let items = self.fetchable(&told.notice);
+            parts = carrier.carry(parts, items, &prepared.target, &prepared.receiver);
+        }
         faults.truncate(8);
         Ok(Composed {
             hash: parts_hash(&parts),
@@ -133,33 +144,6 @@ impl Dispatch {
             telling: told.telling.clone(),
         })
     }
-}
-
-/// The link over which a delivery was planned, as it is configured now. Several links of a tracker may
-/// lead to one target, by different names or through a broadcast: they stand in the plan in the
-/// order of the configuration.
-fn link_of<'a>(
-    configuration: &Configuration,
-    links: &'a [LinkSpec],
-    target: &str,
-    delivery: &Delivery,
-    planned: &[PlannedLink],
-) -> Option<&'a LinkSpec> {
-    let index = usize::from(delivery.link);
-    let over = planned.get(index)?;
-    let name = |link: &&LinkSpec| link.name.as_deref().unwrap_or("") == over.link_name;
-    let earlier = planned[..index].iter().filter(|other| {
-        (other.tracker, other.target) == (over.tracker, over.target)
-            && other.link_name == over.link_name
-    });
-    let mut candidates: Vec<&LinkSpec> = links
-        .iter()
-        .filter(|link| link.enabled)
-        .filter(name)
-        .filter(|link| leads_to(configuration, link, target))
-        .collect();
-    let nth = earlier.count().min(candidates.len().checked_sub(1)?);
-    Some(candidates.swap_remove(nth))
 }
 
 /// Puts a notice into words for a target. What it says about itself when something went wrong comes

@@ -7,7 +7,7 @@
 //! is there to be seen and stands by itself.
 
 use super::prepare::Prepared;
-use crate::domain::command::Saying;
+use crate::domain::command::{FilesTold, Saying};
 use crate::domain::event::{DeliveryKey, Remember};
 use crate::domain::notice::{Notice, Transition};
 use crate::domain::state::State;
@@ -68,6 +68,7 @@ impl Prepared {
                 Transition::Closes => Remember::Forget,
             },
             edited: None,
+            files: FilesTold::default(),
             anew: None,
         }
     }

@@ -11,8 +11,13 @@ mod entities;
 mod messages;
 mod notices;
 mod numbers;
+mod search;
+mod snapshots;
 mod snoozes;
 mod trying;
+mod upkeep;
+
+pub(in crate::shell::http) use upkeep::start as start_compaction;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,14 +66,18 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/deliveries/{id}/move", post(deliveries::put_off))
         .route("/held", get(deliveries::held))
         .route("/parked", get(deliveries::parked))
+        .route("/snapshots", get(snapshots::list).post(snapshots::create))
         .route("/snoozes", get(snoozes::list).post(snoozes::create))
         .route("/snoozes/{id}", delete(snoozes::end))
         .route("/counts", get(numbers::counts))
         .route("/stream", get(super::stream::stream))
         .route("/log", get(numbers::log))
+        .route("/search", get(search::find))
+        .route("/search/facets", get(search::facets))
         .route("/notify", post(messages::notify))
         .route("/apply", post(configuration::apply))
         .route("/export", get(configuration::export))
+        .route("/compact", get(upkeep::show).post(upkeep::compact))
         .route("/pause", post(messages::pause))
         .route("/resume", post(messages::resume))
         .route("/users", get(access::users).post(access::create_user))
@@ -151,6 +160,7 @@ impl From<ViewError> for Problem {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).field(field, message)
             }
             ViewError::NotFound { .. } => Problem::new(StatusCode::NOT_FOUND, detail),
+            ViewError::Compacted { .. } => Problem::new(StatusCode::GONE, detail),
             ViewError::Read(error) => Problem::internal(&error),
         }
     }

@@ -295,11 +295,13 @@ fn problem_as_page(
     };
     let (phase, done, of) = front.progress_now();
     let progress = match phase {
-        Phase::Opening | Phase::Repairing | Phase::Rebuilding => Some(Progress {
-            phase: phase.as_str().to_owned(),
-            done,
-            of,
-        }),
+        Phase::Opening | Phase::Repairing | Phase::Compacting | Phase::Rebuilding => {
+            Some(Progress {
+                phase: phase.as_str().to_owned(),
+                done,
+                of,
+            })
+        }
         Phase::Ready | Phase::Stopping => None,
     };
     let lines = problem.errors.iter().map(|(field, message)| {

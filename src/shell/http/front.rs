@@ -27,15 +27,17 @@ const REQUEST_ID_CHARS_MAX: usize = 64;
 pub enum Phase {
     Opening,
     Repairing,
+    Compacting,
     Rebuilding,
     Ready,
     Stopping,
 }
 
 impl Phase {
-    const ALL: [Phase; 5] = [
+    const ALL: [Phase; 6] = [
         Phase::Opening,
         Phase::Repairing,
+        Phase::Compacting,
         Phase::Rebuilding,
         Phase::Ready,
         Phase::Stopping,
@@ -45,6 +47,7 @@ impl Phase {
         match self {
             Phase::Opening => "opening",
             Phase::Repairing => "repairing",
+            Phase::Compacting => "compacting",
             Phase::Rebuilding => "rebuilding",
             Phase::Ready => "ready",
             Phase::Stopping => "stopping",

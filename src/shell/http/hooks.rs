@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -181,7 +182,7 @@ async fn read_body(
     headers: &axum::http::HeaderMap,
     body: Incoming,
     most: usize,
-) -> Result<(Vec<u8>, OwnedSemaphorePermit), Problem> {
+) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
     let too_large = || {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -206,18 +207,24 @@ async fn read_body(
     let mut permit = room.take(announced.unwrap_or(most)).ok_or_else(full)?;
     let read = async {
         let mut body = body;
-        let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(most));
+        let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame =
                 frame.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
-            if let Ok(data) = frame.into_data() {
-                if bytes.len() + data.len() > most {
-                    return Err(too_large());
-                }
-                bytes.extend_from_slice(&data);
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            if bytes.len() + data.len() > most {
+                return Err(too_large());
             }
+            // Most bodies come in one piece, which is taken as it is.
+            if bytes.is_empty() && body.is_end_stream() {
+                return Ok(data);
+            }
+            bytes.reserve(announced.unwrap_or(0).saturating_sub(bytes.len()));
+            bytes.extend_from_slice(&data);
         }
-        Ok(bytes)
+        Ok(Bytes::from(bytes))
     };
     let bytes = tokio::time::timeout(BODY_WAIT_MAX, read)
         .await

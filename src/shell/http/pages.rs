@@ -31,6 +31,8 @@ mod log;
 mod notices;
 mod overview;
 mod parked;
+mod search;
+mod settings;
 mod snoozes;
 mod told;
 
@@ -55,6 +57,7 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/snoozes", get(snoozes::list).post(snoozes::mute))
         .route("/snoozes/{id}/end", post(snoozes::end))
         .route("/inbox", get(notices::inbox))
+        .route("/search", get(search::find))
         .route("/deliveries", get(deliveries::list))
         .route("/deliveries/{id}/retry", post(deliveries::retry))
         .route(
@@ -82,6 +85,8 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/targets", get(configured::targets))
         .route("/targets/{name}", get(configured::target))
         .route("/targets/{name}/test", post(configured::test_target))
+        .route("/settings", get(settings::show))
+        .route("/settings/compact", post(settings::compact))
         .route("/log", get(log::list))
         .route("/log/{position}", get(log::one))
 }

@@ -162,6 +162,7 @@ pub async fn stream(
     // Subscribed before the end is looked at, so that nothing falls between the two.
     let live = may.app.ledger.follow();
     let end = may.app.ledger.reader().next_position().saturating_sub(1);
+    let mark = may.app.ledger.state().retention.horizons.mark();
     let follower = Follower {
         app: may.app,
         caller: may.caller,
@@ -170,6 +171,7 @@ pub async fn stream(
         stage: match after {
             None => Stage::Beginning,
             Some(after) if after > end || end - after > RESUME_EVENTS_MAX => Stage::Lost,
+            Some(after) if after + 1 < mark => Stage::Compacted,
             Some(_) => Stage::Beginning,
         },
         place,
@@ -196,6 +198,8 @@ enum Stage {
     Live,
     /// Too far behind, or of another store.
     Lost,
+    /// What comes next was removed in part.
+    Compacted,
 }
 
 struct Follower {
@@ -221,6 +225,11 @@ impl Follower {
                     self.last = self.end();
                     self.stage = Stage::Live;
                     return self.allowed().then(|| said("reset", self.last));
+                }
+                Stage::Compacted => {
+                    self.last = self.end();
+                    self.stage = Stage::Live;
+                    return self.allowed().then(|| compacted(self.last));
                 }
                 Stage::Behind => {
                     if self.end().saturating_sub(self.last) > RESUME_EVENTS_MAX {
@@ -303,6 +312,14 @@ impl Follower {
     }
 }
 
+/// `reset`, and why: there are holes in what would have to be told.
+fn compacted(position: u64) -> Bytes {
+    let mut text = String::new();
+    let data = json!({"position": position, "kind": "reset", "why": "compacted"});
+    event(&mut text, "reset", position, &data);
+    text.into()
+}
+
 fn said(name: &str, position: u64) -> Bytes {
     let mut text = String::new();
     event(
@@ -342,6 +359,8 @@ fn meaning(event: &Event) -> Meaning {
         | Event::FallbackUsed { delivery, .. }
         | Event::ClaimReturned { delivery, .. }
         | Event::EditRefused { delivery, .. }
+        | Event::PartLeftOut { delivery, .. }
+        | Event::MediaTold { delivery, .. }
         | Event::DeliverySettled { delivery, .. }
         | Event::OutcomeUnknown { delivery, .. }
         | Event::DeliveryOperated { delivery, .. }
@@ -358,6 +377,7 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SendingPaused { .. }
         | Event::SendingResumed { .. }
         | Event::FellSilent { .. }
+        | Event::RetentionAdvanced { .. }
         | Event::Snoozed(_)
         | Event::SnoozeEnded { .. } => Meaning::Counts,
         Event::Acknowledged { .. } | Event::RepeatPutOff { .. } => Meaning::Story,
@@ -373,6 +393,8 @@ fn meaning(event: &Event) -> Meaning {
         | Event::MessageComposed { .. }
         | Event::GatheredTold { .. }
         | Event::FallbackAwaited { .. }
+        | Event::StateCarried { .. }
+        | Event::Compacted { .. }
         | Event::CursorMoved { .. }
         | Event::ClockStepped { .. } => Meaning::Nothing,
     }

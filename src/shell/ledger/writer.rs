@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::{
     BATCH_BYTES_CLOSE, BATCH_EVENTS_CLOSE, Beside, COMMAND_BYTES_MAX, COMMAND_EVENTS_MAX, Causes,
-    Committed, CommittedEvents, LedgerError, Shared, Waiting, lock,
+    Committed, CommittedEvents, LedgerError, Removing, Shared, Waiting, lock,
 };
 use crate::domain::command::{Command, Context, Refusal};
 use crate::domain::decide::{Decided, decide};
@@ -51,8 +51,15 @@ impl Writer {
     pub(super) fn run(mut self) -> State {
         loop {
             match self.next_batch() {
-                Some(batch) if batch.is_empty() => self.settle(),
-                Some(batch) => self.take(batch),
+                Some(batch) => {
+                    let is_quiet = batch.is_empty();
+                    if !is_quiet {
+                        self.take(batch);
+                    }
+                    if !self.remove() && is_quiet {
+                        self.settle();
+                    }
+                }
                 None => break,
             }
         }
@@ -83,6 +90,26 @@ impl Writer {
                 return Some(VecDeque::new());
             }
         }
+    }
+
+    /// Removes what compaction wants removed. Says whether there was anything.
+    fn remove(&mut self) -> bool {
+        let Some(Removing { removal, reply }) = lock(&self.shared.queues).removal.take() else {
+            return false;
+        };
+        let began = self.clock.monotonic();
+        match self.log.remove(&removal) {
+            Ok(removed) => {
+                let took = self.clock.monotonic().saturating_sub(began);
+                // The one who asked may have gone; what is removed is written down with it.
+                let _gone = reply.send(Ok((removed, took)));
+            }
+            Err(error) => {
+                let _gone = reply.send(Err(LedgerError::Failed));
+                self.recover(&error);
+            }
+        }
+        true
     }
 
     fn settle(&mut self) {

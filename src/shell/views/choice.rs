@@ -42,7 +42,7 @@ impl Choice {
                 Ok((key, _)) => {
                     single.insert(key);
                 }
-                Err(ViewError::NotFound { .. }) => choice.gone += 1,
+                Err(ViewError::NotFound { .. } | ViewError::Compacted { .. }) => choice.gone += 1,
                 Err(error @ (ViewError::Invalid { .. } | ViewError::Read(_))) => return Err(error),
             }
         }

@@ -370,7 +370,9 @@ pub fn delivery_key(reader: &Reader<Event>, id: &str) -> Result<(DeliveryKey, u6
         Some(Event::Resent {
             seed, notice, plan, ..
         }) => (seed, notice, plan.planned.len()),
-        Some(_) | None => return Err(missing()),
+        Some(_) | None => {
+            return Err(ViewError::missing(reader, "delivery", id, key.position)?);
+        }
     };
     let is_one = (1..=planned).contains(&usize::from(key.ordinal));
     if is_one && seed.id(key.position, key.ordinal) == parsed {

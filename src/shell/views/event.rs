@@ -11,6 +11,7 @@ use crate::domain::event::{
 };
 use crate::domain::family::{dispatch_id, notice_of};
 use crate::domain::hold::{UNTIL_RELEASED, Way};
+use crate::domain::notice::Severity;
 use crate::domain::spec::{SecretMarks, UnknownPolicy};
 use crate::targets::{Part, Scope};
 use crate::templates::notice_json;
@@ -48,10 +49,14 @@ pub fn log(
         Some(last) => (!reader.page_back(last, 1)?.is_empty()).then_some(Cursor::Before(last)),
         None => None,
     };
+    let first = events.iter().map(|event| event.position).min();
+    let mark = crate::shell::compaction::removed_below(reader)?;
+    let asked = if ascending { Some(start) } else { first };
     Ok(Page {
         items: events.iter().map(event).collect(),
         next,
-        scanned_to: None,
+        compacted_before: asked.filter(|from| *from < mark).map(|_| mark),
+        ..Page::default()
     })
 }
 
@@ -285,6 +290,38 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "reason": reason,
             "answer": answered(answer),
         }),
+        Event::PartLeftOut {
+            delivery,
+            notice,
+            part,
+            reason,
+            answer,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "part": part,
+            "reason": reason,
+            "answer": answered(answer),
+        }),
+        Event::MediaTold {
+            delivery,
+            notice,
+            part,
+            target,
+            receiver,
+            provider,
+            items,
+            rest_until,
+        } => json!({
+            "delivery": key(*delivery),
+            "notice": notice,
+            "part": part,
+            "target": target,
+            "receiver": receiver,
+            "provider": provider,
+            "items": super::notice::items_told(items),
+            "rest_until": rest_until.map(moment),
+        }),
         Event::OutcomeUnknown {
             delivery,
             notice,
@@ -418,6 +455,38 @@ fn data(recorded: &Recorded<Event>) -> Value {
         } => json!({"notice": notice, "again": again, "why": why.as_str(), "detail": detail}),
         Event::SendingPaused { by } | Event::SendingResumed { by } => json!({"by": by}),
         Event::ClockStepped { by_micros } => json!({"by_micros": by_micros}),
+        // What it says is the state itself, with the hashes of what lets people in.
+        Event::StateCarried { part, parts, bytes } => {
+            json!({"part": part, "parts": parts, "bytes": bytes.len()})
+        }
+        Event::RetentionAdvanced {
+            rules,
+            history_before,
+            mark,
+            carried_at,
+            seen_from: _,
+            by,
+        } => json!({
+            "rules": rules
+                .iter()
+                .map(|rule| json!({
+                    "provider_id": rule.provider,
+                    "kind": rule.kind,
+                    "before": rule.before,
+                }))
+                .collect::<Value>(),
+            "history_before": history_before,
+            "mark": mark,
+            "carried_at": carried_at,
+            "by": by,
+        }),
+        Event::Compacted { run, removed } => json!({
+            "run": run,
+            "families": removed.families,
+            "events": removed.frames,
+            "bodies": removed.bodies,
+            "bytes": removed.bytes,
+        }),
     }
 }
 
@@ -487,6 +556,7 @@ fn add_plan(shape: &mut Value, recorded: &Recorded<Event>, seed: IdSeed, plan: &
                 "receiver_id": planned.receiver,
                 "unknown": policy_word(link.unknown),
                 "local": link.local,
+                "severity": link.severity.map(Severity::as_str),
                 "way": plan
                     .ways
                     .iter()

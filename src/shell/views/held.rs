@@ -220,7 +220,9 @@ mod tests {
             receiver: 1,
             link: 0,
             via: 0,
+            nth: 0,
             unknown: UnknownPolicy::Retry,
+            critical: None,
             local: false,
         };
         for position in 1..=count {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::telling::{self, Told};
 use super::{COPIED_ROWS_MAX, Look, ViewError, add, add_text, moment};
+use crate::domain::deferral::{link_to, via};
 use crate::domain::event::{DeliveryKey, Event};
 use crate::domain::family::{AttemptView, DeliveryView, Family, Reason};
 use crate::domain::notice::Notice;
@@ -20,6 +21,7 @@ use crate::projections::outbox::pace::{Limits, Projected};
 use crate::projections::outbox::{Delivery, NoticeStatus, Status, waits_until};
 use crate::shell::dispatcher;
 use crate::targets;
+use crate::targets::media::{ItemOutcome, ItemTold};
 use crate::templates::{Scene, Words, notice_json};
 
 /// Deliveries counted before one in its lane, to say about when it is sent; of more, the moment is
@@ -110,22 +112,8 @@ impl Around {
             if let Some(known) = self.tellings.iter().position(|known| known.link == link) {
                 return known;
             }
-            let configured = configuration
-                .trackers
-                .get(&view.link.tracker)
-                .and_then(|tracker| {
-                    tracker.entity.spec.links.iter().find(|link| {
-                        link.name.as_deref().unwrap_or("") == view.link.link_name
-                            && (link.target == view.link.target_name
-                                || configuration.target(&link.target).is_some_and(|broadcast| {
-                                    broadcast
-                                        .entity
-                                        .spec
-                                        .targets
-                                        .contains(&view.link.target_name)
-                                }))
-                    })
-                });
+            let named = via(view.link.tracker, view.link.target, &view.link.link_name);
+            let configured = link_to(configuration, view.link.tracker, view.link.target, named, 0);
             let template = configured
                 .and_then(|link| link.template.as_deref())
                 .and_then(|name| configuration.template(name));
@@ -180,6 +168,11 @@ impl Around {
             .get(self.deliveries.get(&view.key)?.telling?)?;
         let kind = targets::kind(&telling.target.kind)?;
         let utc = TimeZone::UTC;
+        let mut notice = notice.clone();
+        if let Some(severity) = view.link.severity {
+            notice.draft.severity = severity;
+        }
+        let notice = &notice;
         let scene = Scene {
             still: false,
             digest: None,
@@ -363,6 +356,7 @@ pub fn delivery(family: &Family, view: &DeliveryView, around: &Around) -> Value 
         shape["held_until"] = until.map(moment).into();
     }
     add(&mut shape, "settled_at", view.settled_at.map(moment));
+    add(&mut shape, "media", files_counted(view));
     if let Some((what, detail)) = &view.reason {
         shape["reason"] = short_reason(*what, detail);
     }
@@ -382,6 +376,26 @@ fn short_reason(what: What, detail: &str) -> Value {
     let mut shape = json!({"what": what.as_str()});
     add_text(&mut shape, "detail", detail);
     shape
+}
+
+/// What became of files, one by one.
+pub fn items_told(items: &[ItemTold]) -> Value {
+    let shape = |item: &ItemTold| {
+        let mut shape = json!({"key": item.key, "outcome": item.outcome.as_str()});
+        add_text(&mut shape, "detail", &item.detail);
+        shape
+    };
+    items.iter().map(shape).collect()
+}
+
+/// How many files of a delivery became what; nothing where it has none.
+fn files_counted(view: &DeliveryView) -> Option<Value> {
+    let told = || view.files.values().flatten();
+    let count = |outcome| told().filter(|item| item.outcome == outcome).count();
+    told().next()?;
+    let counts =
+        ItemOutcome::ALL.map(|outcome| (outcome.as_str().to_owned(), count(outcome).into()));
+    Some(Value::Object(counts.into_iter().collect()))
 }
 
 fn parts(view: &DeliveryView) -> Vec<Value> {
@@ -406,12 +420,20 @@ fn parts(view: &DeliveryView) -> Vec<Value> {
                     | Status::Unknown => Status::Due,
                 },
             };
-            json!({
+            let mut shape = json!({
                 "n": n,
                 "kind": part.kind,
                 "status": status.as_str(),
                 "message_ids": view.ids.get(&n).cloned().unwrap_or_default(),
-            })
+            });
+            if let Some(files) = view.files.get(&n) {
+                shape["items"] = items_told(files);
+                let is_refused = |file: &ItemTold| file.outcome == ItemOutcome::Failed;
+                if through && files.iter().any(is_refused) {
+                    shape["status"] = Status::Dropped.as_str().into();
+                }
+            }
+            shape
         })
         .collect()
 }

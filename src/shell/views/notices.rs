@@ -1,21 +1,27 @@
 //! Lists of notices, one notice by its id, and the requests they came in.
 
 use notify_store::{PAGE_FRAMES_MAX, Reader, Recorded, body};
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 
 use super::{
-    Cursor, Look, NotACursor, Page, SCANNED_NOTICES_MAX, SCANNED_ROWS_MAX, ViewError, moment,
+    Cursor, Look, NotACursor, PAGE_ENTRIES_MAX, Page, SCANNED_NOTICES_MAX, SCANNED_ROWS_MAX,
+    ViewError, moment,
 };
 use crate::domain::decide::ONE_OFF;
 use crate::domain::event::{Accepted, Event};
 use crate::domain::family::{Family, notice_of};
 use crate::domain::id::PublicId;
-use crate::domain::notice::{NoticeDraft, Severity};
+use crate::domain::notice::Severity;
 use crate::domain::spec::{BRIDGE, BRIDGE_PROVIDER, EntityKind};
 use crate::domain::state::{State, severity_code, word_hash};
 use crate::projections::outbox::{NoticeStatus, ROW_TRACKERS_MAX, Row};
+use crate::search::document;
+use crate::search::matching::{Indexed, matches};
+use crate::search::query::{Field, Reading, Tree, Value};
+use crate::search::words::folded_value;
 use crate::shell::families;
 use crate::shell::http::hooks::BODY_BYTES_MAX;
+use crate::shell::search::Search;
 use crate::templates::notice_json;
 
 /// Bytes that the line about a kept request may have besides its body.
@@ -32,7 +38,7 @@ pub struct NoticeFilter {
     pub tracker: Option<String>,
     pub severity: Option<Severity>,
     pub status: Option<NoticeStatus>,
-    /// Words that have to stand in the notice, in any case.
+    /// A query ([`Tree`]) whose words are beginnings of words in the notice.
     pub q: Option<String>,
     /// Microseconds since 1970, both ends included.
     pub since: Option<i64>,
@@ -46,12 +52,24 @@ struct Wanted<'a> {
     tracker: Option<u32>,
     kind_hash: Option<u64>,
     collection_hash: Option<u64>,
-    words: Vec<String>,
+    /// What `q` asks for.
+    tree: Option<Tree>,
 }
 
 impl<'a> Wanted<'a> {
-    fn of(state: &State, filter: &'a NoticeFilter) -> Result<Self, ViewError> {
+    fn of(state: &State, filter: &'a NoticeFilter, now: i64) -> Result<Self, ViewError> {
         let configuration = &state.configuration;
+        let reading = Reading {
+            now,
+            zone: configuration.zone().clone(),
+            beginnings: true,
+        };
+        let q = filter.q.as_deref().filter(|q| !q.trim().is_empty());
+        let tree = q.map(|q| Tree::parse(q, &reading));
+        let tree = tree.transpose().map_err(|error| ViewError::Invalid {
+            field: "q",
+            message: error.to_string(),
+        })?;
         let provider = match filter.provider.as_deref() {
             None => None,
             // One-off messages.
@@ -68,13 +86,7 @@ impl<'a> Wanted<'a> {
             tracker: tracker_id(state, filter.tracker.as_deref())?,
             kind_hash: filter.kind.as_deref().map(word_hash),
             collection_hash: filter.collection.as_deref().map(word_hash),
-            words: filter
-                .q
-                .as_deref()
-                .unwrap_or("")
-                .split_whitespace()
-                .map(str::to_lowercase)
-                .collect(),
+            tree,
             filter,
         })
     }
@@ -96,7 +108,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// Whether the notice itself is one.
-    fn notice(&self, accepted: &Accepted, received_at: i64) -> bool {
+    fn notice(&self, position: u64, accepted: &Accepted, received_at: i64) -> bool {
         let draft = &accepted.notice;
         let collection = draft.collection.as_ref();
         let same =
@@ -110,7 +122,33 @@ impl<'a> Wanted<'a> {
                 .is_none_or(|severity| severity == draft.severity)
             && self.filter.since.is_none_or(|since| received_at >= since)
             && self.filter.until.is_none_or(|until| received_at <= until)
-            && self.words.iter().all(|word| mentions(draft, word))
+            && self.tree.as_ref().is_none_or(|tree| {
+                let document = document::notice(position, received_at, accepted);
+                matches(tree, &Indexed::of(document))
+            })
+    }
+
+    /// What the index is asked for: what of the filter it knows by the same words.
+    fn in_index(&self) -> Option<Tree> {
+        let field = |field, value: &Option<String>| {
+            value.as_ref().map(|value| {
+                let value = Value {
+                    text: folded_value(value),
+                    prefix: false,
+                };
+                Tree::Field(field, vec![value])
+            })
+        };
+        let severity = self.filter.severity.map(|s| s.as_str().to_owned());
+        let also = [
+            field(Field::Kind, &self.filter.kind),
+            field(Field::Collection, &self.filter.collection),
+            field(Field::Severity, &severity),
+            self.filter.since.map(Tree::Since),
+            self.filter.until.map(Tree::Until),
+        ];
+        let tree = self.tree.clone()?;
+        Some(also.into_iter().flatten().fold(tree, Tree::and))
     }
 }
 
@@ -142,21 +180,6 @@ fn took(accepted: &Accepted, tracker: u32) -> bool {
     links.any(|link| link.tracker == tracker)
 }
 
-fn mentions(draft: &NoticeDraft, word: &str) -> bool {
-    let has = |text: &str| text.to_lowercase().contains(word);
-    has(&draft.title)
-        || has(&draft.text)
-        || draft.actor.as_deref().is_some_and(has)
-        || has(&draft.subject.label)
-        || has(&draft.subject.key)
-        || has(&draft.kind)
-        || draft
-            .collection
-            .as_ref()
-            .is_some_and(|c| has(&c.name) || has(&c.id))
-        || draft.labels.values().any(|value| has(value))
-}
-
 /// Where a list that goes back begins.
 pub(super) fn before(cursor: Option<Cursor>) -> Result<u64, ViewError> {
     match cursor {
@@ -169,16 +192,73 @@ pub(super) fn before(cursor: Option<Cursor>) -> Result<u64, ViewError> {
     }
 }
 
-/// A page of notices, newest first, without their reasons and deliveries.
+/// A page of notices, newest first, without their reasons and deliveries. Words are looked for in the
+/// index where there is one that can say, else in the log within bounds.
 pub fn notices(
     reader: &Reader<Event>,
     look: &impl Look,
+    search: Option<&Search>,
     filter: &NoticeFilter,
     cursor: Option<Cursor>,
     limit: usize,
 ) -> Result<Page, ViewError> {
-    let wanted = look.look(|state| Wanted::of(state, filter))?;
-    let mut at = before(cursor)?;
+    let now = look.now().unwrap_or_default();
+    let wanted = look.look(|state| Wanted::of(state, filter, now))?;
+    let at = before(cursor)?;
+    if let Some(search) = search
+        && let Some(tree) = wanted.in_index()
+        && let Some(page) = indexed(reader, search, &wanted, &tree, at, limit)?
+    {
+        return Ok(page);
+    }
+    scanned(reader, &wanted, at, limit)
+}
+
+/// The page as the index knows it; `None` when it cannot say.
+fn indexed(
+    reader: &Reader<Event>,
+    search: &Search,
+    wanted: &Wanted<'_>,
+    tree: &Tree,
+    mut at: u64,
+    limit: usize,
+) -> Result<Option<Page>, ViewError> {
+    let mut page = Page::default();
+    let mut read = 0;
+    loop {
+        let Some(found) = search.notices(tree, at, PAGE_ENTRIES_MAX)? else {
+            return Ok(None);
+        };
+        let is_last = found.len() < PAGE_ENTRIES_MAX;
+        for position in found {
+            if page.items.len() >= limit {
+                page.next = Some(Cursor::Before(at));
+                return Ok(Some(page));
+            }
+            if read >= SCANNED_NOTICES_MAX {
+                page.next = Some(Cursor::Before(at));
+                page.scanned_to = Some(at);
+                return Ok(Some(page));
+            }
+            at = position;
+            read += 1;
+            let row = reader.row(position)?.and_then(|row| Row::decode(&row));
+            if row.as_ref().is_none_or(|row| wanted.row(row)) {
+                page.items.extend(item(reader, wanted, position, row)?);
+            }
+        }
+        if is_last {
+            return Ok(Some(page));
+        }
+    }
+}
+
+fn scanned(
+    reader: &Reader<Event>,
+    wanted: &Wanted<'_>,
+    mut at: u64,
+    limit: usize,
+) -> Result<Page, ViewError> {
     let mut page = Page::default();
     let (mut rows_seen, mut read) = (0, 0);
     loop {
@@ -203,50 +283,60 @@ pub fn notices(
                 continue;
             }
             read += 1;
-            let Some(founding) = reader.get(position)? else {
-                continue;
-            };
-            let Event::Accepted(accepted) = &founding.payload else {
-                continue;
-            };
-            let named = |id| row.as_ref().is_some_and(|row| row.trackers.contains(&id));
-            if !wanted.notice(accepted, founding.recorded_at)
-                || wanted
-                    .tracker
-                    .is_some_and(|id| !named(id) && !took(accepted, id))
-            {
-                continue;
-            }
-            let status = match row {
-                Some(row) => row.status,
-                None => super::notice::status(&families::read(reader, position)?),
-            };
-            if filter.status.is_some_and(|wanted| wanted != status) {
-                continue;
-            }
-            let notice = notice_of(
-                position,
-                founding.recorded_at,
-                &founding.correlation,
-                accepted,
-            );
-            let mut item = notice_json(&notice);
-            item["status"] = status.as_str().into();
-            page.items.push(item);
+            page.items.extend(item(reader, wanted, position, row)?);
         }
     }
+}
+
+/// The notice at a position, when it is one that is wanted.
+fn item(
+    reader: &Reader<Event>,
+    wanted: &Wanted<'_>,
+    position: u64,
+    row: Option<Row>,
+) -> Result<Option<Json>, ViewError> {
+    let Some(founding) = reader.get(position)? else {
+        return Ok(None);
+    };
+    let Event::Accepted(accepted) = &founding.payload else {
+        return Ok(None);
+    };
+    let named = |id| row.as_ref().is_some_and(|row| row.trackers.contains(&id));
+    if !wanted.notice(position, accepted, founding.recorded_at)
+        || wanted
+            .tracker
+            .is_some_and(|id| !named(id) && !took(accepted, id))
+    {
+        return Ok(None);
+    }
+    let status = match row {
+        Some(row) => row.status,
+        None => super::notice::status(&families::read(reader, position)?),
+    };
+    if wanted.filter.status.is_some_and(|wanted| wanted != status) {
+        return Ok(None);
+    }
+    let notice = notice_of(
+        position,
+        founding.recorded_at,
+        &founding.correlation,
+        accepted,
+    );
+    let mut item = notice_json(&notice);
+    item["status"] = status.as_str().into();
+    Ok(Some(item))
 }
 
 /// The founding event of a notice's public id. The whole id has to be right, not only where it
 /// points.
 pub fn founding(reader: &Reader<Event>, id: &str) -> Result<(u64, Box<Accepted>), ViewError> {
-    let missing = || ViewError::not_found("notice", id);
-    let parsed: PublicId = id.parse().map_err(|_| missing())?;
+    let unknown = || ViewError::not_found("notice", id);
+    let parsed: PublicId = id.parse().map_err(|_| unknown())?;
     match reader.get(parsed.position)?.map(|event| event.payload) {
         Some(Event::Accepted(accepted)) if accepted.seed.id(parsed.position, 0) == parsed => {
             Ok((parsed.position, accepted))
         }
-        Some(_) | None => Err(missing()),
+        Some(_) | None => Err(ViewError::missing(reader, "notice", id, parsed.position)?),
     }
 }
 
@@ -257,7 +347,7 @@ pub fn find_notice(reader: &Reader<Event>, id: &str) -> Result<Family, ViewError
 }
 
 /// What is kept of the request a notice came in: the line about it and its redacted body.
-pub fn notice_body(reader: &Reader<Event>, family: &Family) -> Result<Value, ViewError> {
+pub fn notice_body(reader: &Reader<Event>, family: &Family) -> Result<Json, ViewError> {
     let first = family.notice.position.saturating_sub(u64::from(family.nth));
     let missing = || ViewError::not_found("kept request of notice", family.notice.id.as_str());
     let packed = reader.body(first)?.ok_or_else(missing)?;
@@ -269,13 +359,13 @@ pub fn notice_body(reader: &Reader<Event>, family: &Family) -> Result<Value, Vie
 }
 
 /// The line about a request, and its body; `None` when it is not of a form this version keeps.
-fn unpacked(packed: &[u8]) -> Option<(Value, Vec<u8>)> {
+fn unpacked(packed: &[u8]) -> Option<(Json, Vec<u8>)> {
     let mut bytes = body::unpack(packed, BODY_BYTES_MAX as usize + KEPT_HEAD_BYTES_MAX).ok()?;
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
-    let head: Value = serde_json::from_slice(&bytes[..end]).ok()?;
+    let head: Json = serde_json::from_slice(&bytes[..end]).ok()?;
     let body = bytes.split_off(end + 1);
     let pairs = head["headers"].as_array()?;
-    let headers: Value = pairs
+    let headers: Json = pairs
         .iter()
         .map(|pair| json!({"name": pair[0], "value": pair[1]}))
         .collect();
@@ -319,7 +409,7 @@ pub fn requests(
     }
 }
 
-fn request(event: &Recorded<Event>, wanted: u32) -> Option<Value> {
+fn request(event: &Recorded<Event>, wanted: u32) -> Option<Json> {
     let mut item = json!({"position": event.position, "at": moment(event.recorded_at)});
     match &event.payload {
         Event::Accepted(accepted) if accepted.provider == wanted && accepted.nth == 0 => {

@@ -155,7 +155,9 @@ mod tests {
             receiver: 1,
             link: 0,
             via: 0,
+            nth: 0,
             unknown: UnknownPolicy::Retry,
+            critical: None,
             local: false,
         };
         let seed = IdSeed {

@@ -37,7 +37,7 @@ pub fn snoozes(
         Page {
             items: on.into_iter().map(|on| snooze(state, on)).collect(),
             next: last.filter(|_| more),
-            scanned_to: None,
+            ..Page::default()
         }
     }))
 }

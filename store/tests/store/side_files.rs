@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use notify_store::{body, snapshot};
+use notify_store::body;
+use notify_store::snapshot::{self, Condition};
 use proptest::prelude::*;
 
 use crate::note::cases;
@@ -39,8 +40,18 @@ fn the_newest_whole_snapshot_of_the_format_is_taken() {
     // A whole snapshot under another position's name is none.
     fs::copy(dir.join("snapshots/9.snap"), dir.join("snapshots/50.snap")).unwrap();
     assert_eq!(newest(1), Some(20));
-    assert_eq!(snapshot::prune(dir, 2).unwrap(), 4);
-    assert_eq!(snapshot::list(dir), [1_000, 7_000]);
+    let condition = |position| snapshot::look(dir, position, 1).map(|found| found.condition);
+    assert_eq!(condition(20), Some(Condition::Whole));
+    assert_eq!(condition(50), Some(Condition::Damaged));
+    assert_eq!(condition(100), Some(Condition::Damaged));
+    assert_eq!(condition(1_000), Some(Condition::OtherFormat(2)));
+    assert_eq!(condition(7_000), Some(Condition::Damaged));
+    assert_eq!(condition(8), None);
+    // What is of no use does not take the place of what is.
+    assert_eq!(snapshot::prune(dir, 1, u64::MAX, 2).unwrap(), 4);
+    assert_eq!(snapshot::list(dir), [9, 20]);
+    assert_eq!(snapshot::prune(dir, 1, 19, 2).unwrap(), 1);
+    assert_eq!(snapshot::list(dir), [9]);
 }
 
 #[test]

@@ -291,6 +291,7 @@ fn held_notice() -> notice::NoticeView {
         more: 1_198,
         items: "49 500 added, 12 removed".into(),
         by: None,
+        told_at: None,
         silent: false,
     };
     let moved = [held("held_operator", "family", None, "by user ana")];

@@ -29,6 +29,8 @@ pub struct LogView {
     pub from: String,
     pub rows: Vec<EventRow>,
     pub next: Option<String>,
+    /// The list reaches to where events may be missing: below this position.
+    pub compacted_before: Option<u64>,
     pub error: Option<String>,
 }
 
@@ -87,6 +89,9 @@ pub fn results(frame: &Frame, view: &LogView) -> Markup {
                     }
                 } }
             } }
+        }
+        @if let Some(mark) = view.compacted_before {
+            p.dim { "Below position " (mark) " events are missing that were removed because they are older than what is kept." }
         }
         (parts::older(older.as_deref()))
     }

@@ -27,6 +27,12 @@ pub fn more(frame: &Frame, view: &MoreView) -> Markup {
             "What was sent to these pages",
             Icon::Inbox,
         ),
+        (
+            "/settings",
+            "Settings",
+            "How long things are kept",
+            Icon::Configure,
+        ),
         ("/log", "Log", "Every event by position", Icon::Log),
         (
             "/account",

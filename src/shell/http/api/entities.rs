@@ -56,7 +56,7 @@ pub async fn list(
             match view(&may.app, kind, *id, &base) {
                 Ok((shape, _)) => page.items.push(shape),
                 // Removed since its id was copied.
-                Err(ViewError::NotFound { .. }) => {}
+                Err(ViewError::NotFound { .. } | ViewError::Compacted { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

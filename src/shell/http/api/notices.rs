@@ -68,7 +68,8 @@ pub async fn list(
     };
     blocking(move || {
         let ledger = &may.app.ledger;
-        let page = views::notices(ledger.reader(), ledger, &filter, cursor, limit)?;
+        let search = Some(&*may.app.search);
+        let page = views::notices(ledger.reader(), ledger, search, &filter, cursor, limit)?;
         Ok(json(page.json()))
     })
     .await

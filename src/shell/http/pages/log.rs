@@ -101,7 +101,9 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
             });
         }
     }
+    let mark = desk.app.ledger.state().retention.horizons.mark();
     let view = LogView {
+        compacted_before: (before < mark).then_some(mark),
         kinds: wire::KINDS
             .iter()
             .map(|(_, _, name)| (*name).to_owned())
@@ -147,7 +149,14 @@ pub async fn one(shown: Shown, Path(position): Path<u64>) -> Result<Response, Wr
     let recorded = reader
         .get(position)
         .map_err(|error| Problem::internal(&error))?
-        .ok_or_else(|| Problem::not_found("event at position", &position.to_string()))?;
+        .map_or_else(|| Err(views::missing_event(reader, position)), Ok)?;
+    // Next to it there may be a hole.
+    let beside = |found: Result<Vec<Recorded<Event>>, _>| {
+        let found = found.map_err(|error| Problem::internal(&error))?;
+        Ok::<_, Wrong>(found.first().map(|event| event.position))
+    };
+    let previous = beside(reader.page_back(position, 1))?;
+    let following = beside(reader.page(position.saturating_add(1), 1))?;
     let shape = views::event(&recorded);
     let view = EventView {
         position,
@@ -161,8 +170,8 @@ pub async fn one(shown: Shown, Path(position): Path<u64>) -> Result<Response, Wr
         correlation: text(&shape["correlation"]),
         notice_id: notice_id(&desk, &recorded),
         json: serde_json::to_string_pretty(&shape).unwrap_or_default(),
-        previous: (position > 1).then(|| position - 1),
-        following: (position + 1 < reader.next_position()).then_some(position + 1),
+        previous,
+        following,
     };
     Ok(page(log::one(&desk.frame(), &view)))
 }

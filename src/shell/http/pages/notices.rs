@@ -80,7 +80,8 @@ pub async fn list(shown: Shown, Query(asked): Query<Asked>) -> Result<Response, 
     };
     let ledger = &desk.app.ledger;
     let start = cursor(asked.cursor.as_ref())?;
-    let found = views::notices(ledger.reader(), ledger, &filter, start, ROWS);
+    let search = Some(&*desk.app.search);
+    let found = views::notices(ledger.reader(), ledger, search, &filter, start, ROWS);
     let (items, next, error) = match found {
         Ok(found) => (found.items, found.next, None),
         Err(error) => (Vec::new(), None, Some(error.to_string())),

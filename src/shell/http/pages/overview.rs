@@ -58,6 +58,7 @@ fn view(desk: &Desk, base: &str) -> Result<DashboardView, Wrong> {
     let latest = views::notices(
         ledger.reader(),
         ledger,
+        None,
         &NoticeFilter::default(),
         None,
         LATEST,
