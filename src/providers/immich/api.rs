@@ -31,7 +31,6 @@ pub struct Album {
     #[serde(default)]
     pub has_shared_link: bool,
     pub start_date: Option<String>,
-    pub end_date: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
