@@ -3,7 +3,9 @@
 
 mod api;
 mod items;
+mod kept;
 mod known;
+mod listing;
 mod look;
 mod notices;
 mod options;
@@ -15,7 +17,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use self::api::{Api, base_of};
-use self::look::Wanted;
+use self::look::{SMALL_MAX, Wanted};
 use self::options::TrackerOptions;
 use super::ask::script::{Asker, Script};
 use super::ask::{Ask, AskInput, Found, Known as Told, Look, Polled, Seen, Unseen};
@@ -108,19 +110,24 @@ impl Polled for Immich {
             return Told::unseen("api_key: is missing; make one in Immich under Account Settings");
         };
         let base = base_of(source.external_url.as_deref().unwrap_or(&url)).to_owned();
-        let wanted = Wanted {
-            base,
-            watches: input
-                .watches
-                .iter()
-                .map(|watch| (watch.clone(), TrackerOptions::read(&watch.options).0))
-                .collect(),
-            cursors: input.cursors.clone(),
-            now: input.now,
-            zone: input.zone.clone(),
-            chance: input.chance,
-        };
+        let wanted = wanted_of(base, input);
         Script::new(move |asker| look(ask, asker, url, key, wanted))
+    }
+}
+
+fn wanted_of(base: String, input: &AskInput<'_>) -> Wanted {
+    Wanted {
+        base,
+        watches: input
+            .watches
+            .iter()
+            .map(|watch| (watch.clone(), TrackerOptions::read(&watch.options).0))
+            .collect(),
+        cursors: input.cursors.clone(),
+        now: input.now,
+        zone: input.zone.clone(),
+        chance: input.chance,
+        small_max: SMALL_MAX,
     }
 }
 

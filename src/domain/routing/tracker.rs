@@ -153,7 +153,8 @@ impl<'a> Shaper<'a> {
     /// What the tracker's options make of a notice, or why it wants nothing of it.
     pub fn shape<'n>(&self, notice: &'n NoticeDraft) -> Result<Cow<'n, NoticeDraft>, String> {
         let tracker = &self.tracker;
-        self.kind.shape(&tracker.name, &tracker.asks.options, notice)
+        self.kind
+            .shape(&tracker.name, &tracker.asks.options, notice)
     }
 
     /// The notice as it is told. Where the options changed since it was routed so that they want

@@ -1,116 +1,48 @@
 //! A look at the albums: what is new of them since the cursors.
 //!
 //! One request lists the albums, and tells of each whether anything can have changed. Of those that
-//! changed only the assets are asked that changed since; only when what is known and what is new do
-//! not come to the album's count is it listed whole.
+//! changed a small one is listed whole. Of a large one only the assets are asked that changed since, as
+//! long as what is known and what is new come to the album's count; what such a look cannot see (one
+//! old asset added, another removed) is found by a whole listing a while later.
 //!
 //! **Invariant:** an asset is told once, when it is ready. What is in an album and not ready yet is
 //! remembered as pending, and looked for until it is.
 //!
 //! **Invariant:** nothing is said to be removed that a service only failed to list: a listing that does
-//! not come to the album's count takes nothing away until it was seen [`UNSURE_MAX`] times.
+//! not come to the album's count, or that the album changed under, takes nothing away until it was seen
+//! [`UNSURE_MAX`] times.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
-use super::api::{Album, Api, Asset};
+use super::api::{Album, Api};
 use super::items::{Addresses, Public, item, moment};
-use super::known::{Id, Known, id_of, text_of};
+use super::kept::{Kept, Noted, known_albums, put_pending};
+use super::known::{Id, Known, text_of};
+use super::listing::{Changes, Listing, take_listing};
 use super::options::{Mode, ShareLinks, TrackerOptions};
 use super::{notices, scheduled};
 use crate::domain::notice::{ITEMS_MAX, Item, ItemKind, NoticeDraft};
 use crate::domain::routing::Patterns;
 use crate::projections::cursors::OfProvider;
 use crate::providers::ask::{Observation, Unseen, Watch};
-use crate::providers::cursor::{self, Moved};
+use crate::providers::cursor::Moved;
 
-/// Assets that are remembered as not ready, of one album. Of more, the album is listed whole until they
-/// are ready.
-const PENDING_MAX: usize = 10_000;
 /// Looks at a listing that does not come to the album's count before it is believed.
 const UNSURE_MAX: u8 = 3;
 /// Removed assets whose names are asked for, of one album at a time.
 const REMOVED_NAMED_MAX: usize = 10;
-/// Notices of one look. What is new beyond them is left for the next, which begins at once.
-const NOTICES_MAX: usize = 100;
+/// An album of at most so many assets, which are five pages, is listed whole whenever it changed.
+pub const SMALL_MAX: u64 = 2_500;
+/// Notices of albums of one look. What is new beyond them is left for the next, which begins at once.
+/// An album has four at most, and what the clock asks for needs room besides.
+const NOTICES_MAX: usize = 60;
+/// Notices of one look, those of the clock included.
+const ALL_NOTICES_MAX: usize = 200;
+const _: () = assert!(ALL_NOTICES_MAX <= crate::domain::decide::NOTICES_PER_REQUEST_MAX);
+/// Albums that could not be looked at before a look gives up.
+const FAILURES_MAX: usize = 3;
 /// Cursors that one look moves, before it leaves the rest to the next.
 const MOVED_MAX: usize = 1_024;
-
-/// What is kept of an album beside its ids.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Kept {
-    name: String,
-    shared: bool,
-    linked: bool,
-    count: u64,
-    updated: String,
-    last_asset: String,
-    /// The newest change of an asset that was seen, as Immich wrote it.
-    since: String,
-    bits: u8,
-    pending: Vec<Id>,
-    /// Whether more is pending than is remembered.
-    more_pending: bool,
-    unsure: u8,
-    /// Whether the next look lists it whole, whatever its fingerprint.
-    again: bool,
-}
-
-impl Kept {
-    fn read(cursors: &OfProvider, album: &str) -> Option<Kept> {
-        postcard::from_bytes(cursors.get(&key(album))?).ok()
-    }
-
-    fn save(&self, cursors: &OfProvider, moved: &mut Moved, album: &str) {
-        if let Ok(bytes) = postcard::to_stdvec(self) {
-            cursor::set(cursors, moved, &key(album), &bytes);
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        self.pending.is_empty() && !self.more_pending && !self.again
-    }
-
-    fn is_as(&self, album: &Album) -> bool {
-        self.name == album.album_name
-            && self.shared == album.shared
-            && self.linked == album.has_shared_link
-            && self.has_assets_of(album)
-    }
-
-    fn has_assets_of(&self, album: &Album) -> bool {
-        self.count == album.asset_count
-            && self.updated == album.updated_at
-            && self.last_asset == last_asset(album)
-    }
-
-    fn take(&mut self, album: &Album) {
-        self.name.clone_from(&album.album_name);
-        self.shared = album.shared;
-        self.linked = album.has_shared_link;
-        self.count = album.asset_count;
-        self.updated.clone_from(&album.updated_at);
-        self.last_asset = last_asset(album).to_owned();
-    }
-}
-
-fn last_asset(album: &Album) -> &str {
-    album.last_modified_asset_timestamp.as_deref().unwrap_or("")
-}
-
-fn key(album: &str) -> String {
-    format!("album/{album}")
-}
-
-/// Albums that the cursors know.
-fn known_albums(cursors: &OfProvider) -> Vec<String> {
-    let albums = cursors.keys().filter_map(|key| key.strip_prefix("album/"));
-    albums
-        .filter(|rest| !rest.contains('/'))
-        .map(str::to_owned)
-        .collect()
-}
 
 /// What a look is for, with nothing of it borrowed.
 pub struct Wanted {
@@ -120,6 +52,8 @@ pub struct Wanted {
     pub now: i64,
     pub zone: jiff::tz::TimeZone,
     pub chance: u64,
+    /// An album of at most so many assets is a small one.
+    pub small_max: u64,
 }
 
 impl Wanted {
@@ -137,40 +71,62 @@ impl Wanted {
 
 /// Looks at every watched album.
 pub async fn observe(api: &Api, wanted: &Wanted) -> Result<Observation, Unseen> {
-    let albums = api.albums().await?;
+    let mut albums = api.albums().await?;
+    let mut listed = BTreeSet::new();
+    albums.retain(|album| listed.insert(album.id.clone()));
     let mut looking = Looking {
         api,
         wanted,
         links: Links::default(),
         observation: Observation::default(),
         left: false,
+        noted: Noted::read(&wanted.cursors, &albums),
+        failed: Vec::new(),
     };
-    let is_first = !wanted.cursors.contains_key(BASELINE);
-    if is_first {
-        looking
-            .moved()
-            .push((BASELINE.to_owned(), Some(std::sync::Arc::from(&b"1"[..]))));
-    }
-    for album in albums.iter().filter(|album| wanted.is_watched(album)) {
+    for album in &albums {
+        if !wanted.is_watched(album) {
+            looking.noted.note(&album.id);
+            continue;
+        }
         if looking.is_full() {
             looking.left = true;
             break;
         }
-        looking.album(album, is_first).await?;
+        match looking.album(album).await {
+            Ok(()) => looking.noted.note(&album.id),
+            // One album must not keep the others from being looked at.
+            Err(unseen) => looking.fail(unseen)?,
+        }
     }
     if !looking.left {
-        looking.gone(&albums).await?;
-        scheduled::tell(&mut looking, &albums).await?;
+        if let Err(unseen) = looking.gone(&albums).await {
+            looking.fail(unseen)?;
+        }
+        let observation = &looking.observation;
+        let before = (observation.cursors.len(), observation.notices.len());
+        if let Err(unseen) = scheduled::tell(&mut looking, &albums).await {
+            looking.observation.cursors.truncate(before.0);
+            looking.observation.notices.truncate(before.1);
+            looking.fail(unseen)?;
+        }
     }
-    let mut observation = looking.observation;
-    if looking.left {
+    let Looking {
+        mut observation,
+        mut failed,
+        left,
+        noted,
+        ..
+    } = looking;
+    noted.save(&wanted.cursors, &mut observation.cursors, &albums, left);
+    match failed.pop() {
+        Some(unseen) if observation.is_nothing() => return Err(unseen),
+        Some(_) | None => {}
+    }
+    if left {
         observation.next_at = Some(wanted.now);
     }
     Ok(observation)
 }
-
-/// Set once anything was seen: a further album is then a new one and no baseline.
-const BASELINE: &str = "seen";
 
 /// A look under way.
 pub struct Looking<'a> {
@@ -180,21 +136,14 @@ pub struct Looking<'a> {
     pub observation: Observation,
     /// Whether something was left for the next look.
     left: bool,
+    noted: Noted,
+    /// Why albums could not be looked at.
+    failed: Vec<Unseen>,
 }
 
 /// Public links by album, asked for when they are first needed.
 #[derive(Default)]
 struct Links(Option<BTreeMap<String, Public>>);
-
-/// What a listing or a delta made of an album.
-#[derive(Default)]
-struct Changes {
-    added: Vec<Item>,
-    photos: u64,
-    videos: u64,
-    added_total: u64,
-    removed: Vec<Id>,
-}
 
 impl Looking<'_> {
     pub fn moved(&mut self) -> &mut Moved {
@@ -203,6 +152,15 @@ impl Looking<'_> {
 
     fn is_full(&self) -> bool {
         self.observation.notices.len() >= NOTICES_MAX || self.observation.cursors.len() >= MOVED_MAX
+    }
+
+    /// Goes on after a failure, unless the service asks for a pause or there are many.
+    fn fail(&mut self, unseen: Unseen) -> Result<(), Unseen> {
+        if unseen.after.is_some() || self.failed.len() + 1 >= FAILURES_MAX {
+            return Err(unseen);
+        }
+        self.failed.push(unseen);
+        Ok(())
     }
 
     /// Where an album is seen, its public link included.
@@ -264,12 +222,13 @@ impl Looking<'_> {
         Ok(links)
     }
 
-    async fn album(&mut self, album: &Album, is_first: bool) -> Result<(), Unseen> {
+    async fn album(&mut self, album: &Album) -> Result<(), Unseen> {
         let cursors = &self.wanted.cursors;
+        let now = self.wanted.now;
         let Some(mut kept) = Kept::read(cursors, &album.id) else {
-            return self.baseline(album, is_first).await;
+            return self.baseline(album).await;
         };
-        if kept.is_as(album) && kept.is_settled() {
+        if kept.is_as(album) && kept.is_settled(now) {
             return Ok(());
         }
         let mut told = Vec::new();
@@ -277,12 +236,12 @@ impl Looking<'_> {
         let reshared = (kept.shared, kept.linked) != (album.shared, album.has_shared_link);
         let before = kept.clone();
         let mut known = Known::read(cursors, &album.id, kept.bits);
-        let explained = renamed || reshared;
         let mut changes = Changes::default();
-        if !kept.has_assets_of(album) || !kept.is_settled() {
-            changes = self
-                .changes(album, &mut kept, &mut known, explained)
-                .await?;
+        if !kept.has_assets_of(album) || !kept.is_settled(now) {
+            changes = self.changes(album, &mut kept, &mut known).await?;
+            if before.quiet {
+                changes = Changes::default();
+            }
         }
         kept.take(album);
         let addresses =
@@ -331,14 +290,14 @@ impl Looking<'_> {
 
     /// The first look at an album says nothing of its assets. An album that came to be since the first
     /// look at all is said to be new.
-    async fn baseline(&mut self, album: &Album, is_first: bool) -> Result<(), Unseen> {
+    async fn baseline(&mut self, album: &Album) -> Result<(), Unseen> {
         let mut kept = Kept::default();
         let mut known = Known::default();
         let addresses = Addresses::default();
         let listed = self.list(album, None, &addresses, &known).await?;
         if listed.seen.len() as u64 != album.asset_count {
             // What was not listed may turn out to be there, and would be said to be new.
-            kept.again = false;
+            (kept.again, kept.quiet) = (true, true);
         }
         for id in listed.ready {
             known.insert(id);
@@ -346,7 +305,7 @@ impl Looking<'_> {
         kept.since = listed.newest;
         put_pending(&mut kept, listed.pending);
         kept.take(album);
-        if !is_first {
+        if !self.noted.was_there(&album.id) {
             let addresses = self.addresses(album).await?;
             self.observation
                 .notices
@@ -362,12 +321,14 @@ impl Looking<'_> {
         album: &Album,
         kept: &mut Kept,
         known: &mut Known,
-        explained: bool,
     ) -> Result<Changes, Unseen> {
+        let now = self.wanted.now;
         let addresses = self.addresses(album).await?;
         let mut changes = Changes::default();
-        if !kept.more_pending && !kept.again {
-            let since = Some(kept.since.clone()).filter(|since| !since.is_empty());
+        let is_changed = !kept.has_assets_of(album);
+        let is_small = album.asset_count <= self.wanted.small_max;
+        if !kept.is_to_be_listed(now) && !(is_changed && is_small) {
+            let since = kept.asked_since();
             let delta = self
                 .list(album, since.as_deref(), &addresses, known)
                 .await?;
@@ -377,44 +338,48 @@ impl Looking<'_> {
             }
             pending.extend(&delta.pending);
             let expected = known.len() + delta.ready.len() + pending.len();
-            let same_count = kept.count == album.asset_count;
-            let touched = kept.updated != album.updated_at;
-            // As many may have come as have gone: then the album was touched, and nothing says why.
-            let unexplained = same_count && touched && delta.ready.is_empty() && !explained;
-            if expected as u64 == album.asset_count && !unexplained {
+            if expected as u64 == album.asset_count || !is_changed {
                 take_listing(&mut changes, delta, known, kept);
                 put_pending(kept, pending);
+                if is_changed && kept.unchecked == 0 {
+                    kept.unchecked = now;
+                }
                 return Ok(changes);
             }
         }
         let listed = self.list(album, None, &addresses, known).await?;
-        let mut wanted = album.asset_count;
-        if listed.seen.len() as u64 != wanted
-            && let Some(again) = self.api.album(&album.id).await?
-        {
-            wanted = again.asset_count;
+        let gone: Vec<Id> = known
+            .iter()
+            .filter(|id| !listed.seen.contains(*id))
+            .copied()
+            .collect();
+        let mut is_whole = listed.seen.len() as u64 == album.asset_count;
+        if is_whole && !gone.is_empty() {
+            // Pages move while an album changes, and the next one then begins too late.
+            let after = self.api.album(&album.id).await?;
+            is_whole = after.is_some_and(|after| {
+                after.asset_count == album.asset_count && after.updated_at == album.updated_at
+            });
         }
-        let whole = listed.seen.len() as u64 == wanted;
-        kept.unsure = if whole {
+        kept.unsure = if is_whole {
             0
         } else {
             kept.unsure.saturating_add(1)
         };
-        let believed = whole || kept.unsure >= UNSURE_MAX;
-        kept.again = !believed;
-        if believed {
-            kept.unsure = 0;
-            let gone: Vec<Id> = known
-                .iter()
-                .filter(|id| !listed.seen.contains(*id))
-                .copied()
-                .collect();
+        let is_believed = is_whole || kept.unsure >= UNSURE_MAX;
+        kept.again = !is_believed;
+        if is_believed {
+            (kept.unsure, kept.unchecked, kept.quiet) = (0, 0, false);
             for id in &gone {
                 known.remove(id);
             }
             changes.removed = gone;
         }
-        let pending = listed.pending.clone();
+        let mut pending = listed.pending.clone();
+        if !is_believed {
+            // What was not listed this time is looked for all the same.
+            pending.extend(kept.pending.iter().filter(|id| !listed.seen.contains(*id)));
+        }
         take_listing(&mut changes, listed, known, kept);
         put_pending(kept, pending);
         Ok(changes)
@@ -501,67 +466,12 @@ impl Looking<'_> {
         Ok(())
     }
 
-    /// What a tracker asked for at a moment of the clock.
+    /// What a tracker asked for at a moment of the clock; of very many albums the first.
     pub fn say(&mut self, notice: NoticeDraft) {
-        self.observation.notices.push(notice);
-    }
-}
-
-/// What a listing found.
-#[derive(Default)]
-struct Listing {
-    /// Everything in it, ready or not.
-    seen: BTreeSet<Id>,
-    /// Ready and not known before.
-    ready: Vec<Id>,
-    pending: BTreeSet<Id>,
-    /// The first of those that are ready and were not known.
-    items: Vec<Item>,
-    photos: u64,
-    videos: u64,
-    newest: String,
-}
-
-impl Listing {
-    fn take(&mut self, asset: &Asset, album: &str, addresses: &Addresses, known: &Known) {
-        let Some(id) = id_of(&asset.id) else { return };
-        if asset.updated_at > self.newest {
-            self.newest.clone_from(&asset.updated_at);
-        }
-        if !self.seen.insert(id) || known.contains(&id) {
-            return;
-        }
-        if !asset.is_ready() {
-            self.pending.insert(id);
-            return;
-        }
-        self.ready.push(id);
-        match super::items::kind_of(asset.kind) {
-            ItemKind::Photo => self.photos += 1,
-            ItemKind::Video => self.videos += 1,
-            ItemKind::Audio | ItemKind::File | ItemKind::Other => {}
-        }
-        if self.items.len() < ITEMS_MAX {
-            self.items.push(item(asset, album, addresses));
+        if self.observation.notices.len() < ALL_NOTICES_MAX {
+            self.observation.notices.push(notice);
         }
     }
-}
-
-fn take_listing(changes: &mut Changes, listing: Listing, known: &mut Known, kept: &mut Kept) {
-    changes.added_total = listing.ready.len() as u64;
-    changes.added = listing.items;
-    (changes.photos, changes.videos) = (listing.photos, listing.videos);
-    for id in listing.ready {
-        known.insert(id);
-    }
-    if listing.newest > kept.since {
-        kept.since = listing.newest;
-    }
-}
-
-fn put_pending(kept: &mut Kept, pending: BTreeSet<Id>) {
-    kept.more_pending = pending.len() > PENDING_MAX;
-    kept.pending = pending.into_iter().take(PENDING_MAX).collect();
 }
 
 /// Whether a mode tells of one album at a time.

@@ -170,6 +170,36 @@ pub fn removed(album: &Album, items: Vec<Item>, total: u64, addresses: &Addresse
     notice.bounded()
 }
 
+/// The title of what a tracker made of a notice, where it counts other things than before or several
+/// notices were told as one.
+pub fn retitle(shaped: &mut NoticeDraft, before: &NoticeDraft) {
+    let totals = |notice: &NoticeDraft| (notice.items.added_total, notice.items.removed_total);
+    if !shaped.title.is_empty() && totals(shaped) == totals(before) {
+        return;
+    }
+    let (added, removed) = totals(shaped);
+    let place = shaped.collection.as_ref();
+    let place = place.map_or("your albums", |place| album_name(&place.name));
+    let added_words = plural(added, "item", "items");
+    shaped.title = match shaped.kind.as_str() {
+        "assets_added" | "assets_removed" => match (added, removed) {
+            (0, _) => format!("{} removed from {place}", plural(removed, "item", "items")),
+            (_, 0) => format!("{added_words} added to {place}"),
+            (_, _) => format!("{added_words} added to and {removed} removed from {place}"),
+        },
+        _scheduled => return,
+    };
+    // They counted what the provider saw at once.
+    for stale in ["photos", "videos"] {
+        shaped.labels.remove(stale);
+    }
+    for (label, total) in [("added", added), ("removed", removed)] {
+        if total > 0 {
+            shaped.labels.insert(label.into(), total.to_string());
+        }
+    }
+}
+
 pub fn renamed(album: &Album, before: &str, addresses: &Addresses) -> NoticeDraft {
     let mut notice = of("album_renamed", album, addresses);
     notice.title = format!(

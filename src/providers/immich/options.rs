@@ -265,6 +265,7 @@ pub fn shape<'n>(
         };
         return Err(format!("has no {only}"));
     }
+    super::notices::retitle(&mut shaped, notice);
     Ok(Cow::Owned(shaped))
 }
 
