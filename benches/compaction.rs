@@ -248,7 +248,7 @@ fn sqlite(folder: &Path, notices: u64) -> Vec<Duration> {
             while !over.load(Ordering::Relaxed) {
                 at += 1;
                 let began = Instant::now();
-                let done = connection.execute(INSERT, params![at, text]);
+                let done = connection.execute(INSERT, params![at as i64, text]);
                 waits.push(began.elapsed());
                 done.expect("it is accepted");
                 std::thread::sleep(PAUSE);

@@ -13,6 +13,7 @@ pub mod fetch;
 mod forge;
 mod gitea;
 mod github;
+pub mod immich;
 pub mod json;
 pub mod nut;
 pub mod options;
@@ -210,6 +211,17 @@ pub trait Provider: Sync {
     fn check_options(&self, options: &serde_json::Map<String, Value>) -> options::Faults {
         options::read(options, |_| ()).1
     }
+    /// What a tracker with these options makes of a notice, or why it wants nothing of it. Asked where
+    /// notices are routed and again where they are put into words.
+    fn shape<'n>(
+        &self,
+        tracker: &str,
+        options: &serde_json::Map<String, Value>,
+        notice: &'n NoticeDraft,
+    ) -> Result<Cow<'n, NoticeDraft>, String> {
+        let _ = (tracker, options);
+        Ok(Cow::Borrowed(notice))
+    }
 }
 
 /// A field of a provider's table that only some kinds have.
@@ -308,6 +320,7 @@ pub fn kind(name: &str) -> Option<&'static dyn Provider> {
 pub static KINDS: &[&dyn Provider] = &[
     &gitea::Gitea,
     &github::GitHub,
+    &immich::Immich,
     &nut::Nut,
     &webhook::Generic,
     &scheduler::Scheduler,

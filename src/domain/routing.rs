@@ -29,12 +29,14 @@ mod noting;
 mod repeat;
 mod tracker;
 
+pub use tracker::Patterns;
+
 pub use elsewhere::not_to;
 use muted::note_snoozed;
 pub use muted::{Muted, snoozed_by};
 use noting::{note, note_until};
 pub use repeat::NotAgain;
-pub use tracker::{CompiledTracker, Refused};
+pub use tracker::{CompiledTracker, Refused, Shaper};
 
 /// Longest value quoted in a reason, in bytes.
 const DETAIL_BYTES_MAX: usize = 256;
@@ -220,6 +222,12 @@ impl Router<'_> {
                 detail,
             }) => note(plan, What::FilterFailed, id, name, "", detail),
             Err(Refused { what, detail }) => return note(plan, what, id, name, "", detail),
+        }
+        // What its words will leave out is nothing to tell.
+        if let Some(shaper) = Shaper::of(self.configuration, id)
+            && let Err(why) = shaper.shape(draft)
+        {
+            return note(plan, What::FilterSaidNo, id, name, "", why);
         }
         let severity = compiled.severity(notice);
         // Who asks for it again knows what is silent, and wants it all the same.

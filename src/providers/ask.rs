@@ -11,6 +11,8 @@
 //! The first look at something is a baseline: it moves a cursor and says nothing. A look that saw
 //! nothing new moves no cursor.
 
+pub mod script;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -55,6 +55,11 @@ impl<'a> Options<'a> {
         faults.push((self.path_of(key), why.into()));
     }
 
+    /// Whether anything is written for this key.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     fn take(&self, key: &'static str) -> Option<&'a Value> {
         self.taken.borrow_mut().push(key);
         self.table.get(key)

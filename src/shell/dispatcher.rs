@@ -284,6 +284,7 @@ impl Dispatch {
                         return Ok(Step::Later);
                     }
                 };
+                let told = self.as_its_tracker_shapes_it(&prepared, told);
                 match self.compose(&prepared, kind, &told, &delivery_id) {
                     Ok(composed) => {
                         let parts = composed.parts.clone();

@@ -115,6 +115,9 @@ enum Reading {
     Whole,
     /// An alert: how bad, about what, and the beginning of the text.
     Alert,
+    /// Items of a collection: what they have in common, and each with where it is seen. Their tracker
+    /// says how many there are to show.
+    Items,
     /// Nothing known: the beginning of the text, and the items.
     Any,
 }
@@ -200,6 +203,20 @@ static READINGS: &[(Reading, &[&str])] = &[
         Reading::Whole,
         &["message", "received", "scheduled_message"],
     ),
+    (
+        Reading::Items,
+        &[
+            "assets_added",
+            "assets_removed",
+            "album_renamed",
+            "album_created",
+            "album_deleted",
+            "sharing_changed",
+            "assets_picked",
+            "memory",
+        ],
+    ),
+    (Reading::Whole, &["summary"]),
     (Reading::Any, &["default"]),
 ];
 
@@ -248,6 +265,15 @@ fn text(reading: Reading, place: &str, phrases: &Phrases) -> String {
              {{% if notice.labels.package %}}{}: {{{{ notice.labels.package }}}}\n{{% endif %}}\n{LINES}",
             phrases.level, phrases.package
         ),
+        Reading::Items => {
+            let (before, after) = phrases.more;
+            format!(
+                "{LINES}\n\n{{% for item in items %}}- {{% if item.public_url or item.url %}}\
+                 [{{{{ item.label }}}}]({{{{ item.public_url or item.url }}}})\
+                 {{% else %}}{{{{ item.label }}}}{{% endif %}}\n{{% endfor %}}\
+                 {{% if count > items|length %}}- {before}{{{{ (count - items|length)|number }}}}{after}{{% endif %}}"
+            )
+        }
         Reading::Any => {
             let (before, after) = phrases.more;
             format!(
@@ -281,6 +307,7 @@ fn entries(phrases: &Phrases) -> BTreeMap<String, WordsSpec> {
                     | Reading::Labelled
                     | Reading::Lines
                     | Reading::Alert
+                    | Reading::Items
                     | Reading::Any,
                 ) => title(phrases, TITLE),
             };

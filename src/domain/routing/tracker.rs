@@ -1,14 +1,17 @@
 //! What a tracker wants, made ready once per configuration.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use globset::{GlobBuilder, GlobMatcher};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::domain::notice::{Notice, Severity};
+use crate::domain::notice::{Notice, NoticeDraft, Severity};
 use crate::domain::policy::SeveritySpec;
 use crate::domain::reason::What;
 use crate::domain::spec::TrackerSpec;
+use crate::projections::configuration::Configuration;
+use crate::providers::{self, Provider};
 use crate::templates::Filter;
 
 /// A tracker's patterns and filter, made ready once per configuration.
@@ -123,6 +126,47 @@ impl CompiledTracker {
     }
 }
 
+/// The provider kind and the tracker that shape a notice before it is told.
+pub struct Shaper<'a> {
+    kind: &'static dyn Provider,
+    tracker: Cow<'a, TrackerSpec>,
+}
+
+impl<'a> Shaper<'a> {
+    /// `None` where nothing is known that could shape: a one-off message has no tracker.
+    pub fn of(configuration: &'a Configuration, tracker: u32) -> Option<Self> {
+        let tracker = &configuration.trackers.get(&tracker)?.entity.spec;
+        let provider = configuration.provider(&tracker.provider)?;
+        Some(Shaper {
+            kind: providers::kind(&provider.spec.kind)?,
+            tracker: Cow::Borrowed(tracker),
+        })
+    }
+
+    pub fn into_owned(self) -> Shaper<'static> {
+        Shaper {
+            kind: self.kind,
+            tracker: Cow::Owned(self.tracker.into_owned()),
+        }
+    }
+
+    /// What the tracker's options make of a notice, or why it wants nothing of it.
+    pub fn shape<'n>(&self, notice: &'n NoticeDraft) -> Result<Cow<'n, NoticeDraft>, String> {
+        let tracker = &self.tracker;
+        self.kind
+            .shape(&tracker.name, &tracker.asks.options, notice)
+    }
+
+    /// The notice as it is told. Where the options changed since it was routed so that they want
+    /// nothing of it, it stays as it is.
+    pub fn told(&self, notice: &NoticeDraft) -> Option<NoticeDraft> {
+        self.shape(notice).ok().and_then(|shaped| match shaped {
+            Cow::Owned(shaped) => Some(shaped),
+            Cow::Borrowed(_) => None,
+        })
+    }
+}
+
 /// A gate that said no, and the value that decided.
 pub struct Refused {
     pub what: What,
@@ -134,7 +178,7 @@ fn refused(what: What, detail: String) -> Result<(), Refused> {
 }
 
 /// Globs of which `!` negates. Without any wanted one everything is wanted that is not unwanted.
-struct Patterns {
+pub struct Patterns {
     wanted: Vec<Pattern>,
     unwanted: Vec<Pattern>,
 }
@@ -166,7 +210,7 @@ impl Pattern {
 }
 
 impl Patterns {
-    fn of(sources: &[String]) -> Self {
+    pub fn of(sources: &[String]) -> Self {
         let mut patterns = Patterns {
             wanted: Vec::new(),
             unwanted: Vec::new(),
@@ -180,7 +224,7 @@ impl Patterns {
         patterns
     }
 
-    fn want(&self, texts: &[&str]) -> bool {
+    pub fn want(&self, texts: &[&str]) -> bool {
         let any = |patterns: &[Pattern]| {
             patterns
                 .iter()

@@ -11,6 +11,7 @@ use crate::domain::command::Composed;
 use crate::domain::decide::parts_hash;
 use crate::domain::deferral::Route;
 use crate::domain::event::DeliveryKey;
+use crate::domain::routing::Shaper;
 use crate::domain::spec::{ReceiverSpec, SecretMarks, TargetSpec};
 use crate::projections::messages;
 use crate::projections::outbox::Delivery;
@@ -50,6 +51,17 @@ impl Dispatch {
             origin.notice.draft.severity = severity;
         }
         origin
+    }
+
+    /// What is told, as the options of its tracker shape it. Several notices told as one are shaped as
+    /// one, so that what is shown and counted is of all of them.
+    pub(super) fn as_its_tracker_shapes_it(&self, prepared: &Prepared, mut told: Told) -> Told {
+        let state = self.ledger.state();
+        let shaper = Shaper::of(&state.configuration, prepared.delivery.tracker);
+        if let Some(draft) = shaper.and_then(|shaper| shaper.told(&told.notice.draft)) {
+            told.notice.draft = draft;
+        }
+        told
     }
 
     pub(super) fn prepare(&self, key: DeliveryKey, origin: &Origin) -> Option<Prepared> {

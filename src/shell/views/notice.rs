@@ -15,6 +15,7 @@ use crate::domain::event::{DeliveryKey, Event};
 use crate::domain::family::{AttemptView, DeliveryView, Family, Reason};
 use crate::domain::notice::Notice;
 use crate::domain::reason::{Routed, What};
+use crate::domain::routing::Shaper;
 use crate::domain::spec::{ReceiverSpec, TargetSpec};
 use crate::domain::state::State;
 use crate::projections::outbox::pace::{Limits, Projected};
@@ -59,6 +60,7 @@ struct Telling {
     receiver: ReceiverSpec,
     words: Option<Arc<Option<Words>>>,
     locale: String,
+    shaper: Option<Shaper<'static>>,
 }
 
 impl Around {
@@ -119,6 +121,7 @@ impl Around {
                 .and_then(|name| configuration.template(name));
             let receiver = target.receiver(view.receiver).unwrap_or_default();
             self.tellings.push(Telling {
+                shaper: Shaper::of(configuration, view.link.tracker).map(Shaper::into_owned),
                 link,
                 locale: receiver
                     .locale
@@ -171,6 +174,11 @@ impl Around {
         let mut notice = notice.clone();
         if let Some(severity) = view.link.severity {
             notice.draft.severity = severity;
+        }
+        if let Some(shaper) = &telling.shaper
+            && let Some(draft) = shaper.told(&notice.draft)
+        {
+            notice.draft = draft;
         }
         let notice = &notice;
         let scene = Scene {

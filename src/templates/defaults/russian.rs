@@ -212,6 +212,81 @@ static TITLES: &[(&str, Title)] = &[
         ),
     ),
     (
+        "assets_added",
+        Title::Fact(
+            "{% if notice.items.added_total %}Новое в альбоме: {{ notice.items.added_total|number }} \
+             {{ notice.items.added_total|plural('файл', 'файла', 'файлов') }}\
+             {% if notice.items.removed_total %}, убрано: {{ notice.items.removed_total|number }}{% endif %}\
+             {% else %}Новое в альбоме{% endif %}",
+        ),
+    ),
+    (
+        "assets_removed",
+        Title::Fact(
+            "{% if notice.items.removed_total %}Убрано из альбома: {{ notice.items.removed_total|number }} \
+             {{ notice.items.removed_total|plural('файл', 'файла', 'файлов') }}\
+             {% if notice.items.added_total %}, новое: {{ notice.items.added_total|number }}{% endif %}\
+             {% else %}Убрано из альбома{% endif %}",
+        ),
+    ),
+    (
+        "album_renamed",
+        Title::Fact(
+            "Новое имя альбома{% if notice.before.name %}, прежнее имя {{ notice.before.name }}{% endif %}",
+        ),
+    ),
+    (
+        "album_created",
+        Title::Fact(
+            "Новый альбом{% if notice.labels.assets %}: {{ notice.labels.assets }} \
+             {{ notice.labels.assets|plural('файл', 'файла', 'файлов') }}{% endif %}",
+        ),
+    ),
+    ("album_deleted", Title::Fact("Альбом удалён")),
+    (
+        "sharing_changed",
+        Title::Fact(
+            "Доступ к альбому{% if notice.after.sharing == 'private' %}: только владелец\
+             {% elif notice.after.sharing == 'shared with members' %}: участники\
+             {% elif notice.after.sharing == 'open by a public link' %}: открыт по ссылке\
+             {% elif notice.after.sharing %}: участники, открыт по ссылке\
+             {% else %} изменён{% endif %}",
+        ),
+    ),
+    (
+        "summary",
+        Title::Fact(
+            "Сводка по альбомам{% if notice.labels.albums %}: {{ notice.labels.albums }} \
+             {{ notice.labels.albums|plural('альбом', 'альбома', 'альбомов') }}, \
+             {{ notice.labels.assets }} \
+             {{ notice.labels.assets|plural('файл', 'файла', 'файлов') }}{% endif %}",
+        ),
+    ),
+    (
+        "assets_picked",
+        Title::Fact("{% if notice.collection %}Из альбома{% else %}Из ваших альбомов{% endif %}"),
+    ),
+    ("memory", Title::Fact("В этот день в прошлые годы")),
+    ("on_battery", Title::Whole("{UPS}: питание от батареи")),
+    ("on_line", Title::Whole("{UPS}: снова питание от сети")),
+    ("low_battery", Title::Whole("{UPS}: батарея разряжена")),
+    (
+        "battery_restored",
+        Title::Whole("{UPS}: батарея снова в порядке"),
+    ),
+    ("comms_lost", Title::Whole("{UPS}: нет связи")),
+    ("comms_restored", Title::Whole("{UPS}: связь снова есть")),
+    (
+        "replace_battery",
+        Title::Whole("{UPS}: батарею нужно заменить"),
+    ),
+    (
+        "overload",
+        Title::Whole(
+            "{UPS}: {% if notice.transition == 'closes' %}перегрузки больше нет{% else %}перегрузка{% endif %}",
+        ),
+    ),
+    (
         "bridge_target_failing",
         Title::Whole("Направление {{ notice.labels.target }}: сбои отправки"),
     ),
@@ -270,6 +345,9 @@ static TITLES: &[(&str, Title)] = &[
 const RUN: &str = "{% if notice.labels.number %} №{{ notice.labels.number }}{% endif %}\
     {% if notice.labels.branch %}, {{ notice.labels.branch }}{% endif %}";
 
+/// Which UPS it is.
+const UPS: &str = "{{ notice.subject.label or 'ИБП' }}";
+
 /// The title of a kind, with who and where it was.
 pub(super) fn title(kind: &str) -> Option<String> {
     let (_, title) = TITLES.iter().find(|(name, _)| *name == kind)?;
@@ -286,6 +364,6 @@ pub(super) fn line(kind: &str) -> Option<String> {
     Some(match title {
         Title::Deed(what) => format!("{WHO}{what}"),
         Title::Fact(what) => what.replace("{RUN}", RUN),
-        Title::Whole(title) => (*title).to_owned(),
+        Title::Whole(title) => title.replace("{UPS}", UPS),
     })
 }

@@ -9,7 +9,7 @@ use crate::domain::notice::Transition;
 use crate::providers;
 
 /// Kinds whose title is the sender's own text in every language.
-const SENDERS_OWN: &[&str] = &["other"];
+const SENDERS_OWN: &[&str] = &["other", "scheduled_message", "message", "received"];
 
 fn russian(notice: &Notice) -> Rendered {
     rendered_in(None, "telegram", notice, "ru", &TimeZone::UTC)
@@ -89,9 +89,12 @@ fn every_fixture_is_told_in_russian() {
 }
 
 #[test]
-fn every_kind_of_the_bridge_and_the_forges_has_a_russian_title() {
-    let forges = providers::kind("github").unwrap().notice_kinds();
-    for kind in forges.iter().chain(providers::bridge::NOTICE_KINDS) {
+fn every_kind_of_every_provider_has_a_russian_title() {
+    let kinds = providers::KINDS
+        .iter()
+        .flat_map(|provider| provider.notice_kinds())
+        .chain(providers::bridge::NOTICE_KINDS);
+    for kind in kinds {
         if SENDERS_OWN.contains(&kind.name) {
             continue;
         }
