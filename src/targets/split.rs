@@ -49,6 +49,10 @@ pub trait Dialect {
     fn close<'t>(&self, tag: &'t Tag) -> Cow<'t, str>;
     /// Writes one cluster so that none of it can be read as markup.
     fn text(&self, cluster: &str, place: Place<'_>, out: &mut String);
+    /// UTF-16 units that [`Dialect::text`] writes beside the cluster and that are no markup.
+    fn beside(&self, _cluster: &str, _place: Place<'_>) -> usize {
+        0
+    }
     /// What each line of a quote begins with, where quotes are not tags.
     fn quote_prefix(&self) -> &'static str {
         ""
@@ -257,7 +261,7 @@ impl<'a> Writer<'a> {
         };
         self.has_words = true;
         self.dialect.text(cell.text, place, &mut written);
-        let mut visible_units = units_of(cell.text);
+        let mut visible_units = units_of(cell.text) + self.dialect.beside(cell.text, place);
         if cell.cut {
             written.push('\u{FFFD}');
             visible_units += 1;

@@ -38,15 +38,26 @@ impl Dialect for Html {
 
     fn text(&self, cluster: &str, place: Place<'_>, out: &mut String) {
         escape(cluster, out);
-        // What stood before it is in the piece before, and no longer keeps it from being a command.
-        if cluster == "/" && place.first && !is_code(place.style) {
+        if is_command(cluster, place) {
             out.push(APART);
+        }
+    }
+
+    fn beside(&self, cluster: &str, place: Place<'_>) -> usize {
+        match is_command(cluster, place) {
+            true => APART.len_utf16(),
+            false => 0,
         }
     }
 
     fn counts_markup(&self) -> bool {
         false
     }
+}
+
+/// Whether a piece would begin with a command: what stood before it is in the piece before.
+fn is_command(cluster: &str, place: Place<'_>) -> bool {
+    cluster == "/" && place.first && !is_code(place.style)
 }
 
 pub(super) fn escaped(text: &str) -> String {
