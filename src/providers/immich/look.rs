@@ -327,7 +327,7 @@ impl Looking<'_> {
         let mut changes = Changes::default();
         let is_changed = !kept.has_assets_of(album);
         let is_small = album.asset_count <= self.wanted.small_max;
-        if !kept.is_to_be_listed(now) && !(is_changed && is_small) {
+        if !(kept.is_to_be_listed(now) || is_changed && is_small) {
             let since = kept.asked_since();
             let delta = self
                 .list(album, since.as_deref(), &addresses, known)
