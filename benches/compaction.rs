@@ -42,7 +42,7 @@ use notify_bridge::shell::clock::{Clock, ManualClock};
 use notify_bridge::shell::compaction::Compaction;
 use notify_bridge::shell::keyring::Keyring;
 use notify_bridge::shell::ledger::{Ledger, Priority};
-use notify_store::{CACHE_BYTES, Log, Options};
+use notify_store::{Log, Options};
 use rusqlite::{Connection, params};
 
 /// Events in the log, six a notice; `-- events=3000000` for others.
@@ -94,7 +94,7 @@ async fn ours(folder: &Path, events: u64) -> Vec<Duration> {
     let options = Options::default();
     let mut log = Log::open(&data, &options, &|_| {}).expect("a store");
     let (mut world, configured) = log::world();
-    log::fill(&mut log, &mut world, configured, events);
+    log::fill(&mut log, &mut world, configured, "forge-0", events);
     let keyring = Keyring::stand_in();
     let clock: Arc<dyn Clock> = Arc::new(Real {
         manual: ManualClock::new(world.now()),
@@ -221,7 +221,7 @@ fn sqlite(folder: &Path, notices: u64) -> Vec<Duration> {
         .expect("tables are made");
     let text = "x".repeat(TEXT_BYTES);
     let filling = connection.transaction().expect("it begins");
-    for at in 0..notices {
+    for at in 0..i64::try_from(notices).expect("a count") {
         filling
             .execute(INSERT, params![at, text])
             .expect("a notice");
@@ -248,7 +248,7 @@ fn sqlite(folder: &Path, notices: u64) -> Vec<Duration> {
             while !over.load(Ordering::Relaxed) {
                 at += 1;
                 let began = Instant::now();
-                let done = connection.execute(INSERT, params![at, text]);
+                let done = connection.execute(INSERT, params![at as i64, text]);
                 waits.push(began.elapsed());
                 done.expect("it is accepted");
                 std::thread::sleep(PAUSE);

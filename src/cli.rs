@@ -33,11 +33,14 @@ mod sentences;
 mod serve;
 mod snapshot;
 mod stopped;
+mod storage;
 mod trust;
 mod version;
 
 use crate::domain::event::Action;
-use args::{Cli, Level, LogFormat, LoggingArgs, Place, SnapshotVerb, TokenVerb, UserVerb, Verb};
+use args::{
+    Cli, KeyVerb, Level, LogFormat, LoggingArgs, Place, SnapshotVerb, TokenVerb, UserVerb, Verb,
+};
 use failure::Failure;
 
 /// Runs the program with its arguments.
@@ -133,6 +136,11 @@ async fn perform(verb: Verb) -> Result<(), Failure> {
         Verb::Test(args) => operate::test(&args).await,
         Verb::Discover(args) => discover::run(&args).await,
         Verb::Render(args) => render::run(&args),
+        Verb::Backup(args) => storage::backup(&args).await,
+        Verb::Restore(args) => storage::restore(&args).await,
+        Verb::Verify(place) => storage::verify(&place).await,
+        Verb::Rebuild(args) => storage::rebuild(&args),
+        Verb::Key(KeyVerb::Rotate(place)) => storage::rotate(&place).await,
         Verb::Healthcheck(args) => health::run(&args).await,
         Verb::Completions { shell } => {
             let mut completions = Vec::new();
@@ -198,7 +206,11 @@ impl Verb {
             | Verb::Compact(place) => Some(place),
             Verb::Test(args) => Some(&mut args.place),
             Verb::Discover(args) => Some(&mut args.place),
-            Verb::Serve(_)
+            Verb::Backup(args) => Some(&mut args.place),
+            Verb::Verify(place) | Verb::Key(KeyVerb::Rotate(place)) => Some(place),
+            Verb::Restore(_)
+            | Verb::Rebuild(_)
+            | Verb::Serve(_)
             | Verb::Demo(_)
             | Verb::Check(_)
             | Verb::SetupLink

@@ -9,6 +9,8 @@
 
 pub mod address;
 pub mod app;
+pub mod backup;
+pub mod caches;
 pub mod client;
 pub mod clock;
 pub mod compaction;
@@ -28,10 +30,13 @@ pub mod pollers;
 pub mod rebuild;
 pub mod redact;
 pub mod replay;
+pub mod restore;
+pub mod salvage;
 pub mod search;
 pub mod snapshots;
 pub mod sources;
 pub mod steps;
 pub mod upkeep;
 pub mod vault;
+pub mod verify;
 pub mod views;

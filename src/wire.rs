@@ -22,6 +22,7 @@ mod intake;
 mod items;
 mod media;
 mod retention;
+mod storage;
 mod ways;
 
 /// Kind numbers with the newest revision of each and the name it has in `log` and the API.
@@ -73,6 +74,8 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (90, 1, "cursor_moved"),
     (110, 1, "part_left_out"),
     (111, 1, "media_told"),
+    (120, 1, "store_restored"),
+    (121, 1, "loss_accepted"),
 ];
 
 /// Number of an event's kind.
@@ -125,6 +128,8 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::RetentionAdvanced { .. } => 81,
         Event::Compacted { .. } => 82,
         Event::CursorMoved { .. } => 90,
+        Event::Restored { .. } => 120,
+        Event::LossAccepted { .. } => 121,
     }
 }
 
@@ -196,6 +201,7 @@ impl Payload for Event {
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
             | Event::RepeatPutOff { .. } => attention::encode(self, out),
+            Event::Restored { .. } | Event::LossAccepted { .. } => storage::encode(self, out),
         }
     }
 
@@ -248,6 +254,8 @@ impl Payload for Event {
             | Event::CursorMoved { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
+            | Event::Restored { .. }
+            | Event::LossAccepted { .. }
             | Event::StateCarried { .. }
             | Event::RetentionAdvanced { .. }
             | Event::Compacted { .. } => Stream::None,
@@ -306,6 +314,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         110 | 111 => media::decode(kind, bytes, texts),
         90 => cursors::decode(kind, bytes),
         71 => gathered::decode(kind, bytes, texts),
+        120..=121 => storage::decode(kind, bytes),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -393,6 +402,13 @@ pub fn weight(event: &Event) -> usize {
             Event::Acknowledged { by, .. } | Event::SnoozeEnded { by, .. } => by.len(),
             Event::Snoozed(snooze) => snooze.name.len() + snooze.by.len(),
             Event::RepeatPutOff { detail, .. } => detail.len(),
+            Event::Restored { written_by, by, .. } => written_by.len() + by.len(),
+            Event::LossAccepted {
+                stretches,
+                kept_as,
+                by,
+                ..
+            } => stretches.len() * 20 + kept_as.len() + by.len(),
             Event::ReceiverGone { reason, .. } => reason.len(),
             Event::CursorMoved { key, bytes, .. } => {
                 key.len() + bytes.as_ref().map_or(0, |bytes| bytes.len())

@@ -138,8 +138,22 @@ links = [ {{ target = "ops" }} ]
     let all = 1 + PHOTOS + 10;
     api.until("everything is there", |taken| taken.len() >= all)
         .await;
+    // What is told next waits in the same lane until the last photos have their outcome.
+    let body = json!({"title": "And then", "items": []}).to_string();
+    let told = client
+        .post(format!("{}/hooks/album", program.address))
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(told.status().as_u16(), 202);
+    api.until("the next is told", |taken| taken.len() > all)
+        .await;
     stop(program);
-    let taken = api.taken();
+    let mut taken = api.taken();
+    let last = taken.pop().expect("a message");
+    assert!(last.words.contains("And then"), "{last:?}");
     assert_eq!(taken.len(), all, "only the one under way came twice");
     let mut files: Vec<(usize, &str)> = taken[1..]
         .iter()

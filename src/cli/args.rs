@@ -5,6 +5,7 @@
 
 mod history;
 mod quiet;
+mod storage;
 mod values;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use values::{duration, module_level, network, role, scope, severity, since, unti
 
 pub use history::{ReplayArgs, SnapshotVerb};
 pub use quiet::{AckArgs, SnoozeArgs, SnoozesArgs};
+pub use storage::{BackupArgs, KeyVerb, RebuildArgs, RestoreArgs};
 pub use values::Since;
 
 /// Decides who hears what, when and in which words, and never loses a notice it accepted.
@@ -104,6 +106,17 @@ pub enum Verb {
     Discover(DiscoverArgs),
     /// Show what a template says, per format, with its length against the limit
     Render(RenderArgs),
+    /// Write a backup, while the program serves or of a stopped one
+    Backup(BackupArgs),
+    /// Make a store of a backup, in an empty folder; it comes up paused
+    Restore(RestoreArgs),
+    /// Compare everything in the store with everything else
+    Verify(Place),
+    /// Drop what is only a cache, and make it anew from the log
+    Rebuild(RebuildArgs),
+    /// The key that seals secrets
+    #[command(subcommand)]
+    Key(KeyVerb),
     /// Exit with 0 when the program is ready
     Healthcheck(HealthArgs),
     /// Print shell completions
@@ -189,6 +202,9 @@ pub struct ServeArgs {
     /// File with the first admin's password
     #[arg(long, value_name = "FILE", requires = "admin")]
     pub admin_password_file: Option<PathBuf>,
+    /// Go on with what is whole of a damaged store; the damaged file is kept beside it
+    #[arg(long)]
+    pub accept_loss: bool,
     #[command(flatten)]
     pub logging: LoggingArgs,
 }
@@ -666,6 +682,9 @@ mod tests {
             "snooze --tracker a --target b --for 2h",
             "snooze --tracker a --provider b --for 2h",
             "snoozes --end soon",
+            "backup --secrets some",
+            "restore",
+            "key",
             "ack",
             "snapshot",
             "replay --to x",

@@ -1,6 +1,7 @@
 //! Asking a running program over its API.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
@@ -18,6 +19,8 @@ use crate::shell::client::{SystemResolver, is_of_unknown_issuer};
 const CONNECT_SECONDS_MAX: u64 = 5;
 /// Longest time for a whole call, in seconds.
 const CALL_SECONDS_MAX: u64 = 60;
+/// Longest time for a backup to arrive: a day.
+const DOWNLOAD_MAX: Duration = Duration::from_secs(86_400);
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Items asked for at a time, as many as the API gives.
@@ -97,6 +100,69 @@ impl Remote {
                 .body(body.to_string());
         }
         self.answer(request).await
+    }
+
+    /// Posts below `/api/v1` and writes the answer into a temporary file beside `file`, however long
+    /// that takes. Gives the file and its size.
+    pub async fn download(
+        &self,
+        path: &[&str],
+        body: &Value,
+        file: &Path,
+        progress: &dyn Fn(u64),
+    ) -> Result<(tempfile::NamedTempFile, u64), Failure> {
+        let cannot = |error: std::io::Error| {
+            Failure::caused(format!("{} cannot be written", file.display()), error)
+        };
+        if file.exists() {
+            return Err(Failure::Failed(format!(
+                "{} exists already; choose another name",
+                file.display()
+            )));
+        }
+        let folder = match file.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) | None => Path::new("."),
+        };
+        let mut out = tempfile::Builder::new()
+            .prefix(".backup-")
+            .suffix(".part")
+            .tempfile_in(folder)
+            .map_err(cannot)?;
+        let path: Vec<&str> = ["api", "v1"]
+            .into_iter()
+            .chain(path.iter().copied())
+            .collect();
+        let mut request = self
+            .http
+            .post(self.url(&path)?)
+            .timeout(DOWNLOAD_MAX)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_string());
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token.clone());
+        }
+        let broken = |error: reqwest::Error| {
+            Failure::caused(
+                format!("the download from {} broke off", self.base()),
+                error,
+            )
+        };
+        let mut response = request.send().await.map_err(broken)?;
+        if !response.status().is_success() {
+            let status = response.status();
+            let bytes = response.bytes().await.map_err(broken)?;
+            let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            return Err(refusal(&Answer { status, body }, self.token.is_some()));
+        }
+        let mut bytes = 0;
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            out.write_all(&chunk).map_err(cannot)?;
+            bytes += chunk.len() as u64;
+            progress(bytes);
+        }
+        out.as_file().sync_all().map_err(cannot)?;
+        Ok((out, bytes))
     }
 
     /// Where it is, without a slash at the end.

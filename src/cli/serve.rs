@@ -1,5 +1,6 @@
 //! `serve`: the program itself.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::args::ServeArgs;
 use super::configuration::{Texts, refused};
 use super::failure::Failure;
-use super::printer::{Printer, complain};
+use super::printer::{Printer, complain, escaped};
 use super::stopped::BY;
 use super::{logging, secret, trust};
 use crate::domain::command::{Command, PutUser, Refusal, UserCondition};
@@ -19,8 +20,9 @@ use crate::domain::event::Role;
 use crate::shell::app::{self, App, Running};
 use crate::shell::clock::{Clock, SystemClock};
 use crate::shell::configure::{self, OwnSurroundings};
-use crate::shell::ledger::{LedgerError, Priority};
+use crate::shell::ledger::{Causes, LedgerError, Priority};
 use crate::shell::options::{HttpOptions, ServeOptions};
+use crate::shell::salvage;
 use crate::shell::upkeep::Upkeep;
 
 /// How long stopping may take before the process ends all the same.
@@ -54,6 +56,9 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
         roots,
         cache_bytes: CACHE_BYTES,
     };
+    if args.accept_loss {
+        accept_loss(&options).await?;
+    }
     let listener = listen(&options).await?;
     let printer = Printer::new(false);
     let address = listener
@@ -63,7 +68,7 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let starting = app::start_closed(options, Arc::clone(&clock), Some(listener), super::routes);
     let running = tokio::select! {
-        running = starting => running?,
+        running = starting => running.map_err(|error| lossy(&args.data, error))?,
         // Nothing was written yet that the next start does not find.
         () = signals.any() => return Ok(()),
     };
@@ -84,6 +89,46 @@ pub async fn run(args: ServeArgs) -> Result<(), Failure> {
     }
     stop(running, &clock, &mut signals).await?;
     prepared
+}
+
+/// Says what a damaged store has lost, and what can be done.
+fn lossy(data: &Path, error: app::StartError) -> Failure {
+    if salvage::is_damage(&error) {
+        complain(&format!("the store in {} is damaged", data.display()));
+        for loss in salvage::losses(data) {
+            complain(&format!("  {}", escaped(&loss)));
+        }
+        complain(
+            "  restore a backup; or start with --accept-loss to go on with what is whole: the damaged file is kept",
+        );
+    }
+    error.into()
+}
+
+/// Goes on with what is whole, when the store does not open otherwise.
+async fn accept_loss(options: &ServeOptions) -> Result<(), Failure> {
+    let (data, key_file) = (options.data.clone(), options.secret_key_file.clone());
+    let cache_bytes = options.cache_bytes;
+    let opened = tokio::task::spawn_blocking(move || {
+        app::open(&data, key_file.as_deref(), cache_bytes, &|_, _, _| {}).map(drop)
+    })
+    .await
+    .map_err(|error| Failure::caused("the store cannot be looked at", error))?;
+    match opened {
+        Err(error) if salvage::is_damage(&error) => {
+            tracing::error!(error = %Causes(&error), "the store is damaged; going on with what is whole");
+        }
+        // What else is wrong is told when the program starts.
+        Ok(()) | Err(_) => return Ok(()),
+    }
+    let accepted = salvage::accept(&options.data, SystemClock::new().now(), BY)
+        .await
+        .map_err(|error| Failure::Failed(Causes(&error).to_string()))?;
+    for lost in &accepted.lost {
+        tracing::error!("lost: {lost}");
+    }
+    tracing::warn!(kept_as = %accepted.kept_as.display(), "the damaged store is kept");
+    Ok(())
 }
 
 async fn prepare(

@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use notify_store::verify::for_each_whole_frame;
 use notify_store::{CACHE_BYTES, Reader};
 
 use super::failure::Failure;
 use crate::domain::event::Event;
-use crate::domain::state::State;
+use crate::domain::state::{At, Rows, State};
 use crate::shell::app;
 use crate::shell::clock::SystemClock;
 use crate::shell::http::front::Phase;
 use crate::shell::ledger::{Causes, Ledger, LedgerThread, Priority};
+use crate::shell::salvage;
 use crate::shell::vault::Vault;
+use crate::wire;
 
 /// What changes made here are said to be made by.
 pub const BY: &str = "command line";
@@ -90,6 +93,33 @@ pub fn reader(data: &Path) -> Result<Reader<Event>, Failure> {
     Ok(reader)
 }
 
+/// The state that the whole events lead to; those that are lost are told.
+fn as_far_as_whole(reader: &Reader<Event>) -> Result<State, Failure> {
+    let (mut state, mut rows) = (State::default(), Rows::new());
+    let last = reader.next_position().saturating_sub(1);
+    for_each_whole_frame(
+        reader,
+        1,
+        last,
+        &mut |header, payload| {
+            if let Ok(event) = wire::decode_for_state(header.kind, header.revision, payload) {
+                let at = At {
+                    position: header.position,
+                    recorded_at: header.recorded_at,
+                };
+                state.evolve(at, &event, &mut rows);
+                rows.clear();
+            }
+            true
+        },
+        &mut |from, to, why| {
+            super::printer::complain(&format!("  lost: positions {from} to {to}: {why}"));
+        },
+    )
+    .map_err(|error| Failure::Failed(Causes(&error).to_string()))?;
+    Ok(state)
+}
+
 impl Readable {
     /// For who looks at the log alone: also where it cannot be folded, or not quickly.
     pub fn unfolded(data: &Path) -> Result<Readable, Failure> {
@@ -101,7 +131,17 @@ impl Readable {
 
     pub fn open(data: &Path) -> Result<Readable, Failure> {
         let reader = reader(data)?;
-        let state = app::rebuild(data, &reader, &quiet)?;
+        let state = match app::rebuild(data, &reader, &quiet) {
+            Ok(state) => state,
+            Err(error) if salvage::is_damage(&error) => {
+                super::printer::complain(&format!(
+                    "the store is damaged, and what it says may lack something: {}",
+                    Causes(&error)
+                ));
+                as_far_as_whole(&reader)?
+            }
+            Err(error) => return Err(error.into()),
+        };
         Ok(Readable { reader, state })
     }
 }

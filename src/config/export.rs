@@ -27,6 +27,7 @@ pub fn export(present: &Present, secrets: Opened<'_>) -> String {
     file.text("locale", &present.settings.locale);
     file.some_text("public_url", present.settings.public_url.as_deref());
     file.said("quiet", present.settings.quiet.as_ref());
+    file.said("backup", present.settings.backup.as_ref());
     file.said("retention", present.settings.retention.as_ref());
     let order = [
         EntityKind::Provider,

@@ -19,7 +19,7 @@ impl Later {
     fn keys(self) -> &'static [&'static str] {
         match self {
             Later::File => &["bot", "command", "action"],
-            Later::Settings => &["backup"],
+            Later::Settings => &[],
             Later::Provider => &["listen"],
             Later::Target => &["bot"],
             Later::Receiver => &[],

@@ -73,7 +73,7 @@ fn days(field: &Field<'_>) -> Vec<DaySpan> {
 }
 
 /// A text that its own type reads, whose error repeats it and says what to write.
-fn written<T: FromStr>(field: &Field<'_>) -> Option<T>
+pub(super) fn written<T: FromStr>(field: &Field<'_>) -> Option<T>
 where
     T::Err: ToString,
 {

@@ -6,7 +6,8 @@ use super::later::Later;
 use super::reader::{Field, Page, Reader};
 use super::wording::shown;
 use super::{SPACE_DEFAULT, policy, retention};
-use crate::domain::spec::Settings;
+use crate::domain::civil::CivilTime;
+use crate::domain::spec::{BACKUPS_KEPT_DEFAULT, BACKUPS_KEPT_MAX, BackupSpec, Settings};
 
 /// A value that at most one file gives.
 struct Once<T> {
@@ -56,6 +57,7 @@ pub(super) fn read(
     let mut locale = Once::new("locale");
     let mut public_url = Once::new("public_url");
     let mut quiet = Once::new("quiet");
+    let mut backup = Once::new("backup");
     let mut keeping = Once::new("retention");
     for (page, table) in pages.iter().zip(tables) {
         let Some(table) = table else { continue };
@@ -68,15 +70,17 @@ pub(super) fn read(
         locale.take(&settings, Field::locale);
         public_url.take(&settings, public_address);
         quiet.take(&settings, policy::windows);
+        backup.take(&settings, backups);
         keeping.take(&settings, retention::settings);
         settings.finish(Later::Settings, |_| None);
     }
     let (timezone, locale, public_url) = (timezone.value(), locale.value(), public_url.value());
-    let (quiet, keeping) = (quiet.value(), keeping.value());
+    let (quiet, backup, keeping) = (quiet.value(), backup.value(), keeping.value());
     let given = timezone.is_some()
         || locale.is_some()
         || public_url.is_some()
         || quiet.is_some()
+        || backup.is_some()
         || keeping.is_some();
     let default = Settings::default();
     let settings = given.then(|| Settings {
@@ -84,12 +88,32 @@ pub(super) fn read(
         locale: locale.unwrap_or(default.locale),
         public_url,
         quiet,
+        backup,
         retention: keeping,
     });
     (
         space.value().unwrap_or_else(|| SPACE_DEFAULT.into()),
         settings,
     )
+}
+
+/// `backup = { at = "03:30", keep = 7 }`.
+fn backups(field: &Field<'_>) -> Option<BackupSpec> {
+    let table = field.table()?;
+    let at = table
+        .need("at")
+        .and_then(|field| policy::written::<CivilTime>(&field).map(|at| (field, at)));
+    let keep = match table.take("keep") {
+        Some(field) => field.count(1..=BACKUPS_KEPT_MAX),
+        None => Some(BACKUPS_KEPT_DEFAULT),
+    };
+    table.finish(Later::Nothing, |_| None);
+    let (field, at) = at?;
+    if at == CivilTime::DAY_END {
+        field.problem("is the end of a day; write `00:00`");
+        return None;
+    }
+    Some(BackupSpec { at, keep: keep? })
 }
 
 /// Paths of the program are put behind it, so it ends before the query.

@@ -116,6 +116,17 @@ pub enum Command {
     },
     /// What was being sent when the program stopped. Given once, before the first claim.
     Recover,
+    /// The store was made from a backup.
+    BeginRestored(Box<Restore>),
+    /// What is due or held waits until somebody says that it may go on; a part of it at a time.
+    HoldRestored,
+    /// What is gone of a damaged store is gone.
+    AcceptLoss {
+        stretches: Vec<(u64, u64)>,
+        others: u32,
+        kept_as: String,
+        by: String,
+    },
     ClockStepped {
         by_micros: i64,
     },
@@ -168,6 +179,17 @@ pub struct Repeat {
     pub notice: u64,
     /// `None` when it is not kept any more.
     pub accepted: Option<Box<Accepted>>,
+}
+
+/// What is known of the backup a store was made from.
+#[derive(Debug, Clone)]
+pub struct Restore {
+    /// Another one than any before.
+    pub epoch: u16,
+    /// Microseconds since 1970.
+    pub taken_at: i64,
+    pub written_by: String,
+    pub by: String,
 }
 
 /// What a person wants to hear nothing of, and until when.

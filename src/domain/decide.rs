@@ -16,6 +16,7 @@ mod intake;
 mod muted;
 mod observe;
 mod recover;
+mod restore;
 mod retention;
 mod sent;
 
@@ -30,6 +31,7 @@ pub use delivery::{
 pub use follow::OVERDUE_PER_COMMAND_MAX;
 pub use held::{HELD_PER_COMMAND_MAX, MOVE_MAX_MICROS, held_after, judged_again};
 pub use intake::{NOTICES_PER_REQUEST_MAX, ONE_OFF};
+pub use restore::RESTORED_PER_COMMAND_MAX;
 pub use retention::CARRIED_BYTES_MAX;
 
 /// What was decided: events to append, and what the one who asked is told once they are durable.
@@ -149,6 +151,14 @@ fn decide_alone(state: &State, command: Command, context: &Context) -> Result<De
             Decided::nothing()
         }),
         Command::Recover => Ok(recover::recover(state)),
+        Command::BeginRestored(restore) => restore::begin(state, *restore),
+        Command::HoldRestored => Ok(restore::hold(state)),
+        Command::AcceptLoss {
+            stretches,
+            others,
+            kept_as,
+            by,
+        } => Ok(restore::accept_loss(stretches, others, kept_as, by)),
         Command::ClockStepped { by_micros } => Ok(Decided::done(Event::ClockStepped { by_micros })),
         Command::AdvanceRetention { wanted, by } => retention::advance(state, *wanted, by, context),
         Command::NoteCompacted { run, removed } => Ok(retention::compacted(state, run, removed)),

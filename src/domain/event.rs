@@ -539,6 +539,29 @@ pub enum Event {
     ClockStepped {
         by_micros: i64,
     },
+    /// The store was made from a backup: the ids it gives out from here on are of another epoch, and
+    /// nothing is sent, polled or answered until somebody resumes.
+    Restored {
+        epoch: u16,
+        /// The last position of the backup.
+        through: u64,
+        /// When the backup was made, microseconds since 1970.
+        taken_at: i64,
+        /// Name and version of the program that made it.
+        written_by: String,
+        by: String,
+    },
+    /// Somebody went on with what was whole of a damaged store.
+    LossAccepted {
+        /// First and last positions of each stretch that is gone, with what was wrong there; at most
+        /// [`LOST_STRETCHES_MAX`].
+        stretches: Vec<(u64, u64)>,
+        /// How much else is gone: bodies, secrets, tables.
+        others: u32,
+        /// Where the damaged store was put, within the data folder.
+        kept_as: String,
+        by: String,
+    },
     /// The state as it stood before the first part, which takes the place of what was folded.
     StateCarried {
         part: u16,
@@ -566,6 +589,9 @@ pub enum Event {
         removed: Tally,
     },
 }
+
+/// Stretches that are named one by one; the last of more reaches to the end of the last.
+pub const LOST_STRETCHES_MAX: usize = 1_000;
 
 /// What lists show of a notice without reading it: the fixed part of its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

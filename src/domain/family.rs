@@ -564,6 +564,8 @@ impl Family {
             | Event::ReceiverRestored { .. }
             | Event::SendingPaused { .. }
             | Event::SendingResumed { .. }
+            | Event::Restored { .. }
+            | Event::LossAccepted { .. }
             | Event::StateCarried { .. }
             | Event::RetentionAdvanced { .. }
             | Event::Compacted { .. }

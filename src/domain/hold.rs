@@ -167,6 +167,8 @@ impl Stage {
             What::HeldDigest => Stage::QuietHours,
             // The clock may have stepped into the next night.
             What::HeldQuietHours => Stage::QuietHours,
+            // What waited since a backup may come to an end at night.
+            What::HeldRestored => Stage::QuietHours,
             // A person's moment, and what waits for one, is not put off again.
             _other => Stage::Past,
         }

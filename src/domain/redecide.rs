@@ -227,6 +227,10 @@ pub fn commands(
             }
         }
         Event::HoldChanged {
+            why: What::HeldRestored,
+            ..
+        } => one(Command::HoldRestored),
+        Event::HoldChanged {
             delivery, hold, by, ..
         } => match (by.as_str(), hold) {
             ("", _) if held::is_held(state, *delivery) => Ok(held::commands(state, recorded, read)),
@@ -280,6 +284,8 @@ pub fn commands(
         Event::StateCarried { .. } | Event::RetentionAdvanced { .. } => {
             one(advance(recorded).ok_or("it does not say what is forgotten")?)
         }
+        Event::Restored { .. } => Err("a store is made from a backup by what restores it"),
+        Event::LossAccepted { .. } => Err("it says what a damaged store had lost"),
         Event::Compacted { run, removed } => one(Command::NoteCompacted {
             run: *run,
             removed: *removed,

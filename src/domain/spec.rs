@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::civil::CivilTime;
 use super::policy::{
     self, CatchUp, DigestSpec, GroupSpec, InhibitSpec, SETTLE_MAX_DEFAULT, SeveritySpec, Span,
     Threshold, WallClock,
@@ -488,6 +489,9 @@ pub struct Settings {
     /// Windows of the whole space; `None`: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet: Option<Vec<WindowSpec>>,
+    /// When backups are made, and how many are kept; `None`: none are made by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<BackupSpec>,
     /// What is kept for how long; `None`: [`RetentionSpec::default`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<RetentionSpec>,
@@ -499,6 +503,21 @@ impl Settings {
     }
 }
 
+/// Backups that are made by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupSpec {
+    /// The time of day, in the space's zone.
+    pub at: CivilTime,
+    /// How many of them are kept.
+    pub keep: u16,
+}
+
+/// Backups that are kept when it is not said how many.
+pub const BACKUPS_KEPT_DEFAULT: u16 = 7;
+/// Most backups that are kept.
+pub const BACKUPS_KEPT_MAX: u16 = 366;
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
@@ -506,6 +525,7 @@ impl Default for Settings {
             locale: "en".into(),
             public_url: None,
             quiet: None,
+            backup: None,
             retention: None,
         }
     }

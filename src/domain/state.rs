@@ -422,7 +422,15 @@ impl State {
                 self.outbox.paused = false;
                 self.cursors.halted = false;
                 self.outbox.resumed_at = at.recorded_at;
+                self.outbox.end_restored(at.recorded_at);
             }
+            Event::Restored { epoch, .. } => {
+                if let Some(founding) = &mut self.founding {
+                    founding.epoch = *epoch;
+                }
+                self.cursors.halted = true;
+            }
+            Event::LossAccepted { .. } => {}
             Event::ClockStepped { by_micros } => {
                 self.clock_steps += 1;
                 self.outbox.shift_waits(*by_micros);

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::memo::Memo;
 use crate::domain::routing::CompiledTracker;
 use crate::domain::spec::{
-    BRIDGE, BRIDGE_PROVIDER, EntityKind, EntitySpec, ProviderSpec, ReceiverSpec, SecretMarks,
-    Settings, TargetSpec, TemplateSpec, TrackerSpec,
+    BRIDGE, BRIDGE_PROVIDER, EntityKind, EntitySpec, ProviderSpec, ReceiverSpec, SecretMark,
+    SecretMarks, Settings, TargetSpec, TemplateSpec, TrackerSpec,
 };
 use crate::templates::Words;
 
@@ -200,6 +200,21 @@ impl Configuration {
                 .get(&id)
                 .map(|template| &template.entity.secrets),
         }
+    }
+
+    /// The secrets of every entity: its id, the name of the field, and its mark.
+    pub fn all_secrets(&self) -> impl Iterator<Item = (u32, &str, &SecretMark)> {
+        self.names.iter().flat_map(|((kind, _), id)| {
+            let marks = self.secrets(*kind, *id).into_iter().flatten();
+            marks.map(|(field, mark)| (*id, field.as_str(), mark))
+        })
+    }
+
+    /// Whose secret lies under this key of the table of secrets.
+    pub fn place_of_secret(&self, position: u64, slot: u16) -> Option<(u32, &str)> {
+        self.all_secrets()
+            .find(|(_, _, mark)| mark.position == position && mark.slot == slot)
+            .map(|(id, field, _)| (id, field))
     }
 
     /// Who refers to this entity, in words.

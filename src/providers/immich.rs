@@ -111,7 +111,7 @@ impl Polled for Immich {
         };
         let base = base_of(source.external_url.as_deref().unwrap_or(&url)).to_owned();
         let wanted = wanted_of(base, input);
-        Script::new(move |asker| look(ask, asker, url, key, wanted))
+        Script::begin(move |asker| look(ask, asker, url, key, wanted))
     }
 }
 

@@ -134,7 +134,7 @@ struct Times {
 }
 
 enum When {
-    Cron(Cron),
+    Cron(Box<Cron>),
     Every(Recurrence),
 }
 
@@ -144,7 +144,7 @@ impl Times {
         let named = named.and_then(|name| TimeZoneDatabase::bundled().get(name).ok());
         let zone = named.unwrap_or_else(|| zone.clone());
         let (when, text) = match (&source.cron, source.every) {
-            (Some(cron), _) => (When::Cron(Cron::parse(cron).ok()?), cron.clone()),
+            (Some(cron), _) => (When::Cron(Box::new(Cron::parse(cron).ok()?)), cron.clone()),
             (None, Some(every)) => {
                 let micros = every.micros().unsigned_abs();
                 (When::Every(Recurrence::Every { micros }), every.to_string())

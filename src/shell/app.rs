@@ -14,9 +14,12 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use super::address::AddressPolicy;
+use super::backup;
+use super::backup::folder::Occasion;
+use super::backup::jobs::Jobs;
 use super::client::SystemLookup;
 use super::client::{Client, is_this_machine};
-use super::clock::Clock;
+use super::clock::{Clock, SystemClock};
 use super::compaction::{self, Compaction};
 use super::dispatcher::Dispatch;
 use super::entropy::{Entropy, SystemEntropy};
@@ -69,6 +72,8 @@ pub struct App {
     pub bodies: BodyRoom,
     pub passwords: Passwords,
     pub flashes: Flashes,
+    /// Backups and verifications.
+    pub jobs: Jobs,
     pub snapshots: Arc<Snapshots>,
     pub compaction: Arc<Compaction>,
     /// Microseconds since 1970.
@@ -111,6 +116,13 @@ pub enum StartError {
     Carried { position: u64 },
     #[error("the key cannot be used")]
     Key(#[from] KeyError),
+    #[error(
+        "the store was last written by {by} and cannot be backed up before this version writes to it; make room, or copy the data folder away and remove what is old in backups/"
+    )]
+    BackupBefore {
+        by: String,
+        source: Box<backup::MakeError>,
+    },
     #[error("the network client cannot be made")]
     Client(#[source] super::client::ClientError),
     #[error("the folder for files of notices cannot be used")]
@@ -165,9 +177,16 @@ pub fn open(
             tracing::info!(percent, "the store is looked through after a crash");
         }
     })?;
-    give_space_back(&mut log, progress);
-    let state = rebuild(data, &log.reader(), progress)?;
+    let state = match rebuild(data, &log.reader(), progress) {
+        Ok(state) => state,
+        Err(error) => {
+            // What cannot be read may be damaged, and closing would write.
+            log.abandon();
+            return Err(error);
+        }
+    };
     if let Some(position) = state.retention.unreadable {
+        log.abandon();
         return Err(StartError::Carried { position });
     }
     let has_sealed = state.configuration.names.keys().any(|(kind, name)| {
@@ -185,11 +204,55 @@ pub fn open(
         opened => opened?,
     };
     name_what_is_locked(&state, &log.reader(), &keyring);
+    before_another_version(data, &log.reader(), &state, &keyring)?;
+    // After what could not be read was found, and after what another version wrote was kept.
+    give_space_back(&mut log, progress);
     Ok(Opened {
         log,
         state,
         keyring,
     })
+}
+
+/// What another version wrote is backed up before this one writes to it. One such backup of what is
+/// there is enough.
+fn before_another_version(
+    data: &Path,
+    reader: &Reader<Event>,
+    state: &State,
+    keyring: &Keyring,
+) -> Result<(), StartError> {
+    let by = reader.meta("written_by")?.unwrap_or_default();
+    if by == PROGRAM.as_bytes() || state.position == 0 {
+        return Ok(());
+    }
+    let by = String::from_utf8_lossy(&by).into_owned();
+    let occasion = Occasion::Before {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let is_there = backup::folder::list(data)
+        .iter()
+        .any(|made| made.about.through == state.position && occasion.is_of(&made.path));
+    if is_there {
+        return Ok(());
+    }
+    let source = backup::Source {
+        reader,
+        keyring,
+        state: &|look| look(state),
+    };
+    let now = SystemClock::new().now();
+    let wishes = backup::Wishes::default();
+    let made = backup::folder::make_in(data, &source, &wishes, &occasion, now, &mut |_, _| true)
+        .map_err(|error| StartError::BackupBefore {
+            by: by.clone(),
+            source: Box::new(error),
+        })?;
+    tracing::info!(
+        backup.file = %made.path.display(),
+        "this store was last written by {by}, so it was backed up first"
+    );
+    Ok(())
 }
 
 /// Names every entity whose secrets this key does not open.
@@ -198,7 +261,11 @@ fn name_what_is_locked(state: &State, reader: &Reader<Event>, keyring: &Keyring)
     for ((kind, name), id) in &configuration.names {
         for (field, mark) in configuration.secrets(*kind, *id).into_iter().flatten() {
             let sealed = reader.secret(mark.position, mark.slot).ok().flatten();
-            if sealed.as_deref().and_then(sealed_with) != Some(keyring.id()) {
+            let opens = sealed
+                .as_deref()
+                .and_then(sealed_with)
+                .is_some_and(|id| keyring.opens(id));
+            if !opens {
                 tracing::error!(
                     entity.kind = kind.as_str(),
                     entity.name = name,
@@ -330,6 +397,10 @@ pub async fn start_closed(
     let (search, search_thread) =
         Search::start(&options.data, ledger.reader().clone(), store).map_err(StartError::Thread)?;
 
+    if keyring.is_rotating() {
+        go_on_rotating(&ledger, &keyring).await;
+    }
+
     let policy = AddressPolicy {
         own_listeners: vec![address],
         local: is_this_machine,
@@ -370,6 +441,7 @@ pub async fn start_closed(
         bodies: BodyRoom::default(),
         passwords: Passwords::default(),
         flashes: Flashes::default(),
+        jobs: Jobs::default(),
         snapshots: Arc::clone(&snapshots),
         compaction,
         started_at: clock.now(),
@@ -393,9 +465,11 @@ pub async fn start_closed(
         steps: steps.clone(),
     };
     let holds = tokio::spawn(holds.run(stop.clone()));
+    let backups = tokio::spawn(super::backup::schedule::run(Arc::clone(&app), stop.clone()));
     let pollers = tokio::spawn(pollers.run(stop.clone()));
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
+        backups,
         holds,
         tokio::spawn(search.watch(app.ledger.committed())),
         pollers,
@@ -415,6 +489,21 @@ pub async fn start_closed(
         listener,
         watches,
     })
+}
+
+/// A new key that was begun is put through. When that fails both stay in use.
+async fn go_on_rotating(ledger: &Ledger, keyring: &Arc<Keyring>) {
+    match super::keyring::rotation::rotate(ledger, keyring).await {
+        Ok(rotated) => tracing::info!(
+            key = %rotated.key,
+            secrets = rotated.secrets,
+            "a new key that was begun before the stop is in use"
+        ),
+        Err(error) => tracing::warn!(
+            error = %Causes(&error),
+            "a new key is in use beside the one before; `key rotate` tries again"
+        ),
+    }
 }
 
 /// The founding of a new store.

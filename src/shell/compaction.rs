@@ -101,7 +101,7 @@ pub struct Compaction {
     clock: Arc<dyn Clock>,
     followers: Mutex<Vec<Arc<dyn Forgotten>>>,
     progress: Mutex<Progress>,
-    running: tokio::sync::Mutex<()>,
+    running: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Families of a page that go, and where the next page begins.
@@ -134,7 +134,7 @@ impl Compaction {
             clock,
             followers: Mutex::default(),
             progress: Mutex::default(),
-            running: tokio::sync::Mutex::default(),
+            running: Arc::default(),
         }
     }
 
@@ -150,6 +150,11 @@ impl Compaction {
     /// Says that a run is about to begin, so that nobody is told that there is none.
     pub fn begin(&self) {
         self.say(Step::Looking, 0, 0);
+    }
+
+    /// Nothing is removed while this is held: a backup would copy a family in part.
+    pub async fn kept_still(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.running).lock_owned().await
     }
 
     /// Forgets what is not kept any more and removes it. `by` is empty where nobody asked for it.

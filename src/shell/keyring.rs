@@ -6,16 +6,20 @@
 //! **Invariant:** a sealed value opens only where it was sealed for: space, entity and field are
 //! bound to it. Moving bytes from one row to another gives nothing.
 //!
-//! **Invariant:** a key file is never replaced, and never made anew while the store holds values
-//! sealed with a lost one: those would look like garbage instead of like a missing file.
+//! **Invariant:** a key file is replaced by a rotation alone, whole, and holds the key before as long
+//! as a value may be sealed with it. It is never made anew while the store holds values sealed with
+//! a lost one: those would look like garbage instead of like a missing file.
 //!
-//! Sealed bytes: version (1), key id (8), nonce (24), ciphertext with tag. The key file is one line,
-//! `nbkey1:` and the 32 bytes of the key in base64.
+//! Sealed bytes: version (1), key id (8), nonce (24), ciphertext with tag. The key file is a line,
+//! `nbkey1:` and the 32 bytes of the key in base64. After a rotation (`rotation`) there is a second,
+//! `nbmark1:` and the key of the fingerprints, which stay what they were; while one is under way
+//! there is a third, `nbold1:` and the key before.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -35,6 +39,8 @@ pub const KEY_ID_BYTES: usize = 8;
 pub const KEY_FILE_BYTES_MAX: u64 = 256;
 
 const KEY_FILE_PREFIX: &str = "nbkey1:";
+const MARK_PREFIX: &str = "nbmark1:";
+const OLD_PREFIX: &str = "nbold1:";
 const KEY_FILE_MODE: u32 = 0o600;
 /// Permission bits that let anyone but the owner at the key.
 const KEY_FILE_MODE_OTHERS: u32 = 0o077;
@@ -107,19 +113,56 @@ pub enum OpenSealedError {
     Damaged,
 }
 
+type Key = Zeroizing<[u8; KEY_BYTES]>;
+
 /// What is derived from the key of a store.
 pub struct Keyring {
-    sealing: Zeroizing<[u8; KEY_BYTES]>,
-    fingerprints: Zeroizing<[u8; KEY_BYTES]>,
-    id: KeyId,
+    keys: RwLock<Keys>,
+    /// Where the key was read from or written to.
+    path: Option<PathBuf>,
     /// Made up for this run, because the store's own key is not there.
     stand_in: bool,
+}
+
+/// The keys in use.
+#[derive(Clone)]
+struct Keys {
+    now: Sealing,
+    /// The key before, while a rotation is under way.
+    before: Option<Sealing>,
+    fingerprints: Key,
+    /// Whether the fingerprints' key is not derived from the key in use.
+    marked: bool,
+}
+
+/// A key, and what seals with it.
+#[derive(Clone)]
+struct Sealing {
+    key: Key,
+    sealing: Key,
+    id: KeyId,
+}
+
+impl Sealing {
+    fn of(key: &Key) -> Sealing {
+        let mut id = [0; KEY_ID_BYTES];
+        id.copy_from_slice(&derived(key, KEY_ID_DOMAIN)[..KEY_ID_BYTES]);
+        Sealing {
+            key: key.clone(),
+            sealing: derived(key, SEAL_DOMAIN),
+            id: KeyId(id),
+        }
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new((&*self.sealing).into())
+    }
 }
 
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keyring")
-            .field("id", &self.id)
+            .field("id", &self.id())
             .finish_non_exhaustive()
     }
 }
@@ -175,8 +218,37 @@ impl Keyring {
         if text.len() as u64 > KEY_FILE_BYTES_MAX {
             return Err(malformed("is too long"));
         }
-        let key = parse_key(&text).map_err(malformed)?;
-        Ok(Keyring::of(&key))
+        let keys = parse_file(&text).map_err(malformed)?;
+        Ok(Keyring {
+            path: Some(path.to_owned()),
+            ..Keyring::with(keys)
+        })
+    }
+
+    /// A keyring of the text of a key file, as a backup carries it.
+    pub fn of_text(text: &[u8]) -> Result<Keyring, &'static str> {
+        parse_file(text).map(Keyring::with)
+    }
+
+    /// A new key with the fingerprints of another one, for secrets that came in the clear.
+    pub fn new_with_marks(marks: &[u8; KEY_BYTES]) -> Keyring {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        SystemEntropy.fill(key.as_mut());
+        Keyring::with(Keys {
+            now: Sealing::of(&key),
+            before: None,
+            fingerprints: Zeroizing::new(*marks),
+            marked: true,
+        })
+    }
+
+    /// Writes the key file of a keyring that has none yet, to a path where nothing is.
+    pub fn write_to(&self, path: &Path) -> Result<(), KeyError> {
+        write_new(path, self.text().as_bytes()).map_err(|source| KeyError::Io {
+            path: path.to_owned(),
+            doing: "created",
+            source,
+        })
     }
 
     /// Makes a key and writes it, whole or not at all, to a path where nothing is yet.
@@ -189,7 +261,10 @@ impl Keyring {
         line.push_str(&encoded);
         line.push('\n');
         match write_new(path, line.as_bytes()) {
-            Ok(()) => Ok(Keyring::of(&key)),
+            Ok(()) => Ok(Keyring {
+                path: Some(path.to_owned()),
+                ..Keyring::of(&key)
+            }),
             // Someone made one meanwhile: theirs counts.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Keyring::open_file(path),
             Err(source) => Err(KeyError::Io {
@@ -217,22 +292,46 @@ impl Keyring {
         self.stand_in
     }
 
-    fn of(key: &Zeroizing<[u8; KEY_BYTES]>) -> Keyring {
-        let sealing = derived(key, SEAL_DOMAIN);
-        let fingerprints = derived(key, FINGERPRINT_DOMAIN);
-        let mut id = [0; KEY_ID_BYTES];
-        id.copy_from_slice(&derived(key, KEY_ID_DOMAIN)[..KEY_ID_BYTES]);
+    fn of(key: &Key) -> Keyring {
+        Keyring::with(Keys {
+            now: Sealing::of(key),
+            before: None,
+            fingerprints: derived(key, FINGERPRINT_DOMAIN),
+            marked: false,
+        })
+    }
+
+    fn with(keys: Keys) -> Keyring {
         Keyring {
-            sealing,
-            fingerprints,
-            id: KeyId(id),
+            keys: RwLock::new(keys),
+            path: None,
             stand_in: false,
         }
     }
 
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Which key this is.
     pub fn id(&self) -> KeyId {
-        self.id
+        self.keys().now.id
+    }
+
+    /// Whether what this key sealed can be opened.
+    pub fn opens(&self, id: KeyId) -> bool {
+        let keys = self.keys();
+        !self.stand_in && keys.sealing(id).is_some()
+    }
+
+    /// The text of the key file.
+    pub fn text(&self) -> Zeroizing<String> {
+        self.keys().text()
+    }
+
+    /// The key of the fingerprints.
+    pub fn marks(&self) -> Key {
+        self.keys().fingerprints.clone()
     }
 
     /// Seals a secret for one place.
@@ -241,11 +340,13 @@ impl Keyring {
         let mut nonce = [0; NONCE_BYTES];
         SystemEntropy.fill(&mut nonce);
         let mut sealed = Vec::with_capacity(HEADER_BYTES + plaintext.len() + TAG_BYTES);
+        let keys = self.keys();
         sealed.push(SEALED_VERSION);
-        sealed.extend_from_slice(&self.id.0);
+        sealed.extend_from_slice(&keys.now.id.0);
         sealed.extend_from_slice(&nonce);
         let bound = bound_to(aad, &sealed[..1 + KEY_ID_BYTES]);
-        let ciphertext = self
+        let ciphertext = keys
+            .now
             .cipher()
             .encrypt(
                 &XNonce::from(nonce),
@@ -262,16 +363,18 @@ impl Keyring {
     /// Opens what was sealed for this place.
     pub fn open(&self, aad: Aad<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenSealedError> {
         let sealed_with = sealed_with(sealed).ok_or(OpenSealedError::Damaged)?;
-        if sealed_with != self.id {
+        let keys = self.keys();
+        let Some(sealing) = keys.sealing(sealed_with) else {
             return Err(OpenSealedError::WrongKey {
                 sealed_with,
-                at_hand: self.id,
+                at_hand: keys.now.id,
             });
-        }
+        };
         let (header, ciphertext) = sealed.split_at(HEADER_BYTES);
         let (head, nonce) = header.split_at(1 + KEY_ID_BYTES);
         let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).map_err(|_| OpenSealedError::Damaged)?;
-        self.cipher()
+        sealing
+            .cipher()
             .decrypt(
                 &XNonce::from(nonce),
                 Payload {
@@ -286,14 +389,38 @@ impl Keyring {
     /// A keyed hash of a secret, by which it is seen whether a new one differs. Without the key it
     /// tells nothing, not even about a short secret.
     pub fn fingerprint(&self, plaintext: &[u8]) -> [u8; 16] {
-        let whole = keyed(self.fingerprints.as_ref(), &[plaintext]);
+        let whole = keyed(self.keys().fingerprints.as_ref(), &[plaintext]);
         let mut short = [0; 16];
         short.copy_from_slice(&whole[..16]);
         short
     }
+}
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new((&*self.sealing).into())
+impl Keys {
+    fn sealing(&self, id: KeyId) -> Option<&Sealing> {
+        let before = self.before.as_ref();
+        std::iter::once(&self.now)
+            .chain(before)
+            .find(|sealing| sealing.id == id)
+    }
+
+    /// The lines of the key file.
+    fn text(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES_MAX as usize));
+        let marks = self.marked.then_some(&self.fingerprints);
+        let before = self.before.as_ref().map(|before| &before.key);
+        for (prefix, key) in [
+            (KEY_FILE_PREFIX, Some(&self.now.key)),
+            (MARK_PREFIX, marks),
+            (OLD_PREFIX, before),
+        ] {
+            if let Some(key) = key {
+                text.push_str(prefix);
+                text.push_str(&Zeroizing::new(STANDARD.encode(key.as_ref())));
+                text.push('\n');
+            }
+        }
+        text
     }
 }
 
@@ -329,15 +456,39 @@ fn bound_to(aad: Aad<'_>, head: &[u8]) -> Vec<u8> {
     bound
 }
 
-fn parse_key(text: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, &'static str> {
+fn parse_file(text: &[u8]) -> Result<Keys, &'static str> {
     let text = std::str::from_utf8(text).map_err(|_| "is not text")?;
-    if text.trim().is_empty() {
-        return Err("is empty");
-    }
-    let encoded = text
-        .trim()
-        .strip_prefix(KEY_FILE_PREFIX)
+    let mut lines = text.trim().lines();
+    let first = lines.next().filter(|line| !line.is_empty());
+    let now = parse_key(first.ok_or("is empty")?, KEY_FILE_PREFIX)?
         .ok_or("does not begin as a key file does")?;
+    let mut keys = Keys {
+        now: Sealing::of(&now),
+        before: None,
+        fingerprints: derived(&now, FINGERPRINT_DOMAIN),
+        marked: false,
+    };
+    for line in lines {
+        if let Some(marks) = parse_key(line, MARK_PREFIX)?
+            && !keys.marked
+        {
+            (keys.fingerprints, keys.marked) = (marks, true);
+        } else if let Some(old) = parse_key(line, OLD_PREFIX)?
+            && keys.before.is_none()
+        {
+            keys.before = Some(Sealing::of(&old));
+        } else {
+            return Err("has a line that no key file has");
+        }
+    }
+    Ok(keys)
+}
+
+/// The key on a line of this prefix; `None` when the line has another one.
+fn parse_key(line: &str, prefix: &str) -> Result<Option<Key>, &'static str> {
+    let Some(encoded) = line.trim().strip_prefix(prefix) else {
+        return Ok(None);
+    };
     let bytes = Zeroizing::new(
         STANDARD
             .decode(encoded)
@@ -348,12 +499,25 @@ fn parse_key(text: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, &'static str> {
         return Err("holds a key of another length");
     }
     key.copy_from_slice(&bytes);
-    Ok(key)
+    Ok(Some(key))
 }
 
 /// Writes a file that only its owner may use, beside its place, and puts it there when it is safely
 /// on disk. Fails with `AlreadyExists` when something is there.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_beside(path, bytes, place_new)
+}
+
+/// As [`write_new`], over what is there.
+fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_beside(path, bytes, |from, to| fs::rename(from, to))
+}
+
+fn write_beside(
+    path: &Path,
+    bytes: &[u8],
+    place: impl Fn(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
@@ -374,7 +538,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         file.set_permissions(Permissions::from_mode(KEY_FILE_MODE))?;
         file.write_all(bytes)?;
         file.sync_all()?;
-        place_new(&beside, path)
+        place(&beside, path)
     })();
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound && written.is_ok() => {
@@ -398,6 +562,8 @@ fn place_new(from: &Path, to: &Path) -> io::Result<()> {
         Ok(()) => Ok(()),
     }
 }
+
+pub mod rotation;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@
 //! **Invariant:** a failed commit is told to everyone in the batch. The store is opened again, the
 //! shared state takes what the log turned out to hold, and the writer's copy is made anew from it.
 
+mod slice;
 mod writer;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,6 +32,8 @@ use crate::domain::command::{Command, Refusal, Told};
 use crate::domain::event::Event;
 use crate::domain::spec::EntityKind;
 use crate::domain::state::State;
+use slice::Slice;
+pub use slice::SliceError;
 use writer::Writer;
 
 /// Commands decided in one transaction.
@@ -124,6 +127,8 @@ struct Queues {
     intake: VecDeque<Waiting>,
     intake_bytes: usize,
     maintenance: VecDeque<Waiting>,
+    /// Work on the store itself, one between two batches.
+    slices: VecDeque<Slice>,
     /// What compaction removes; one at a time, between batches.
     removal: Option<Removing>,
     stopping: bool,
@@ -137,6 +142,7 @@ impl Queues {
             && self.people.is_empty()
             && self.intake.is_empty()
             && self.maintenance.is_empty()
+            && self.slices.is_empty()
             && self.removal.is_none()
     }
 

@@ -56,6 +56,10 @@ impl Vault {
         }
     }
 
+    pub fn shared_keyring(&self) -> &Arc<Keyring> {
+        &self.keyring
+    }
+
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
     }

@@ -18,7 +18,7 @@ const LOCK_BYTES_MAX: u64 = 32;
 
 /// The right to use a data folder, until dropped.
 #[derive(Debug)]
-pub(crate) struct FolderLock {
+pub struct FolderLock {
     file: File,
     exclusive: bool,
 }

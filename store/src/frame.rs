@@ -80,6 +80,24 @@ pub(crate) fn encode(
     Ok(sum)
 }
 
+/// Appends a frame that was read before, as it stood, without making its checksum again.
+pub(crate) fn copy(header: &Header, payload: &[u8], out: &mut Vec<u8>) {
+    let mut head = [0; HEADER_BYTES];
+    head[..4].copy_from_slice(&MAGIC.to_le_bytes());
+    head[4..6].copy_from_slice(&FRAME_FORMAT.to_le_bytes());
+    head[6..8].copy_from_slice(&header.kind.to_le_bytes());
+    head[8..10].copy_from_slice(&header.revision.to_le_bytes());
+    head[12..16].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    head[16..24].copy_from_slice(&header.position.to_le_bytes());
+    head[24..32].copy_from_slice(&header.recorded_at.to_le_bytes());
+    head[32..36].copy_from_slice(&header.space.to_le_bytes());
+    head[36..44].copy_from_slice(&header.causation.to_le_bytes());
+    head[44..60].copy_from_slice(&header.correlation);
+    head[CHECKSUM_AT..].copy_from_slice(&header.checksum.to_le_bytes());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(payload);
+}
+
 /// Reads the frame stored under `key` and borrows its payload.
 pub(crate) fn decode(key: u64, bytes: &[u8]) -> Result<(Header, &[u8]), FrameError> {
     let damaged = |why: String| Err(FrameError::Damaged(why));

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`Payload`] and [`Recorded`] (what an event is), [`Batch`] (what one commit
 //! holds), [`Log`] (the one writer), [`Reader`] (many readers), [`body`] and [`snapshot`] (bytes
-//! that lie beside the log). `README.md` of this crate describes the bytes on disk.
+//! that lie beside the log), [`backup`], [`verify`] and [`salvage`] (what to do before and after a loss). `README.md` of this crate describes the bytes on disk.
 //!
 //! **Invariant:** positions start at 1 and grow by one; a batch is durable as a whole or absent.
 //!
@@ -41,9 +41,15 @@ mod open;
 
 mod reader;
 
+pub mod backup;
+
 pub mod body;
 
 pub mod snapshot;
+
+pub mod verify;
+
+pub mod salvage;
 
 #[doc(hidden)]
 pub mod testing;
@@ -54,10 +60,12 @@ pub use batch::{
     SecretChange,
 };
 pub use error::{AppendError, Newer, OpenError, ReadError};
-pub use folder::free_bytes;
+pub use folder::{FolderLock, free_bytes};
 pub use frame::{FRAME_FORMAT, HEADER_BYTES, Header, PAYLOAD_BYTES_MAX};
 pub use log::{Log, Removed};
-pub use open::{CACHE_BYTES, MIN_FREE_BYTES, Options, RepairProgress, open_read_only};
+pub use open::{
+    CACHE_BYTES, MIN_FREE_BYTES, Options, RepairProgress, open_read_only, open_read_only_with,
+};
 pub use payload::{DecodeError, Payload, Recorded, Stream};
 pub use reader::{Frames, PAGE_BYTES_MAX, PAGE_FRAMES_MAX, Reader};
 pub use segment::{SEGMENT_POSITIONS, SegmentCheck};

@@ -230,6 +230,13 @@ impl<P: Payload> Log<P> {
         }
     }
 
+    /// Lets go of a store that turned out to be damaged, without the transaction that closing makes:
+    /// nothing more is written to it.
+    pub fn abandon(mut self) {
+        self.failed = true;
+        drop(self.shared.exchange(Handle::closed()));
+    }
+
     /// Settles and closes. Dropping the log does the same and hides what goes wrong.
     pub fn close(mut self) -> Result<(), AppendError> {
         self.shut()

@@ -64,13 +64,22 @@ pub struct RepairProgress {
 /// repaired in memory. A store in use is refused. A store whose end is damaged or newer opens as far
 /// as it can be read, and [`Reader::trouble`] says what is wrong.
 pub fn open_read_only<P: Payload>(dir: &Path) -> Result<Reader<P>, OpenError> {
+    open_read_only_with(dir, &Options::default(), &|_| {})
+}
+
+/// As [`open_read_only`], with options: a larger cache, or every page checked first.
+pub fn open_read_only_with<P: Payload>(
+    dir: &Path,
+    options: &Options,
+    progress: &dyn Fn(RepairProgress),
+) -> Result<Reader<P>, OpenError> {
     let lock = folder::FolderLock::shared(dir)?;
     let file = folder::open_guarded(dir)?;
     let path = dir.join(folder::FILE_NAME);
     let view = CopyOnWrite::new(file).map_err(|e| folder::io_error(&path, e))?;
     refuse_empty(&path, view.len())?;
     let backend = AnyBackend(Box::new(view));
-    let (handle, _) = open_database(backend, &path, &Options::default(), &|_| {})?;
+    let (handle, _) = open_database(backend, &path, options, progress)?;
     let (next, trouble) = match find_end(&handle, &path) {
         Ok(end) => (end.next, None),
         Err(error @ (OpenError::Damaged { .. } | OpenError::Newer { .. })) => {

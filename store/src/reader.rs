@@ -28,7 +28,7 @@ const SEGMENT_TRIES: usize = 3;
 /// Reads a log. Stays valid while the log is opened again after an error.
 #[derive(Debug)]
 pub struct Reader<P> {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     payload: PhantomData<fn() -> P>,
 }
 
@@ -198,6 +198,40 @@ impl<P: Payload> Reader<P> {
         Ok(last.map(|position| position.saturating_add(1)))
     }
 
+    /// Appends frames from `from` to `last` to `out`, as they stand in the log, until it has about
+    /// `fill` bytes, counts them, and returns the position to go on from, or `None` at the end.
+    pub(crate) fn append_frames(
+        &self,
+        from: u64,
+        last: u64,
+        fill: usize,
+        out: &mut Vec<u8>,
+        count: &mut u32,
+    ) -> Result<Option<u64>, ReadError> {
+        let mut newest = None;
+        self.shared.read(|transaction| {
+            let log = guarded(None, || Ok(transaction.open_table(tables::LOG)?))?;
+            let range = guarded(Some(from), || Ok(log.range(from..=last)?))?;
+            scan(
+                transaction,
+                range,
+                Order::Rising(Bound::Included(from)),
+                PAGE_FRAMES_MAX,
+                |header, payload| {
+                    frame::copy(header, payload, out);
+                    *count += 1;
+                    newest = Some(header.position);
+                    Ok(if out.len() < fill {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(())
+                    })
+                },
+            )
+        })?;
+        Ok(newest.map(|position| position.saturating_add(1)))
+    }
+
     /// The packed body received with the event at `position`.
     pub fn body(&self, position: u64) -> Result<Option<Vec<u8>>, ReadError> {
         self.shared.read(|transaction| {
@@ -298,6 +332,38 @@ impl<P: Payload> Reader<P> {
         })
     }
 
+    /// Everything in `meta`, the store's own names included. There are few.
+    pub fn meta_all(&self) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
+        self.shared.read(|transaction| {
+            guarded(None, || {
+                let meta = transaction.open_table(tables::META)?;
+                let mut all = Vec::new();
+                for entry in meta.range::<&str>(..)?.take(PAGE_FRAMES_MAX) {
+                    let (name, value) = entry?;
+                    all.push((name.value().to_owned(), value.value().to_vec()));
+                }
+                Ok(all)
+            })
+        })
+    }
+
+    /// Rows of streams founded at `from` or later, ascending.
+    pub fn rows(&self, from: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, ReadError> {
+        self.shared.read(|transaction| {
+            guarded(Some(from), || {
+                let rows = transaction.open_table(tables::ROWS)?;
+                let mut page = Vec::new();
+                let mut order = Order::Rising(Bound::Included(from));
+                for entry in rows.range(from..)?.take(limit.min(PAGE_FRAMES_MAX)) {
+                    let (position, row) = entry?;
+                    order.check(position.value())?;
+                    page.push((position.value(), row.value().to_vec()));
+                }
+                Ok(page)
+            })
+        })
+    }
+
     /// Counts the frames of one segment and compares them with what should be there. `None` for
     /// the open segment, whose entry is not final, and for segments that do not exist.
     pub fn check_segment(&self, segment: u64) -> Result<Option<SegmentCheck>, ReadError> {
@@ -381,7 +447,7 @@ impl<P: Payload> Reader<P> {
         Ok(events)
     }
 
-    fn segment_entry(&self, segment: u64) -> Result<Option<Segment>, ReadError> {
+    pub(crate) fn segment_entry(&self, segment: u64) -> Result<Option<Segment>, ReadError> {
         self.shared.read(|transaction| {
             guarded(None, || {
                 let segments = transaction.open_table(tables::SEGMENTS)?;
@@ -472,7 +538,7 @@ pub(crate) enum Order<K> {
 }
 
 impl<K: Ord + Copy> Order<K> {
-    fn check(&mut self, key: K) -> Result<(), ReadError> {
+    pub(crate) fn check(&mut self, key: K) -> Result<(), ReadError> {
         let in_order = match self {
             Self::Rising(bound) => (*bound, Bound::Unbounded).contains(&key),
             Self::Falling(bound) => (Bound::Unbounded, *bound).contains(&key),

@@ -153,6 +153,15 @@ fn format_of(path: &Path) -> Option<u32> {
     Some(u32::from_le_bytes(format))
 }
 
+/// The format a snapshot file says it has, when its head is one and it is whole.
+pub fn format(dir: &Path, position: u64) -> Option<u32> {
+    let path = dir.join(FOLDER).join(format!("{position}.snap"));
+    let mut found = [0; HEAD_BYTES];
+    File::open(path).ok()?.read_exact(&mut found).ok()?;
+    let format = u32::from_le_bytes([found[8], found[9], found[10], found[11]]);
+    read(dir, position, format).map(|_| format)
+}
+
 /// Positions of the snapshot files, ascending, whole or not.
 pub fn list(dir: &Path) -> Vec<u64> {
     let Ok(entries) = fs::read_dir(dir.join(FOLDER)) else {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use notify_bridge::config::{Existing, Present};
 use notify_bridge::domain::spec::{
-    AskSpec, ButtonSpec, CarrySpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, LinkSpec,
-    MapSpec, ProviderSpec, ReceiverSpec, Settings, SourceSpec, TargetSpec, TemplateSpec,
+    AskSpec, BackupSpec, ButtonSpec, CarrySpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec,
+    LinkSpec, MapSpec, ProviderSpec, ReceiverSpec, Settings, SourceSpec, TargetSpec, TemplateSpec,
     TrackerSpec, UnknownPolicy, Verify, WordsSpec,
 };
 use proptest::collection::{btree_map, btree_set, vec};
@@ -413,14 +413,19 @@ fn settings() -> impl Strategy<Value = Settings> {
         locale(),
         of("https://[a-z]{1,8}\\.example(/[a-z]{1,4})?"),
         policy_made::quiet(),
+        of("0[0-9]:[0-5][0-9]"),
         of(keeping::of_settings()),
     )
         .prop_map(
-            |(timezone, locale, public_url, quiet, retention)| Settings {
+            |(timezone, locale, public_url, quiet, at, retention)| Settings {
                 timezone: timezone.to_owned(),
                 locale,
                 public_url,
                 quiet,
+                backup: at.map(|at| BackupSpec {
+                    keep: u16::from(at.as_bytes()[4]) % 9 + 1,
+                    at: at.parse().expect("a time of day"),
+                }),
                 retention,
             },
         )

@@ -87,7 +87,7 @@ fn photo(n: u64) -> Item {
         label: format!("PXL_20260704_{n:06}.jpg"),
         taken_at: Some(1_782_000_000_000_000 + n as i64 * 37_000_000),
         size: Some(3_000_000 + n * 977),
-        favourite: Some(n % 7 == 0),
+        favourite: Some(n.is_multiple_of(7)),
         rating: Some(4),
         lat: Degrees::of(38.7 + n as f64 / 3_000.0),
         lon: Degrees::of(-9.1 - n as f64 / 3_000.0),

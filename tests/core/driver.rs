@@ -204,9 +204,7 @@ impl Core {
     pub fn send_all(&mut self) {
         loop {
             let due = self.due();
-            if due.is_empty() {
-                return;
-            }
+            let position = self.state.position;
             for key in due {
                 // A claim may find that quiet hours have begun.
                 if matches!(self.claim(key), Ok(Told::Claimed { .. })) {
@@ -220,6 +218,10 @@ impl Core {
                     .unwrap();
                 }
             }
+            // What is due may be refused for as long as nothing else happens.
+            if self.state.position == position {
+                return;
+            }
         }
     }
 
@@ -228,6 +230,11 @@ impl Core {
         if snapshot_at.is_none() {
             super::replayed::decided_again(self);
         }
+        self.refolded(snapshot_at)
+    }
+
+    /// As [`Core::folded`], without deciding everything again.
+    pub fn refolded(&self, snapshot_at: Option<usize>) -> State {
         let mut state = State::default();
         let mut rows = Rows::new();
         for (index, (at, event)) in self.log.iter().enumerate() {

@@ -245,6 +245,28 @@ impl Outbox {
         }
     }
 
+    /// What waited for somebody to resume after a restore is looked at now.
+    pub fn end_restored(&mut self, now: i64) {
+        let restored: Vec<DeliveryKey> = self
+            .held
+            .iter()
+            .map(|(_, key)| *key)
+            .filter(|key| {
+                let delivery = self.deliveries.get(key);
+                delivery
+                    .and_then(|delivery| delivery.hold.as_deref())
+                    .is_some_and(|hold| hold.why == What::HeldRestored)
+            })
+            .collect();
+        for key in restored {
+            self.change_held(key, |delivery| {
+                if let Some(hold) = delivery.hold.as_deref_mut() {
+                    hold.until = now;
+                }
+            });
+        }
+    }
+
     /// The earliest moment at which something held is to be looked at.
     pub fn next_release(&self) -> Option<i64> {
         self.held

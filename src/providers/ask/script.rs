@@ -50,7 +50,7 @@ pub struct Script {
 }
 
 impl Script {
-    pub fn new<F>(text: impl FnOnce(Asker) -> F) -> Box<dyn Look>
+    pub fn begin<F>(text: impl FnOnce(Asker) -> F) -> Box<dyn Look>
     where
         F: Future<Output = Result<Seen, Unseen>> + Send + 'static,
     {
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_script_goes_from_answer_to_answer() {
-        let mut look = Script::new(|asker| async move {
+        let mut look = Script::begin(|asker| async move {
             let mut lines = Vec::new();
             for url in ["a", "b"] {
                 let Reply::Answered { status, .. } = asker.ask(call(url), 10).await else {

@@ -228,6 +228,8 @@ impl Gathering {
             | Event::StateCarried { .. }
             | Event::RetentionAdvanced { .. }
             | Event::Compacted { .. }
+            | Event::Restored { .. }
+            | Event::LossAccepted { .. }
             | Event::ClockStepped { .. } => {}
         }
         Ok(())

@@ -40,11 +40,14 @@ struct Source {
     opened: std::sync::Arc<Opened>,
 }
 
+/// Who carries the files of a part, and which they are.
+type Files<'k> = (&'k dyn Carrier, Vec<Wanted>);
+
 /// The files of a part, and who carries them; nothing for a part of words.
 pub(super) fn carried<'k>(
     kind: &'k dyn Target,
     part: &Part,
-) -> Result<Option<(&'k dyn Carrier, Vec<Wanted>)>, Unsendable> {
+) -> Result<Option<Files<'k>>, Unsendable> {
     let Some(carrier) = kind.carrier() else {
         return Ok(None);
     };

@@ -14,6 +14,7 @@ mod numbers;
 mod search;
 mod snapshots;
 mod snoozes;
+mod storage;
 mod trying;
 mod upkeep;
 
@@ -80,6 +81,9 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/compact", get(upkeep::show).post(upkeep::compact))
         .route("/pause", post(messages::pause))
         .route("/resume", post(messages::resume))
+        .route("/backups", get(storage::backups).post(storage::make_backup))
+        .route("/verify", get(storage::verification).post(storage::verify))
+        .route("/key/rotate", post(storage::rotate))
         .route("/users", get(access::users).post(access::create_user))
         .route(
             "/users/{name}",

@@ -379,7 +379,9 @@ fn meaning(event: &Event) -> Meaning {
         | Event::FellSilent { .. }
         | Event::RetentionAdvanced { .. }
         | Event::Snoozed(_)
-        | Event::SnoozeEnded { .. } => Meaning::Counts,
+        | Event::SnoozeEnded { .. }
+        | Event::Restored { .. }
+        | Event::LossAccepted { .. } => Meaning::Counts,
         Event::Acknowledged { .. } | Event::RepeatPutOff { .. } => Meaning::Story,
         Event::Founded { .. }
         | Event::FileApplied { .. }

@@ -49,18 +49,15 @@ struct Pending {
 
 impl Writer {
     pub(super) fn run(mut self) -> State {
-        loop {
-            match self.next_batch() {
-                Some(batch) => {
-                    let is_quiet = batch.is_empty();
-                    if !is_quiet {
-                        self.take(batch);
-                    }
-                    if !self.remove() && is_quiet {
-                        self.settle();
-                    }
-                }
-                None => break,
+        while let Some(batch) = self.next_batch() {
+            let is_quiet = batch.is_empty();
+            if !is_quiet {
+                self.take(batch);
+            }
+            let removed = self.remove();
+            let worked = self.slice();
+            if !removed && !worked && is_quiet {
+                self.settle();
             }
         }
         self.settle();
@@ -90,6 +87,23 @@ impl Writer {
                 return Some(VecDeque::new());
             }
         }
+    }
+
+    /// Does the next piece of work on the store itself, if any waits.
+    fn slice(&mut self) -> bool {
+        let Some(slice) = lock(&self.shared.queues).slices.pop_front() else {
+            return false;
+        };
+        let (log, state) = (&mut self.log, &self.state);
+        match catch_unwind(AssertUnwindSafe(|| slice(log, state))) {
+            Ok(None) => {}
+            Ok(Some(error)) => self.recover(&error),
+            Err(_panic) => {
+                tracing::error!("work on the store failed in a way that must not happen");
+                self.start_over(false);
+            }
+        }
+        true
     }
 
     /// Removes what compaction wants removed. Says whether there was anything.

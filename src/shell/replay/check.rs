@@ -96,6 +96,8 @@ impl<'r> Check<'r> {
                 .first()
                 .is_none_or(|first| recorded.causation == first.position);
             if !goes_on {
+                // What is missing may be the end of this command.
+                self.has_gap |= recorded.position != position + 1;
                 self.page.push_front(recorded);
                 break;
             }

@@ -454,6 +454,30 @@ fn data(recorded: &Recorded<Event>) -> Value {
             detail,
         } => json!({"notice": notice, "again": again, "why": why.as_str(), "detail": detail}),
         Event::SendingPaused { by } | Event::SendingResumed { by } => json!({"by": by}),
+        Event::Restored {
+            epoch,
+            through,
+            taken_at,
+            written_by,
+            by,
+        } => json!({
+            "epoch": epoch,
+            "through": through,
+            "taken_at": moment(*taken_at),
+            "written_by": written_by,
+            "by": by,
+        }),
+        Event::LossAccepted {
+            stretches,
+            others,
+            kept_as,
+            by,
+        } => json!({
+            "stretches": stretches,
+            "others": others,
+            "kept_as": kept_as,
+            "by": by,
+        }),
         Event::ClockStepped { by_micros } => json!({"by_micros": by_micros}),
         // What it says is the state itself, with the hashes of what lets people in.
         Event::StateCarried { part, parts, bytes } => {

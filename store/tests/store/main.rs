@@ -5,6 +5,7 @@
     reason = "tests talk to their child processes through the environment"
 )]
 
+mod backup;
 mod crash;
 mod folder;
 mod frames;

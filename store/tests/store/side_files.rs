@@ -105,11 +105,19 @@ fn a_packed_body_that_lies_about_its_size_is_refused() {
 
 #[test]
 fn packed_bodies_are_what_the_description_says() {
-    assert_eq!(body::pack(b""), [0, 0, 0, 0, 0]);
-    assert_eq!(body::pack(b"abc"), [0, 3, 0, 0, 0, b'a', b'b', b'c']);
+    // Method, length, checksum, content.
+    assert_eq!(body::pack(b""), [2, 0, 0, 0, 0, 234, 19, 236, 107]);
+    let stored = body::pack(b"abc");
+    assert_eq!(stored[..5], [2, 3, 0, 0, 0]);
+    assert_eq!(stored[9..], *b"abc");
     let packed = body::pack(&[b'a'; 300]);
-    assert_eq!(packed[..5], [1, 44, 1, 0, 0]);
-    assert!(packed.len() < 20);
+    assert_eq!(packed[..5], [3, 44, 1, 0, 0]);
+    assert!(packed.len() < 24);
+    // As earlier versions wrote them, without a checksum.
+    assert_eq!(
+        body::unpack(&[0, 3, 0, 0, 0, b'a', b'b', b'c'], 3).unwrap(),
+        b"abc"
+    );
 }
 
 proptest! {
