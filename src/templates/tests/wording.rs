@@ -185,7 +185,7 @@ fn a_kind_nobody_knows_gets_its_items_listed() {
     };
     let notice = with(|draft| {
         *draft = NoticeDraft {
-            kind: "assets_added".into(),
+            kind: "pictures_added".into(),
             severity: Severity::Warning,
             items: Items {
                 added: (0..8).map(item).collect(),
@@ -198,7 +198,7 @@ fn a_kind_nobody_knows_gets_its_items_listed() {
     check(
         &notice,
         expect![[r#"
-            <p>⚠️ <b>Assets added</b></p>
+            <p>⚠️ <b>Pictures added</b></p>
             --
             <ul>
             <li>IMG_0.jpg</li>

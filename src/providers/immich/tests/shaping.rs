@@ -114,7 +114,26 @@ fn wrong_options_are_named() {
     let options =
         json!({ "media": "photos", "max_shown": -1, "shwon": 3, "picked": { "limit": 5 } });
     let faults = Immich.check_options(options.as_object().unwrap());
-    expect![[r#""#]].assert_debug_eq(&faults);
+    expect![[r#"
+        [
+            (
+                "media",
+                "`photos` is none of `all`, `photo`, `video`; did you mean `photo`?",
+            ),
+            (
+                "max_shown",
+                "has to be a whole number between 0 and 500",
+            ),
+            (
+                "picked.cron",
+                "is missing; say when, like `0 9 * * sun`",
+            ),
+            (
+                "shwon",
+                "is not a known option; known here: `media`, `favourites_only`, `order`, `ascending`, `max_shown`, `tags`, `details`, `share_links`, `summary`, `picked`, `memory`",
+            ),
+        ]
+    "#]].assert_debug_eq(&faults);
 }
 
 #[test]
@@ -155,7 +174,19 @@ fn moments_of_the_clock_are_told_once_and_to_their_tracker_alone() {
             )
         })
         .collect();
-    expect![[r#""#]].assert_eq(&said.join("\n\n"));
+    expect![[r#"
+        summary: 2 albums with 12 items []
+        Boats: 6 · http://photos.example/share/open-sesame
+        Harbour: 6
+
+        assets_picked: From your albums ["img-0.jpg", "img-1.jpg", "img-10000.jpg", "img-10001.jpg"]
+        With Ines
+        Bergen, Norway
+
+        memory: On this day in earlier years ["img-4.jpg"]
+        With Ines
+        2025-05-28, Bergen, Norway"#]]
+    .assert_eq(&said.join("\n\n"));
     assert_eq!(observation.next_at, Some(next + 30 * MINUTE));
     for notice in &observation.notices {
         assert!(shaped("tracker-1", &json!({}), notice).is_ok());
