@@ -69,7 +69,7 @@ impl Watching {
         };
         let url = "http://immich.test:2283/api/".to_owned();
         let mut under_way =
-            Script::new(move |asker| look(ask, asker, url, "immich-key".into(), wanted));
+            Script::begin(move |asker| look(ask, asker, url, "immich-key".into(), wanted));
         let mut answer = None;
         loop {
             match under_way.step(answer.take()) {
