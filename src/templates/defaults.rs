@@ -268,10 +268,10 @@ fn text(reading: Reading, place: &str, phrases: &Phrases) -> String {
         Reading::Items => {
             let (before, after) = phrases.more;
             format!(
-                "{LINES}\n\n{{% for item in items %}}- {{% if item.public_url or item.url %}}\
+                "{LINES}\n\n{{% for item in items[:50] %}}- {{% if item.public_url or item.url %}}\
                  [{{{{ item.label }}}}]({{{{ item.public_url or item.url }}}})\
                  {{% else %}}{{{{ item.label }}}}{{% endif %}}\n{{% endfor %}}\
-                 {{% if count > items|length %}}- {before}{{{{ (count - items|length)|number }}}}{after}{{% endif %}}"
+                 {{% if count > [items|length, 50]|min %}}- {before}{{{{ (count - [items|length, 50]|min)|number }}}}{after}{{% endif %}}"
             )
         }
         Reading::Any => {

@@ -143,5 +143,5 @@ async fn fifty_thousand_items_in_a_quiet_night_are_one_message_and_a_small_state
     assert_eq!(place.received().len(), 1);
     let text = calls[0].json()["text"].as_str().unwrap_or("").to_owned();
     assert!(text.contains("photo 000-000"), "{text}");
-    assert!(text.contains("and 49,995 more"), "{text}");
+    assert!(text.contains("and 49,950 more"), "{text}");
 }

@@ -125,7 +125,7 @@ interval = "1m"
             home.toml:22:8: provider[2] "morning".zone: `Europe/Lisabon` is no time zone; write one like `Europe/Lisbon` or `UTC`; did you mean `Europe/Lisbon`?
             home.toml:23:10: provider[2] "morning".missed: `twice` is none of `skip`, `once`, `all`
             home.toml:24:18: provider[2] "morning".data.title: has to be text, a number, true or false
-            home.toml:25:1: provider[2] "morning".interval: kind `scheduler` has no `interval`, only `nut` has; leave it out
+            home.toml:25:1: provider[2] "morning".interval: kind `scheduler` has no `interval`, only `immich`, `nut` has; leave it out
             home.toml:27:1: provider[3] "never": `cron`: is missing; say when with `cron` or `every`
             home.toml:35:9: provider[4] "both".every: stands beside `cron`; leave one of them out
             home.toml:40:10: tracker[0] "ups".kinds[0]: kind `nut` has no notice kind `on_batery`; did you mean `on_battery`?

@@ -79,7 +79,7 @@ default = "x"
 "#,
         ),
         expect![[r#"
-            a.toml:2:14: settings.backup: this version does not have `backup` yet; leave it out
+            a.toml:2:23: settings.backup.at: is missing; it has to be given
             a.toml:3:1: bot: this version does not have `bot` yet; leave it out
             a.toml:7:12: tracker[0] "t".interval: `code` is not looked at by interval; leave it out
             a.toml:8:21: tracker[0] "t".options.media: is not a known option: this kind of provider has none

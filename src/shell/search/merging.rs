@@ -4,6 +4,8 @@
 
 /// Parts that become one.
 const JOINED: usize = 8;
+/// How many times its largest part's documents a joined one has at least.
+const GAIN_MIN: u32 = 2;
 /// Documents of the smallest level of parts.
 const LEVEL_DOCUMENTS_MIN: u32 = 2_500;
 /// Documents beyond which a part is left alone: newest-first ends with the newest of these.
@@ -35,26 +37,26 @@ pub fn next(parts: &[Size]) -> Option<std::ops::Range<usize>> {
         .map(|at| at..at + 1)
 }
 
-/// Neighbours that are each at most so large, enough of them to be joined.
+/// Neighbours that are each at most so large, enough of them to be joined. Together they have at least
+/// [`GAIN_MIN`] times what the largest of them has: it would be written again for a few others' sake.
 fn run(parts: &[Size], each_max: u32) -> Option<std::ops::Range<usize>> {
-    let mut start = 0;
-    let mut documents = 0;
-    for (at, part) in parts.iter().enumerate() {
-        let alive = part.documents - part.deleted.min(part.documents);
-        if alive > each_max || documents + alive > PART_DOCUMENTS_MAX {
-            if at - start >= JOINED / 2 && documents > PART_DOCUMENTS_MAX / 2 {
-                return Some(start..at);
+    (0..parts.len()).find_map(|start| {
+        let (mut documents, mut largest) = (0u32, 0u32);
+        for (at, part) in parts.iter().enumerate().skip(start) {
+            let alive = part.documents - part.deleted.min(part.documents);
+            let gains = documents >= largest.saturating_mul(GAIN_MIN);
+            if alive > each_max || documents + alive > PART_DOCUMENTS_MAX {
+                let is_full = documents > PART_DOCUMENTS_MAX / 2;
+                return (at - start >= JOINED / 2 && is_full && gains).then_some(start..at);
             }
-            start = if alive > each_max { at + 1 } else { at };
-            documents = if alive > each_max { 0 } else { alive };
-            continue;
+            documents += alive;
+            largest = largest.max(alive);
+            if at + 1 - start >= JOINED && documents >= largest.saturating_mul(GAIN_MIN) {
+                return Some(start..at + 1);
+            }
         }
-        documents += alive;
-        if at + 1 - start >= JOINED {
-            return Some(start..at + 1);
-        }
-    }
-    None
+        None
+    })
 }
 
 #[cfg(test)]
