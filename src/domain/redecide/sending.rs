@@ -16,6 +16,8 @@ use crate::targets::{Part, Scope, Verdict};
 
 /// What is said before the reason when a delivery is given up.
 const LAST_SAID: &str = "the last said: ";
+/// What is said of a receiver that has another address now, before the address.
+const MOVED_TO: &str = "moved to ";
 /// Backlog that is looked through for the delivery that was claimed.
 const PEERS_MAX: usize = 32;
 
@@ -219,6 +221,9 @@ fn settled(
                     }
                     What::TriesUsedUp | What::TooOld => {
                         let reason = detail.split_once(LAST_SAID).map_or("", |(_, said)| said);
+                        if let Some(to) = reason.strip_prefix(MOVED_TO) {
+                            judged(Verdict::Moved { to: to.to_owned() })?;
+                        }
                         // The longest that a service may ask for makes anything too old that can be.
                         for (after, scope) in retries(Scope::Message, Some(RETRY_AFTER_MAX)) {
                             let reason = reason.to_owned();
