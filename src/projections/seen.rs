@@ -85,7 +85,7 @@ impl From<Remembered> for SeenByProvider {
     }
 }
 
-/// As [`Remembered`], without a copy of what may be many.
+/// As `Remembered`, without a copy of what may be many.
 impl Serialize for SeenByProvider {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]

@@ -6,7 +6,7 @@ use super::document::Document;
 use super::query::{Phrase, Tree, Value};
 use super::words::{Words, folded_value};
 
-/// A document with its words, as [`matches`] needs it.
+/// A document with its words, as [`matches()`] needs it.
 #[derive(Debug, Clone)]
 pub struct Indexed {
     pub document: Document,

@@ -7,7 +7,7 @@
 //! never used, and a redirect is an answer like any other.
 //!
 //! **Invariant:** what leaves this module is redacted: bodies, header values and error texts. Only what
-//! [`fetch`] reads for a machine is not.
+//! `fetch` reads for a machine is not.
 
 mod fetch;
 mod resolve;

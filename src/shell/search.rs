@@ -1,7 +1,7 @@
 //! Search over the log: an index that follows it, what is newer in memory, and what is open from the
 //! state.
 //!
-//! Everyone asks [`Search`]; one thread ([`follower`]) writes the index in `search/` of the data folder,
+//! Everyone asks [`Search`]; one thread (`follower`) writes the index in `search/` of the data folder,
 //! which can be deleted at any time.
 //!
 //! **Invariant:** an answer is never stale. What the index does not hold yet is searched in memory; where
