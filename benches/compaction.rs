@@ -258,7 +258,10 @@ fn sqlite(folder: &Path, notices: u64) -> Vec<Duration> {
     };
     let began = Instant::now();
     connection
-        .execute("DELETE FROM notice WHERE at < ?1", params![(notices / 2) as i64])
+        .execute(
+            "DELETE FROM notice WHERE at < ?1",
+            params![(notices / 2) as i64],
+        )
         .expect("they are deleted");
     let deleted = began.elapsed();
     connection
