@@ -11,9 +11,9 @@
     reason = "a bench measures with the real clock, and connects to this machine only"
 )]
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+#[path = "../tests/shared/served.rs"]
+mod served;
+
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -21,6 +21,7 @@ use axum::body::{Body, Bytes};
 use axum::http::Uri;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
+use served::Served;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -66,12 +67,14 @@ async fn measure() -> (f64, f64) {
          [[tracker]]\nname = \"all\"\nprovider = \"album\"\nlinks = [ {{ target = \"ops\" }} ]\n"
     );
     std::fs::write(folder.path().join("bridge.toml"), file).expect("the file is written");
-    let (mut child, address) = start(folder.path());
+    let file = folder.path().join("bridge.toml");
+    let program = Served::start(&folder.path().join("data"), "127.0.0.1:0", Some(&file));
+    let address = program.address.clone();
     let client = reqwest::Client::builder()
         .no_proxy()
         .build()
         .expect("a client");
-    let pid = child.id();
+    let pid = program.child.id();
     send(&client, &address, &shelf, 0, 2, 1_000).await;
     wait(&mut uploads, 1).await;
     tokio::time::sleep(QUIET).await;
@@ -83,8 +86,7 @@ async fn measure() -> (f64, f64) {
         wait(&mut uploads, 1 + round).await;
     }
     let peak = memory(pid, "VmHWM:");
-    child.kill().expect("it is stopped");
-    child.wait().expect("it is gone");
+    program.kill();
     (idle, peak)
 }
 
@@ -114,31 +116,6 @@ async fn wait(uploads: &mut watch::Receiver<usize>, count: usize) {
     let begun = Instant::now();
     let waited = tokio::time::timeout(WAIT_MAX, uploads.wait_for(|seen| *seen >= count)).await;
     assert!(waited.is_ok(), "no upload within {:?}", begun.elapsed());
-}
-
-fn start(folder: &Path) -> (Child, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_notify-bridge"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(folder.join("data"))
-        .arg("--apply")
-        .arg(folder.join("bridge.toml"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let mut address = String::new();
-    for line in &mut lines {
-        let line = line.expect("a line");
-        if let Some(found) = line.strip_prefix("listening on ") {
-            address = found.trim().to_owned();
-        }
-        if line.starts_with("ready") {
-            break;
-        }
-    }
-    std::thread::spawn(move || lines.for_each(drop));
-    (child, address)
 }
 
 /// In MB, as the kernel counts it.

@@ -6,10 +6,11 @@
     reason = "the test is the outside world: it makes its own clients"
 )]
 
+#[path = "shared/served.rs"]
+mod served;
+
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use axum::Router;
 use axum::body::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
+use served::Served;
 use sha2::Sha256;
 use tokio::sync::watch;
 
@@ -29,37 +31,12 @@ const ANSWERS_PER_LIFE: usize = 60;
 /// Reached only when something is lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Program {
-    child: Child,
-    address: String,
-}
-
-/// Starts the program and waits until it says that it is ready.
-fn start(folder: &Path, listen: &str) -> Program {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_notify-bridge"))
-        .args(["serve", "--data"])
-        .arg(folder.join("data"))
-        .args(["--listen", listen, "--apply"])
-        .arg(folder.join("bridge.toml"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let mut address = String::new();
-    for line in &mut lines {
-        let line = line.expect("a line");
-        if let Some(found) = line.strip_prefix("listening on ") {
-            address = found.trim().to_owned();
-        }
-        if line.starts_with("ready") {
-            break;
-        }
-    }
-    // What it prints from here on is read away, so that it never waits for a full pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    assert!(address.starts_with("http://"), "it says where it listens");
-    Program { child, address }
+fn start(folder: &Path, listen: &str) -> Served {
+    Served::start(
+        &folder.join("data"),
+        listen,
+        Some(&folder.join("bridge.toml")),
+    )
 }
 
 fn sign(body: &[u8]) -> String {
@@ -156,8 +133,7 @@ async fn every_answer_survives_five_kills() {
             .await
             .expect("clients are answered")
             .expect("they count");
-        program.child.kill().expect("SIGKILL");
-        program.child.wait().expect("it is gone");
+        program.kill();
         let (folder, listen) = (folder.path().to_owned(), listen.clone());
         program = tokio::task::spawn_blocking(move || start(&folder, &listen))
             .await
@@ -185,6 +161,5 @@ async fn every_answer_survives_five_kills() {
             answered.len()
         );
     }
-    program.child.kill().expect("SIGKILL");
-    program.child.wait().expect("it is gone");
+    program.kill();
 }

@@ -9,54 +9,29 @@
 #[path = "bridge/botapi.rs"]
 #[expect(dead_code, reason = "the tests in one process use more of it")]
 mod botapi;
+#[path = "shared/served.rs"]
+mod served;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use axum::Router;
 use axum::http::Uri;
 use botapi::{BotApi, jpeg};
 use serde_json::json;
+use served::Served;
 use tokio::net::TcpListener;
 
 const PHOTOS: usize = 500;
 /// The words are call 0, and each group of ten one more.
 const HANGS_AT: usize = 25;
 
-struct Program {
-    child: Child,
-    address: String,
-}
-
-fn start(folder: &Path) -> Program {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_notify-bridge"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(folder.join("data"))
-        .arg("--apply")
-        .arg(folder.join("bridge.toml"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    let mut address = String::new();
-    for line in &mut lines {
-        let line = line.expect("a line");
-        if let Some(found) = line.strip_prefix("listening on ") {
-            address = found.trim().to_owned();
-        }
-        if line.starts_with("ready") {
-            break;
-        }
-    }
-    std::thread::spawn(move || lines.for_each(drop));
-    Program { child, address }
-}
-
-fn stop(mut program: Program) {
-    program.child.kill().expect("SIGKILL");
-    program.child.wait().expect("it is gone");
+fn start(folder: &Path) -> Served {
+    Served::start(
+        &folder.join("data"),
+        "127.0.0.1:0",
+        Some(&folder.join("bridge.toml")),
+    )
 }
 
 /// Gives a photo at every path.
@@ -129,7 +104,7 @@ links = [ {{ target = "ops" }} ]
     let before = 1 + HANGS_AT * 10;
     api.until("a call hangs", |taken| taken.len() == before)
         .await;
-    stop(program);
+    program.kill();
     api.hang_at(None);
     let path = folder.path().to_owned();
     let program = tokio::task::spawn_blocking(move || start(&path))
@@ -150,7 +125,7 @@ links = [ {{ target = "ops" }} ]
     assert_eq!(told.status().as_u16(), 202);
     api.until("the next is told", |taken| taken.len() > all)
         .await;
-    stop(program);
+    program.kill();
     let mut taken = api.taken();
     let last = taken.pop().expect("a message");
     assert!(last.words.contains("And then"), "{last:?}");

@@ -1,4 +1,4 @@
-//! Storage that fails on demand, for tests of this crate and of programs above it.
+//! Storage that fails on demand, and bytes that are wrong in the right way, for tests of this crate and of programs above it.
 //!
 //! A [`Disk`] is memory that behaves like a disk with a volatile cache: what is written counts as
 //! kept only once a sync returns. Clones are the same disk.
@@ -8,6 +8,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// What is left of the writes that no sync covered when the power goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,5 +286,25 @@ impl<B: StorageBackend> StorageBackend for Counting<B> {
             counters.bytes_written += data.len() as u64;
         }
         self.below.write(offset, data)
+    }
+}
+
+/// Makes the checksums of a backup right again, as far as its chunks can be found, so that what lies
+/// behind them is reached. Written from the description and not with the code that it tests.
+pub fn make_backup_right(bytes: &mut [u8]) {
+    let mut before = xxh3_64(&bytes[..8]);
+    bytes[8..16].copy_from_slice(&before.to_le_bytes());
+    let mut at = 16;
+    while let Some(head) = bytes.get(at..at + 32) {
+        let stored = u32::from_le_bytes([head[20], head[21], head[22], head[23]]) as usize;
+        let Some(content) = bytes.get(at + 32..(at + 32).saturating_add(stored)) else {
+            return;
+        };
+        let mut all = before.to_le_bytes().to_vec();
+        all.extend_from_slice(&head[..24]);
+        all.extend_from_slice(content);
+        before = xxh3_64(&all);
+        bytes[at + 24..at + 32].copy_from_slice(&before.to_le_bytes());
+        at += 32 + stored;
     }
 }

@@ -10,6 +10,7 @@ use notify_bridge::shell::caches::rebuild;
 use notify_bridge::shell::keyring::Keyring;
 use notify_bridge::shell::salvage;
 use notify_bridge::shell::verify;
+use notify_store::testing::make_backup_right;
 use notify_store::{Batch, Log, Options, open_read_only};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -192,7 +193,7 @@ fn a_hostile_backup_is_an_error_and_takes_little_memory() {
             bytes[at] = to;
         }
         if right {
-            make_right(&mut bytes);
+            make_backup_right(&mut bytes);
         }
         if let Some(cut) = cut {
             bytes.truncate(cut.index(bytes.len()));
@@ -208,24 +209,4 @@ fn a_hostile_backup_is_an_error_and_takes_little_memory() {
     });
     let peak = peak_kib();
     assert!(peak.is_none_or(|kib| kib < PEAK_KIB_MAX), "{peak:?} KiB");
-}
-
-/// Makes the checksums right again, so that what lies behind them is reached too.
-fn make_right(bytes: &mut [u8]) {
-    use xxhash_rust::xxh3::xxh3_64;
-    let mut before = xxh3_64(&bytes[..8]);
-    bytes[8..16].copy_from_slice(&before.to_le_bytes());
-    let mut at = 16;
-    while let Some(head) = bytes.get(at..at + 32) {
-        let stored = u32::from_le_bytes([head[20], head[21], head[22], head[23]]) as usize;
-        let Some(content) = bytes.get(at + 32..(at + 32).saturating_add(stored)) else {
-            return;
-        };
-        let mut all = before.to_le_bytes().to_vec();
-        all.extend_from_slice(&head[..24]);
-        all.extend_from_slice(content);
-        before = xxh3_64(&all);
-        bytes[at + 24..at + 32].copy_from_slice(&before.to_le_bytes());
-        at += 32 + stored;
-    }
 }

@@ -10,4 +10,6 @@ mod damage;
 mod outside;
 mod round_trip;
 mod scheduled;
+#[path = "../shared/served.rs"]
+mod served;
 mod world;

@@ -1,6 +1,5 @@
 //! From outside: the program is run, killed, and asked again.
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use notify_store::open_read_only;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::served::Served;
 use crate::world::{everything, filled};
 
 /// Reached only when something does not happen.
@@ -42,45 +42,6 @@ fn done(words: &[&str]) -> String {
         stdout(&output)
     );
     stdout(&output)
-}
-
-struct Served {
-    child: Child,
-    address: String,
-}
-
-impl Served {
-    fn start(data: &Path, file: Option<&Path>) -> Served {
-        let mut command = program(&["serve", "--listen", "127.0.0.1:0", "--data"]);
-        command.arg(data);
-        if let Some(file) = file {
-            command.arg("--apply").arg(file);
-        }
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let mut address = String::new();
-        for line in &mut lines {
-            let line = line.expect("a line");
-            if let Some(found) = line.strip_prefix("listening on ") {
-                address = found.trim().to_owned();
-            }
-            if line.starts_with("ready") {
-                break;
-            }
-        }
-        std::thread::spawn(move || lines.for_each(drop));
-        assert!(address.starts_with("http://"), "it says where it listens");
-        Served { child, address }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("it ended");
-    }
 }
 
 fn path(path: &Path) -> &str {
@@ -147,7 +108,7 @@ async fn a_restored_store_takes_in_and_sends_nothing_until_somebody_resumes() {
         path(&from),
     ]);
     let token = token.trim();
-    let served = Served::start(&from, Some(&file));
+    let served = Served::start(&from, "127.0.0.1:0", Some(&file));
     let (backup, passphrase) = (folder.path().join("it.nbb"), folder.path().join("phrase"));
     std::fs::write(&passphrase, "a long passphrase\n").expect("written");
     let remote = ["--url", served.address.as_str(), "--token", token];
@@ -176,7 +137,7 @@ async fn a_restored_store_takes_in_and_sends_nothing_until_somebody_resumes() {
     assert_eq!(refused.status.code(), Some(1), "without the passphrase");
     let told = done(&[&words[..], &["--passphrase-file", path(&passphrase)]].concat());
     assert!(told.contains("5 deliveries wait"), "{told}");
-    let served = Served::start(&to, None);
+    let served = Served::start(&to, "127.0.0.1:0", None);
     let remote = ["--url", served.address.as_str(), "--token", token];
     assert_eq!(hook(&served.address, 100).await, 202, "intake goes on");
     let held = done(&[&["held", "--json"], &remote[..]].concat());

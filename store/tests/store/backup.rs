@@ -1,7 +1,7 @@
 //! Backups: what was copied comes back, and what was altered is an error.
 
 use notify_store::backup::{Backup, BackupError, CopyError, CopyOptions, Piece, Totals, copy};
-use notify_store::testing::Disk;
+use notify_store::testing::{Disk, make_backup_right};
 use notify_store::verify::{Checked, Part, Problem, Watch, verify};
 use notify_store::{
     Batch, Header, Log, Options, Payload as _, Reader, Removal, SecretChange, Stream, body,
@@ -232,29 +232,10 @@ proptest! {
             bytes[at] = to;
         }
         if right {
-            make_right(&mut bytes);
+            make_backup_right(&mut bytes);
         }
         // Only that it ends and does not panic counts.
         let _ = read(&bytes);
-    }
-}
-
-/// Makes the checksums of the head and of each chunk right, as far as chunks can be found.
-fn make_right(bytes: &mut [u8]) {
-    let mut before = xxhash(&bytes[..8]);
-    bytes[8..16].copy_from_slice(&before.to_le_bytes());
-    let mut at = 16;
-    while let Some(head) = bytes.get(at..at + 32) {
-        let stored = u32::from_le_bytes([head[20], head[21], head[22], head[23]]) as usize;
-        let Some(content) = bytes.get(at + 32..(at + 32).saturating_add(stored)) else {
-            return;
-        };
-        let mut all = before.to_le_bytes().to_vec();
-        all.extend_from_slice(&head[..24]);
-        all.extend_from_slice(content);
-        before = xxhash(&all);
-        bytes[at + 24..at + 32].copy_from_slice(&before.to_le_bytes());
-        at += 32 + stored;
     }
 }
 
