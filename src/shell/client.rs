@@ -177,10 +177,7 @@ impl Client {
             Ok(prepared) => self.send(prepared, allow_private, redactor).await,
             Err(why) => Reply::NotSent { why },
         };
-        let took = Took {
-            waited: begun.saturating_sub(asked),
-            call: self.clock.monotonic().saturating_sub(begun),
-        };
+        let took = self.took(asked, begun);
         (tidied(reply, redactor), took)
     }
 
@@ -234,6 +231,24 @@ impl Client {
     }
 
     async fn send(&self, prepared: Prepared, allow_private: bool, redactor: &Redactor) -> Reply {
+        let wait = Duration::from_secs(CALL_SECONDS_MAX);
+        let late =
+            |place: &str| format!("{place} gave no whole answer within {CALL_SECONDS_MAX} s");
+        let read = async |response| Ok(answer(response, redactor).await);
+        self.exchange(prepared, allow_private, (wait, late), read)
+            .await
+            .unwrap_or_else(|reply| reply)
+    }
+
+    /// Sends a request and reads the response, both together for at most so long; then `late` says so
+    /// of the place. The error is the reply when there is no response, or none that could be read.
+    async fn exchange<T>(
+        &self,
+        prepared: Prepared,
+        allow_private: bool,
+        (wait, late): (Duration, impl FnOnce(&str) -> String),
+        read: impl AsyncFnOnce(Response) -> Result<T, Reply>,
+    ) -> Result<T, Reply> {
         let Prepared {
             request,
             place,
@@ -242,16 +257,22 @@ impl Client {
         let client = self.connections(allow_private);
         let exchange = async {
             match PORT.scope(port, client.execute(request)).await {
-                Ok(response) => answer(response, redactor).await,
-                Err(error) => failed(&error.without_url(), &place),
+                Ok(response) => read(response).await,
+                Err(error) => Err(failed(&error.without_url(), &place)),
             }
         };
         tokio::select! {
             biased;
-            reply = exchange => reply,
-            () = self.clock.sleep(Duration::from_secs(CALL_SECONDS_MAX)) => Reply::NoAnswer {
-                why: format!("{place} gave no whole answer within {CALL_SECONDS_MAX} s"),
-            },
+            ended = exchange => ended,
+            () = self.clock.sleep(wait) => Err(Reply::NoAnswer { why: late(&place) }),
+        }
+    }
+
+    /// How long it took that was asked for and begun at these moments.
+    fn took(&self, asked: Duration, begun: Duration) -> Took {
+        Took {
+            waited: begun.saturating_sub(asked),
+            call: self.clock.monotonic().saturating_sub(begun),
         }
     }
 }
@@ -300,12 +321,7 @@ fn headers_of(call: &Call) -> Result<HeaderMap, String> {
 /// Reads an answer as far as it is kept.
 async fn answer(mut response: Response, redactor: &Redactor) -> Reply {
     let status = response.status().as_u16();
-    let headers = response
-        .headers()
-        .iter()
-        .filter(|(name, _)| is_answer_header(name.as_str()))
-        .map(|(name, value)| (name.as_str().to_owned(), redactor.line(value.as_bytes())))
-        .collect();
+    let headers = kept_headers(&response, redactor);
     // A little more than is kept, so that a secret over the cut is seen whole.
     let read_max = ANSWER_BYTES_MAX + redactor.reach();
     let mut body = Vec::new();
@@ -339,6 +355,16 @@ async fn answer(mut response: Response, redactor: &Redactor) -> Reply {
         headers,
         body,
     }
+}
+
+/// The headers of an answer that say something about it.
+fn kept_headers(response: &Response, redactor: &Redactor) -> Vec<(String, String)> {
+    response
+        .headers()
+        .iter()
+        .filter(|(name, _)| is_answer_header(name.as_str()))
+        .map(|(name, value)| (name.as_str().to_owned(), redactor.line(value.as_bytes())))
+        .collect()
 }
 
 fn is_answer_header(name: &str) -> bool {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use reqwest::Response;
 use tokio::sync::mpsc;
 
-use super::{Client, PORT, Prepared, Reply, answer, failed, innermost, is_answer_header, tidied};
+use super::{Client, Reply, answer, innermost, kept_headers, tidied};
 use crate::providers::ask::{Body, HttpCall};
 use crate::shell::redact::Redactor;
 
@@ -33,36 +33,21 @@ impl Client {
             Ok(prepared) => prepared,
             Err(why) => return tidied(Reply::NotSent { why }, redactor),
         };
-        let Prepared {
-            request,
-            place,
-            port,
-        } = prepared;
-        let client = if allow_private {
-            &self.private
-        } else {
-            &self.public
-        };
-        let exchange = async {
-            match PORT.scope(port, client.execute(request)).await {
-                Ok(response) if response.status() == reqwest::StatusCode::OK => {
-                    read(response, call, redactor, pieces).await
-                }
-                Ok(response) => answer(response, redactor).await,
-                Err(error) => failed(&error.without_url(), &place),
-            }
-        };
         let seconds_max = match call.body {
             Body::Whole { .. } => WHOLE_SECONDS_MAX,
             Body::Pieces { .. } => PIECES_SECONDS_MAX,
         };
-        let reply = tokio::select! {
-            biased;
-            reply = exchange => reply,
-            () = self.clock.sleep(Duration::from_secs(seconds_max)) => Reply::NoAnswer {
-                why: format!("{place} gave no whole answer within {seconds_max} s"),
-            },
-        };
+        let late = |place: &str| format!("{place} gave no whole answer within {seconds_max} s");
+        let wait = Duration::from_secs(seconds_max);
+        let reply = self
+            .exchange(prepared, allow_private, (wait, late), async |response| {
+                Ok(match response.status() {
+                    reqwest::StatusCode::OK => read(response, call, redactor, pieces).await,
+                    _other => answer(response, redactor).await,
+                })
+            })
+            .await
+            .unwrap_or_else(|reply| reply);
         tidied(reply, redactor)
     }
 }
@@ -74,12 +59,7 @@ async fn read(
     pieces: &mpsc::Sender<(u32, Bytes)>,
 ) -> Reply {
     let status = response.status().as_u16();
-    let headers = response
-        .headers()
-        .iter()
-        .filter(|(name, _)| is_answer_header(name.as_str()))
-        .map(|(name, value)| (name.as_str().to_owned(), redactor.line(value.as_bytes())))
-        .collect();
+    let headers = kept_headers(&response, redactor);
     let bytes_max = match call.body {
         Body::Whole { bytes_max } => bytes_max as u64,
         Body::Pieces { bytes_max } => bytes_max,

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use reqwest::Response;
 use reqwest::multipart::{Form, Part};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use super::{Client, PORT, Prepared, Took, answer, failed, innermost, tidied};
+use super::{Client, Prepared, Took, answer, innermost, tidied};
 use crate::shell::redact::Redactor;
 use crate::targets::media::{Field, HEAD_BYTES, Upload};
 use crate::targets::{Call, Reply};
@@ -53,19 +54,12 @@ impl Client {
         bytes_max: u64,
     ) -> Result<Downloaded, NotDownloaded> {
         let _permit = self.transfers.acquire().await;
-        let Prepared {
-            request,
-            place,
-            port,
-        } = self
+        let prepared = self
             .prepare(call, allow_private)
             .map_err(|why| NotDownloaded::Reply(tidied(Reply::NotSent { why }, redactor)))?;
-        let client = self.connections(allow_private);
-        let exchange = async {
-            let mut response = match PORT.scope(port, client.execute(request)).await {
-                Ok(response) => response,
-                Err(error) => return Err(failed(&error.without_url(), &place)),
-            };
+        let late = |place: &str| format!("{place} did not give the whole file in time");
+        let wait = patience(bytes_max);
+        let read = async |mut response: Response| {
             if !response.status().is_success() {
                 return Err(answer(response, redactor).await);
             }
@@ -103,15 +97,12 @@ impl Client {
                 Err(error) => Err(NotDownloaded::Disk(error)),
             })
         };
-        tokio::select! {
-            biased;
-            ended = exchange => match ended {
-                Ok(ended) => ended,
-                Err(reply) => Err(NotDownloaded::Reply(tidied(reply, redactor))),
-            },
-            () = self.clock.sleep(patience(bytes_max)) => Err(NotDownloaded::Reply(Reply::NoAnswer {
-                why: format!("{place} did not give the whole file in time"),
-            })),
+        match self
+            .exchange(prepared, allow_private, (wait, late), read)
+            .await
+        {
+            Ok(ended) => ended,
+            Err(reply) => Err(NotDownloaded::Reply(tidied(reply, redactor))),
         }
     }
 
@@ -130,31 +121,17 @@ impl Client {
         let bytes = files.iter().flatten().map(|(_, bytes)| bytes).sum();
         let reply = match self.form(upload, files, allow_private) {
             Err(why) => Reply::NotSent { why },
-            Ok(Prepared {
-                request,
-                place,
-                port,
-            }) => {
-                let client = self.connections(allow_private);
-                let exchange = async {
-                    match PORT.scope(port, client.execute(request)).await {
-                        Ok(response) => answer(response, redactor).await,
-                        Err(error) => failed(&error.without_url(), &place),
-                    }
+            Ok(prepared) => {
+                let late = |place: &str| {
+                    format!("{place} gave no whole answer to an upload of {bytes} bytes in time")
                 };
-                tokio::select! {
-                    biased;
-                    reply = exchange => reply,
-                    () = self.clock.sleep(patience(bytes)) => Reply::NoAnswer {
-                        why: format!("{place} gave no whole answer to an upload of {bytes} bytes in time"),
-                    },
-                }
+                let read = async |response| Ok(answer(response, redactor).await);
+                self.exchange(prepared, allow_private, (patience(bytes), late), read)
+                    .await
+                    .unwrap_or_else(|reply| reply)
             }
         };
-        let took = Took {
-            waited: begun.saturating_sub(asked),
-            call: self.clock.monotonic().saturating_sub(begun),
-        };
+        let took = self.took(asked, begun);
         (tidied(reply, redactor), took)
     }
 
