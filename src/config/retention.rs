@@ -7,7 +7,8 @@ use super::later::Later;
 use super::quantity;
 use super::reader::{Field, Reader};
 use super::wording::shown;
-use crate::domain::keeping::{COUNT_MAX, DAYS_MAX, KINDS_MAX, clock_text};
+use crate::domain::civil::CivilTime;
+use crate::domain::keeping::{COUNT_MAX, DAYS_MAX, KINDS_MAX};
 use crate::domain::spec::{KindRetention, ProviderRetention, RetentionSpec};
 
 const DAYS: RangeInclusive<u32> = 0..=DAYS_MAX;
@@ -95,9 +96,12 @@ fn bytes(field: &Field<'_>) -> Option<u64> {
     }
 }
 
-fn time(field: &Field<'_>) -> Option<jiff::civil::Time> {
+/// Hours and minutes of the day; its end is the next one's `00:00`.
+fn time(field: &Field<'_>) -> Option<CivilTime> {
     let text = field.line()?;
-    let at = clock_text::parse(&text);
+    let is_short = text.len() == "03:00".len();
+    let at = text.parse().ok();
+    let at = at.filter(|at| is_short && *at != CivilTime::DAY_END);
     if at.is_none() {
         field.problem(format!(
             "{} is not a time of day; write it like `03:00`",

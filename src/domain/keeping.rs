@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
+
+use super::civil::CivilTime;
 
 /// Most days that can be configured: a hundred years.
 pub const DAYS_MAX: u32 = 36_500;
@@ -39,8 +40,7 @@ pub struct RetentionSpec {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, KindRetention>,
     /// When it runs, in the zone of the settings.
-    #[serde(with = "clock_text")]
-    pub at: Time,
+    pub at: CivilTime,
 }
 
 impl Default for RetentionSpec {
@@ -53,7 +53,7 @@ impl Default for RetentionSpec {
             bodies_bytes_max: 1 << 30,
             configuration_days: 365,
             kinds: BTreeMap::new(),
-            at: Time::constant(3, 0, 0, 0),
+            at: CivilTime::from_seconds(3 * 3_600).unwrap_or(CivilTime::MIDNIGHT),
         }
     }
 }
@@ -88,35 +88,5 @@ mod size_text {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         let text = String::deserialize(deserializer)?;
         quantity::size_bytes(&text).map_err(D::Error::custom)
-    }
-}
-
-/// A time of day as `03:00`.
-pub mod clock_text {
-    use jiff::civil::Time;
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    pub fn text(at: Time) -> String {
-        format!("{:02}:{:02}", at.hour(), at.minute())
-    }
-
-    /// Reads `03:00`; nothing else.
-    pub fn parse(text: &str) -> Option<Time> {
-        let (hour, minute) = text.split_once(':')?;
-        let number = |digits: &str| {
-            let is_plain = digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit());
-            is_plain.then(|| digits.parse::<i8>().ok()).flatten()
-        };
-        Time::new(number(hour)?, number(minute)?, 0, 0).ok()
-    }
-
-    pub fn serialize<S: Serializer>(at: &Time, serializer: S) -> Result<S::Ok, S::Error> {
-        text(*at).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse(&text).ok_or_else(|| D::Error::custom("a time of day like 03:00 is wanted"))
     }
 }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use futures_util::future::BoxFuture;
-use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
 
 use super::app::App;
 use super::compaction::CompactError;
+use crate::domain::civil::CivilTime;
 use crate::domain::spec::Settings;
 use crate::domain::state::State;
 
@@ -31,7 +31,7 @@ const MISSED_MICROS: i64 = 25 * 3_600 * 1_000_000;
 pub struct Daily {
     pub name: &'static str,
     /// At what time of day; `None`: never.
-    pub at: fn(&Settings) -> Option<Time>,
+    pub at: fn(&Settings) -> Option<CivilTime>,
     /// When it was last done, microseconds since 1970, as far as the log says.
     pub last: fn(&State) -> Option<i64>,
     pub run: fn(Arc<App>) -> BoxFuture<'static, ()>,
@@ -54,13 +54,15 @@ pub const JOBS: &[Daily] = &[Daily {
 }];
 
 /// The next moment after `after` that is this time of day in the zone; microseconds since 1970.
-pub fn next(zone: &TimeZone, at: Time, after: i64) -> Option<i64> {
+pub fn next(zone: &TimeZone, at: CivilTime, after: i64) -> Option<i64> {
     let after = Timestamp::from_microsecond(after).ok()?;
+    // The end of a day is the midnight of the next.
+    let since_midnight = i64::from(at.seconds()).seconds();
     let mut date = zone.to_datetime(after).date();
     for _ in 0..=DAYS_AHEAD {
         // In a gap it is the moment after it, in a fold the first one.
         let moment = zone
-            .to_ambiguous_timestamp(date.to_datetime(at))
+            .to_ambiguous_timestamp(date.at(0, 0, 0, 0).checked_add(since_midnight).ok()?)
             .compatible();
         if let Ok(moment) = moment
             && moment > after
@@ -169,7 +171,7 @@ mod tests {
             // The hour that there is twice: the first.
             ("01:30", "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"),
         ] {
-            let time = crate::domain::keeping::clock_text::parse(at).expect("a time");
+            let time = at.parse().expect("a time");
             let micros = |text: &str| {
                 text.parse::<Timestamp>()
                     .expect("a moment")

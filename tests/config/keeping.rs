@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use expect_test::expect;
+use notify_bridge::domain::civil::CivilTime;
 use notify_bridge::domain::spec::{KindRetention, ProviderRetention, RetentionSpec};
 use proptest::collection::btree_map;
 use proptest::option::of;
@@ -18,7 +19,7 @@ fn kinds() -> impl Strategy<Value = BTreeMap<String, KindRetention>> {
 
 pub fn of_settings() -> impl Strategy<Value = RetentionSpec> {
     let numbers = proptest::array::uniform5(0u32..36_500);
-    (numbers, 0u64..1 << 40, kinds(), 0i8..24, 0i8..60).prop_map(
+    (numbers, 0u64..1 << 40, kinds(), 0u32..24, 0u32..60).prop_map(
         |(numbers, bytes, kinds, hour, minute)| RetentionSpec {
             notices_days: numbers[0],
             notices_per_provider: numbers[1],
@@ -27,7 +28,7 @@ pub fn of_settings() -> impl Strategy<Value = RetentionSpec> {
             bodies_bytes_max: bytes,
             configuration_days: numbers[4],
             kinds,
-            at: jiff::civil::Time::constant(hour, minute, 0, 0),
+            at: at(hour, minute),
         },
     )
 }
@@ -47,6 +48,10 @@ pub fn of_provider() -> impl Strategy<Value = ProviderRetention> {
     )
 }
 
+fn at(hour: u32, minute: u32) -> CivilTime {
+    CivilTime::from_seconds(hour * 3_600 + minute * 60).expect("a time of day")
+}
+
 #[test]
 fn what_is_not_said_is_as_it_would_be_and_nought_is_for_ever() {
     let settings = |text: &str| {
@@ -57,7 +62,7 @@ fn what_is_not_said_is_as_it_would_be_and_nought_is_for_ever() {
     let bodies = settings(r#"{ bodies_days = 0, at = "22:15" }"#);
     let expected = RetentionSpec {
         bodies_days: 0,
-        at: jiff::civil::Time::constant(22, 15, 0, 0),
+        at: at(22, 15),
         ..default.clone()
     };
     assert_eq!(bodies, expected);

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
 use tokio::sync::watch;
 
 use super::folder::{Made, Occasion, make_in};
@@ -15,36 +12,13 @@ use crate::domain::decide;
 use crate::domain::spec::BackupSpec;
 use crate::shell::app::App;
 use crate::shell::ledger::{Causes, Priority};
+use crate::shell::upkeep;
 
 /// How long nothing is planned when the next moment cannot be told.
 const NO_MOMENT_WAIT: Duration = Duration::from_secs(3_600);
 
 /// How long a backup waits for what else is being made or checked.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
-
-/// The next time this spec names after `now`: the wall's, so that it is once a day in every zone; where
-/// the clock skips it, the first moment after.
-pub fn next(spec: &BackupSpec, zone: &TimeZone, now: i64) -> Option<i64> {
-    let local = zone.to_datetime(Timestamp::from_microsecond(now).ok()?);
-    let seconds = spec.at.seconds();
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    let mut day = local.date();
-    // A day on, and one more where the first is past already.
-    for _ in 0..3 {
-        let at: DateTime = day.at(
-            i8::try_from(hour).ok()?,
-            i8::try_from(minute).ok()?,
-            i8::try_from(second).ok()?,
-            0,
-        );
-        let at = zone.to_ambiguous_timestamp(at).compatible().ok()?;
-        if at.as_microsecond() > now {
-            return Some(at.as_microsecond());
-        }
-        day = day.checked_add(1.day()).ok()?;
-    }
-    None
-}
 
 /// Waits for each moment and makes the backup, until `stop` says so.
 pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
@@ -56,7 +30,7 @@ pub async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             let state = app.ledger.state();
             let spec = state.configuration.settings.backup.clone();
             spec.and_then(|spec| {
-                let at = next(&spec, state.configuration.zone(), app.clock.now())?;
+                let at = upkeep::next(state.configuration.zone(), spec.at, app.clock.now())?;
                 Some((spec, at))
             })
         };
@@ -176,6 +150,8 @@ pub fn file_name(made: &Made) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
@@ -229,7 +205,7 @@ mod tests {
                 .get(zone)
                 .expect("a zone");
             let now: Timestamp = now.parse().expect("a moment");
-            let found = next(&spec, &zone_of, now.as_microsecond()).expect("a moment");
+            let found = upkeep::next(&zone_of, spec.at, now.as_microsecond()).expect("a moment");
             let found = Timestamp::from_microsecond(found).expect("a moment");
             assert_eq!(found.to_string(), expected, "{at} in {zone} after {now}");
         }

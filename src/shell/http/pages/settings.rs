@@ -10,7 +10,6 @@ use super::overview::Nothing;
 use super::{Desk, Wrong, page};
 use crate::config::quantity::size_text;
 use crate::domain::event::Role;
-use crate::domain::keeping::clock_text;
 use crate::domain::spec::{KindRetention, ProviderRetention, RetentionSpec};
 use crate::shell::http::api::start_compaction;
 use crate::shell::http::problem::Problem;
@@ -78,7 +77,7 @@ fn of_space(spec: &RetentionSpec) -> Vec<Kept> {
             .iter()
             .map(|(kind, rule)| of_kind("", kind, rule)),
     );
-    all.push(kept("Runs at", clock_text::text(spec.at)));
+    all.push(kept("Runs at", spec.at.to_string()));
     all
 }
 
