@@ -171,6 +171,12 @@ pub struct NoticeKind {
     pub severity: Severity,
 }
 
+impl NoticeKind {
+    pub const fn new(name: &'static str, severity: Severity) -> Self {
+        NoticeKind { name, severity }
+    }
+}
+
 /// A kind of provider.
 pub trait Provider: Sync {
     fn kind(&self) -> &'static str;

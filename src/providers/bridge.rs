@@ -4,20 +4,16 @@
 use super::NoticeKind;
 use crate::domain::notice::Severity;
 
-const fn kind(name: &'static str, severity: Severity) -> NoticeKind {
-    NoticeKind { name, severity }
-}
-
 /// What the bridge says of itself.
 pub static NOTICE_KINDS: &[NoticeKind] = &[
-    kind("bridge_target_failing", Severity::Warning),
-    kind("bridge_target_recovered", Severity::Success),
-    kind("bridge_receiver_gone", Severity::Warning),
-    kind("bridge_provider_unreachable", Severity::Warning),
-    kind("bridge_provider_reachable", Severity::Success),
-    kind("bridge_silent", Severity::Warning),
-    kind("bridge_heard_again", Severity::Success),
-    kind("bridge_storm", Severity::Warning),
-    kind("bridge_disk_low", Severity::Critical),
-    kind("bridge_backup_failed", Severity::Critical),
+    NoticeKind::new("bridge_target_failing", Severity::Warning),
+    NoticeKind::new("bridge_target_recovered", Severity::Success),
+    NoticeKind::new("bridge_receiver_gone", Severity::Warning),
+    NoticeKind::new("bridge_provider_unreachable", Severity::Warning),
+    NoticeKind::new("bridge_provider_reachable", Severity::Success),
+    NoticeKind::new("bridge_silent", Severity::Warning),
+    NoticeKind::new("bridge_heard_again", Severity::Success),
+    NoticeKind::new("bridge_storm", Severity::Warning),
+    NoticeKind::new("bridge_disk_low", Severity::Critical),
+    NoticeKind::new("bridge_backup_failed", Severity::Critical),
 ];

@@ -31,6 +31,20 @@ pub fn remove(cursors: &OfProvider, moved: &mut Moved, key: &str) {
     }
 }
 
+/// The moment of a cursor, in microseconds since 1970, when it was worked out of the same as has this
+/// fingerprint.
+pub fn moment(cursors: &OfProvider, key: &str, fingerprint: u64) -> Option<i64> {
+    let (of, at) = cursors.get(key)?.split_first_chunk::<8>()?;
+    let at = i64::from_le_bytes(at.try_into().ok()?);
+    (u64::from_le_bytes(*of) == fingerprint).then_some(at)
+}
+
+/// Sets a cursor to a moment that was worked out of what has this fingerprint.
+pub fn set_moment(cursors: &OfProvider, moved: &mut Moved, key: &str, fingerprint: u64, at: i64) {
+    let bytes = [fingerprint.to_le_bytes(), at.to_le_bytes()].concat();
+    set(cursors, moved, key, &bytes);
+}
+
 /// The bytes of a value that is spread over keys; `None` when there is none.
 pub fn read_long(cursors: &OfProvider, key: &str) -> Option<Vec<u8>> {
     let mut whole = cursors.get(&piece_key(key, 0))?.to_vec();
@@ -74,20 +88,22 @@ fn remove_from(cursors: &OfProvider, moved: &mut Moved, key: &str, first: usize)
     }
 }
 
+/// Moves cursors, as the state does, and says how many moved.
+#[cfg(test)]
+pub(super) fn apply(cursors: &mut OfProvider, moved: Moved) -> usize {
+    let count = moved.len();
+    for (key, bytes) in moved {
+        match bytes {
+            Some(bytes) => cursors.insert(key, bytes),
+            None => cursors.remove(&key),
+        };
+    }
+    count
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn apply(cursors: &mut OfProvider, moved: Moved) -> usize {
-        let count = moved.len();
-        for (key, bytes) in moved {
-            match bytes {
-                Some(bytes) => cursors.insert(key, bytes),
-                None => cursors.remove(&key),
-            };
-        }
-        count
-    }
 
     #[test]
     fn a_long_value_is_spread_and_only_what_changed_is_written() {

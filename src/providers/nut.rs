@@ -20,19 +20,15 @@ pub const PORT: u16 = 3_493;
 /// Most UPSes of one upsd that are looked at; with more the look fails and says so.
 pub const UPS_MAX: usize = 64;
 
-const fn kind(name: &'static str, severity: Severity) -> NoticeKind {
-    NoticeKind { name, severity }
-}
-
 static NOTICE_KINDS: &[NoticeKind] = &[
-    kind("on_line", Severity::Success),
-    kind("on_battery", Severity::Critical),
-    kind("low_battery", Severity::Critical),
-    kind("battery_restored", Severity::Success),
-    kind("comms_lost", Severity::Warning),
-    kind("comms_restored", Severity::Success),
-    kind("replace_battery", Severity::Warning),
-    kind("overload", Severity::Critical),
+    NoticeKind::new("on_line", Severity::Success),
+    NoticeKind::new("on_battery", Severity::Critical),
+    NoticeKind::new("low_battery", Severity::Critical),
+    NoticeKind::new("battery_restored", Severity::Success),
+    NoticeKind::new("comms_lost", Severity::Warning),
+    NoticeKind::new("comms_restored", Severity::Success),
+    NoticeKind::new("replace_battery", Severity::Warning),
+    NoticeKind::new("overload", Severity::Critical),
 ];
 
 impl Provider for Nut {

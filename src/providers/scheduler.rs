@@ -178,16 +178,11 @@ impl Times {
 
     /// The next moment as it was kept, when it was worked out of the same.
     fn kept(&self, cursors: &OfProvider) -> Option<i64> {
-        let bytes = cursors.get(KEY)?;
-        let (fingerprint, at) = bytes.split_first_chunk::<8>()?;
-        let at = i64::from_le_bytes(at.try_into().ok()?);
-        (u64::from_le_bytes(*fingerprint) == self.fingerprint).then_some(at)
+        cursor::moment(cursors, KEY, self.fingerprint)
     }
 
     fn keep(&self, cursors: &OfProvider, moved: &mut Moved, at: i64) {
-        let mut bytes = self.fingerprint.to_le_bytes().to_vec();
-        bytes.extend_from_slice(&at.to_le_bytes());
-        cursor::set(cursors, moved, KEY, &bytes);
+        cursor::set_moment(cursors, moved, KEY, self.fingerprint, at);
     }
 }
 

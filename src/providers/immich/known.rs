@@ -174,17 +174,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn apply(cursors: &mut OfProvider, moved: Moved) -> usize {
-        let count = moved.len();
-        for (key, bytes) in moved {
-            match bytes {
-                Some(bytes) => cursors.insert(key, bytes),
-                None => cursors.remove(&key),
-            };
-        }
-        count
-    }
+    use crate::providers::cursor::apply;
 
     fn id(n: u32) -> Id {
         let mut id = [0; 16];

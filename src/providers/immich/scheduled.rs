@@ -71,11 +71,8 @@ fn due(looking: &mut Looking<'_>, key: &str, cron: &Cron) -> Option<i64> {
     let wanted = looking.wanted;
     let next = cron.next_after(&wanted.zone, wanted.now)?;
     let print = format!("{cron:?}\0{}", wanted.zone.iana_name().unwrap_or_default());
-    let print = xxh3_64(print.as_bytes()).to_le_bytes();
-    let kept = wanted.cursors.get(key).and_then(|bytes| {
-        let (of, at) = bytes.split_first_chunk::<8>()?;
-        (*of == print).then_some(i64::from_le_bytes(at.try_into().ok()?))
-    });
+    let print = xxh3_64(print.as_bytes());
+    let kept = cursor::moment(&wanted.cursors, key, print);
     // One that lies beyond the next was worked out by a clock that was wrong.
     let kept = kept.filter(|kept| *kept <= next);
     let (at, come) = match kept {
@@ -88,8 +85,7 @@ fn due(looking: &mut Looking<'_>, key: &str, cron: &Cron) -> Option<i64> {
         .next_at
         .map_or(at, |soonest| soonest.min(at));
     looking.observation.next_at = Some(soonest);
-    let bytes = [print, at.to_le_bytes()].concat();
-    cursor::set(&wanted.cursors, looking.moved(), key, &bytes);
+    cursor::set_moment(&wanted.cursors, looking.moved(), key, print, at);
     come.filter(|at| wanted.now.saturating_sub(*at) <= GRACE_MICROS)
 }
 
@@ -125,25 +121,30 @@ async fn summary(
     Ok(vec![notice.bounded()])
 }
 
-/// What is asked of Immich to choose among.
-fn query(album: &Album, picked: &Picked) -> Value {
+/// What is asked of Immich to choose among, of what was taken in these days.
+fn taken(album: &Album, from: Option<&str>, to: Option<&str>) -> Value {
     let mut wanted = json!({
         "albumIds": [album.id],
         "size": CHOSEN_FROM,
         "withExif": true,
         "withPeople": true,
     });
+    if let Some(from) = from {
+        wanted["takenAfter"] = json!(format!("{from}T00:00:00.000Z"));
+    }
+    if let Some(to) = to {
+        wanted["takenBefore"] = json!(format!("{to}T23:59:59.999Z"));
+    }
+    wanted
+}
+
+fn query(album: &Album, picked: &Picked) -> Value {
+    let mut wanted = taken(album, picked.from.as_deref(), picked.to.as_deref());
     if let Some(kind) = picked.media.asked_as() {
         wanted["type"] = json!(kind);
     }
     if picked.favourites {
         wanted["isFavorite"] = json!(true);
-    }
-    if let Some(from) = &picked.from {
-        wanted["takenAfter"] = json!(format!("{from}T00:00:00.000Z"));
-    }
-    if let Some(to) = &picked.to {
-        wanted["takenBefore"] = json!(format!("{to}T23:59:59.999Z"));
     }
     wanted
 }
@@ -252,14 +253,8 @@ async fn memory(
             let Ok(day) = Date::new(year, today.month(), today.day()) else {
                 continue;
             };
-            let wanted = json!({
-                "albumIds": [album.id],
-                "takenAfter": format!("{day}T00:00:00.000Z"),
-                "takenBefore": format!("{day}T23:59:59.999Z"),
-                "size": CHOSEN_FROM,
-                "withExif": true,
-                "withPeople": true,
-            });
+            let day = day.to_string();
+            let wanted = taken(album, Some(&day), Some(&day));
             let found = looking.api.search(&wanted).await?.assets;
             if found.is_empty() {
                 continue;
