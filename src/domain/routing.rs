@@ -224,7 +224,8 @@ impl Router<'_> {
             Err(Refused { what, detail }) => return note(plan, what, id, name, "", detail),
         }
         // What its words will leave out is nothing to tell.
-        if let Some(shaper) = Shaper::of(self.configuration, id)
+        if let Some(asked) = self.configuration.providers.get(&provider)
+            && let Some(shaper) = Shaper::new(&asked.spec.kind, spec)
             && let Err(why) = shaper.shape(draft)
         {
             return note(plan, What::FilterSaidNo, id, name, "", why);

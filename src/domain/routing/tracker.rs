@@ -137,8 +137,13 @@ impl<'a> Shaper<'a> {
     pub fn of(configuration: &'a Configuration, tracker: u32) -> Option<Self> {
         let tracker = &configuration.trackers.get(&tracker)?.entity.spec;
         let provider = configuration.provider(&tracker.provider)?;
+        Shaper::new(&provider.spec.kind, tracker)
+    }
+
+    /// For who knows the provider's kind and the tracker already.
+    pub fn new(provider_kind: &str, tracker: &'a TrackerSpec) -> Option<Self> {
         Some(Shaper {
-            kind: providers::kind(&provider.spec.kind)?,
+            kind: providers::kind(provider_kind)?,
             tracker: Cow::Borrowed(tracker),
         })
     }
