@@ -31,33 +31,56 @@ use crate::projections::storms::Storms;
 use crate::projections::subjects::Subjects;
 use crate::projections::told::Told;
 
-/// The state of which the rest follows. As of revision 1 of the event; see [`crate::wire`].
-#[derive(Serialize)]
-pub(crate) struct CarriedRef<'s> {
-    founding: &'s Option<Founding>,
-    id_millis: u64,
-    configuration: &'s Configuration,
-    access: &'s Access,
-    outbox: &'s Outbox,
-    counts: &'s Counts,
-    health: &'s Health,
-    subjects: &'s Subjects,
-    listening: &'s Listening,
-    messages: &'s Messages,
-    told: &'s Told,
-    groups: &'s Groups,
-    storms: &'s Storms,
-    inhibitors: &'s Inhibitors,
-    snoozes: &'s Snoozes,
-    cursors: &'s Cursors,
-    files: &'s Files,
-    clock_steps: u64,
-    runs: &'s Runs,
+/// Writes what is carried once: the fields of the state, in the order of their bytes, from which the
+/// rest follows. As of revision 1 of the event; see [`crate::wire`].
+macro_rules! carried {
+    ($($field:ident: $kind:ty,)+) => {
+        #[derive(Serialize)]
+        pub(crate) struct CarriedRef<'s> {
+            $($field: &'s $kind,)+
+            runs: &'s Runs,
+        }
+
+        /// [`CarriedRef`], read back.
+        #[derive(Deserialize)]
+        pub(crate) struct Carried {
+            $($field: $kind,)+
+            runs: Runs,
+        }
+
+        impl State {
+            pub(crate) fn carried(&self) -> CarriedRef<'_> {
+                let State {
+                    // The fold itself says it.
+                    position: _,
+                    // Large, and follows from the notices that are left: see `Seen::forget`.
+                    seen: _,
+                    // The rest of it is made by the very events that carry this.
+                    retention,
+                    $($field,)+
+                } = self;
+                CarriedRef {
+                    $($field,)+
+                    runs: &retention.runs,
+                }
+            }
+
+            fn put(&mut self, carried: Carried) {
+                // What was made of the configuration is kept where it is the same.
+                let known = (self.configuration == carried.configuration)
+                    .then(|| std::mem::take(&mut self.configuration));
+                let Carried { $($field,)+ runs } = carried;
+                $(self.$field = $field;)+
+                self.retention.runs = runs;
+                if let Some(known) = known {
+                    self.configuration = known;
+                }
+            }
+        }
+    };
 }
 
-/// [`CarriedRef`], read back.
-#[derive(Deserialize)]
-pub(crate) struct Carried {
+carried! {
     founding: Option<Founding>,
     id_millis: u64,
     configuration: Configuration,
@@ -76,60 +99,9 @@ pub(crate) struct Carried {
     cursors: Cursors,
     files: Files,
     clock_steps: u64,
-    runs: Runs,
 }
 
 impl State {
-    pub(crate) fn carried(&self) -> CarriedRef<'_> {
-        let State {
-            // The fold itself says it.
-            position: _,
-            founding,
-            id_millis,
-            configuration,
-            access,
-            outbox,
-            counts,
-            // Large, and follows from the notices that are left: see `Seen::forget`.
-            seen: _,
-            health,
-            subjects,
-            listening,
-            messages,
-            told,
-            groups,
-            storms,
-            inhibitors,
-            snoozes,
-            cursors,
-            files,
-            clock_steps,
-            // The rest of it is made by the very events that carry this.
-            retention,
-        } = self;
-        CarriedRef {
-            founding,
-            id_millis: *id_millis,
-            configuration,
-            access,
-            outbox,
-            counts,
-            health,
-            subjects,
-            listening,
-            messages,
-            told,
-            groups,
-            storms,
-            inhibitors,
-            snoozes,
-            cursors,
-            files,
-            clock_steps: *clock_steps,
-            runs: &retention.runs,
-        }
-    }
-
     /// Folds an event about retention in.
     pub(super) fn retained(&mut self, at: At, event: &Event) {
         if let Event::StateCarried { part, parts, bytes } = event {
@@ -170,49 +142,7 @@ impl State {
             self.retention.unreadable = Some(position);
             return;
         };
-        let Carried {
-            founding,
-            id_millis,
-            configuration,
-            access,
-            outbox,
-            counts,
-            health,
-            subjects,
-            listening,
-            messages,
-            told,
-            groups,
-            storms,
-            inhibitors,
-            snoozes,
-            cursors,
-            files,
-            clock_steps,
-            runs,
-        } = carried;
-        self.founding = founding;
-        self.id_millis = id_millis;
-        // What was made of it is kept where it is the same.
-        if self.configuration != configuration {
-            self.configuration = configuration;
-        }
-        self.access = access;
-        self.outbox = outbox;
-        self.counts = counts;
-        self.health = health;
-        self.subjects = subjects;
-        self.listening = listening;
-        self.messages = messages;
-        self.told = told;
-        self.groups = groups;
-        self.storms = storms;
-        self.inhibitors = inhibitors;
-        self.snoozes = snoozes;
-        self.cursors = cursors;
-        self.files = files;
-        self.clock_steps = clock_steps;
-        self.retention.runs = runs;
+        self.put(carried);
         self.retention.unreadable = None;
     }
 
