@@ -10,7 +10,7 @@
 
 mod asking;
 mod choice;
-mod cursor;
+pub(in crate::shell) mod cursor;
 mod deliveries;
 mod entities;
 mod event;

@@ -3,11 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-/// Longest cursor that is read, in bytes.
-const CURSOR_BYTES_MAX: usize = 128;
+use crate::shell::views::cursor::{opaque, opened};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cursor {
@@ -28,7 +24,7 @@ impl fmt::Display for Cursor {
             Cursor::Newest { before, as_of, now } => format!("n.{before}.{as_of}.{now}"),
             Cursor::Held { token, from } => format!("h.{token}.{from}"),
         };
-        f.write_str(&URL_SAFE_NO_PAD.encode(text))
+        f.write_str(&opaque(&text))
     }
 }
 
@@ -36,11 +32,7 @@ impl FromStr for Cursor {
     type Err = NotACursor;
 
     fn from_str(text: &str) -> Result<Self, NotACursor> {
-        if text.len() > CURSOR_BYTES_MAX {
-            return Err(NotACursor);
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| NotACursor)?;
-        let text = String::from_utf8(bytes).map_err(|_| NotACursor)?;
+        let text = opened(text).ok_or(NotACursor)?;
         fn number<T: FromStr>(text: &str) -> Result<T, NotACursor> {
             text.parse().map_err(|_| NotACursor)
         }

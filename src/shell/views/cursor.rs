@@ -35,19 +35,28 @@ impl fmt::Display for Cursor {
                 format!("d.{notice}.{}.{}", key.position, key.ordinal)
             }
         };
-        f.write_str(&URL_SAFE_NO_PAD.encode(text))
+        f.write_str(&opaque(&text))
     }
+}
+
+/// A text as a cursor shows it.
+pub fn opaque(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+/// The text of a cursor; nothing where it is none, or too long to be one of ours.
+pub fn opened(cursor: &str) -> Option<String> {
+    if cursor.len() > CURSOR_BYTES_MAX {
+        return None;
+    }
+    String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
 }
 
 impl FromStr for Cursor {
     type Err = NotACursor;
 
     fn from_str(text: &str) -> Result<Self, NotACursor> {
-        if text.len() > CURSOR_BYTES_MAX {
-            return Err(NotACursor);
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| NotACursor)?;
-        let text = String::from_utf8(bytes).map_err(|_| NotACursor)?;
+        let text = opened(text).ok_or(NotACursor)?;
         let mut parts = text.split('.');
         let kind = parts.next();
         let numbers: Result<Vec<u64>, _> = parts.map(str::parse).collect();
