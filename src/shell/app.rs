@@ -422,7 +422,7 @@ pub async fn start_closed(
         .map_err(StartError::Client)?,
     );
     let vault = Arc::new(Vault::new(ledger.clone(), keyring));
-    let snapshots = Snapshots::new(&options.data, ledger.reader().clone());
+    let snapshots = Snapshots::new(&options.data, ledger.reader().clone(), Arc::clone(&clock));
     let compaction = Arc::new(Compaction::new(ledger.clone(), Arc::clone(&clock)));
     compaction.tell(Arc::clone(&search) as Arc<dyn compaction::Forgotten>);
     let pollers = Arc::new(Pollers::new(
@@ -475,7 +475,7 @@ pub async fn start_closed(
         pollers,
         tokio::spawn(watch_disk(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
-        tokio::spawn(snapshots.watch(Arc::clone(&app.clock), app.ledger.committed())),
+        tokio::spawn(snapshots.watch(app.ledger.committed())),
     ];
     Ok(Running {
         app,

@@ -65,20 +65,32 @@ pub struct Listed {
 }
 
 /// Who makes snapshots, one at a time.
-#[derive(Debug)]
 pub struct Snapshots {
     data: PathBuf,
     reader: Reader<Event>,
+    clock: Arc<dyn Clock>,
     turn: Mutex<()>,
+    /// Position of the newest one that this program made; 0 before the first.
+    made: watch::Sender<u64>,
+    /// The first hour counts from here, on the monotonic clock.
+    began: Duration,
 }
 
 impl Snapshots {
-    pub fn new(data: &Path, reader: Reader<Event>) -> Arc<Self> {
+    pub fn new(data: &Path, reader: Reader<Event>, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Snapshots {
             data: data.to_owned(),
             reader,
+            began: clock.monotonic(),
+            clock,
             turn: Mutex::default(),
+            made: watch::Sender::new(0),
         })
+    }
+
+    /// Follows the position of the newest one that this program made; 0 before the first.
+    pub fn made(&self) -> watch::Receiver<u64> {
+        self.made.subscribe()
     }
 
     /// Makes one of what is durable now.
@@ -94,7 +106,9 @@ impl Snapshots {
                 let _gone = reply.send(make(&data, &reader));
             })
             .map_err(StartError::Thread)?;
-        answer.await.unwrap_or(Err(SnapshotError::Lost))
+        let made = answer.await.unwrap_or(Err(SnapshotError::Lost))?;
+        self.made.send_replace(made.position);
+        Ok(made)
     }
 
     /// The snapshot files, newest first.
@@ -103,14 +117,12 @@ impl Snapshots {
     }
 
     /// Makes them by time and by count, until it is dropped.
-    pub async fn watch(
-        self: Arc<Self>,
-        clock: Arc<dyn Clock>,
-        mut committed: watch::Receiver<u64>,
-    ) {
+    pub async fn watch(self: Arc<Self>, mut committed: watch::Receiver<u64>) {
         let mut newest = self.newest();
+        let mut began = self.began;
         loop {
-            let time = clock.sleep(SNAPSHOT_EVERY);
+            let passed = self.clock.monotonic().saturating_sub(began);
+            let time = self.clock.sleep(SNAPSHOT_EVERY.saturating_sub(passed));
             tokio::pin!(time);
             while *committed.borrow_and_update() < newest.saturating_add(SNAPSHOT_EVENTS) {
                 tokio::select! {
@@ -118,6 +130,7 @@ impl Snapshots {
                     changed = committed.changed() => if changed.is_err() { return },
                 }
             }
+            began = self.clock.monotonic();
             let last = *committed.borrow();
             if last <= newest {
                 continue;

@@ -11,42 +11,32 @@ use crate::harness::{Place, TestBridge, forge_to_telegram};
 
 /// Reached only when nothing comes.
 const PATIENCE: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 fn positions(bridge: &TestBridge) -> Vec<u64> {
     let listed = bridge.app.snapshots.list();
     listed.iter().map(|listed| listed.found.position).collect()
 }
 
-/// `each` is done before every further look.
-async fn until_newest_is_at_least(bridge: &TestBridge, position: u64, each: impl Fn()) {
-    let is_there = || {
-        positions(bridge)
-            .first()
-            .is_some_and(|newest| *newest >= position)
-    };
-    let wait = async {
-        while !is_there() {
-            each();
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
+async fn until_newest_is_at_least(bridge: &TestBridge, position: u64) {
+    let mut made = bridge.app.snapshots.made();
+    let wait = made.wait_for(|newest| *newest >= position);
     let waited = tokio::time::timeout(PATIENCE, wait).await;
-    assert!(waited.is_ok(), "no snapshot of {position}");
+    assert!(matches!(waited, Ok(Ok(_))), "no snapshot of {position}");
+    assert!(positions(bridge).first() >= Some(&position));
 }
 
 #[tokio::test]
 async fn one_is_made_every_hour_in_which_something_changed() {
     let place = Place::telegram().await;
     let bridge = TestBridge::start(&forge_to_telegram(&place)).await;
-    // The worker may have begun to wait for its hour before or after the clock goes on.
-    let hour = || bridge.clock.advance(SNAPSHOT_EVERY);
     let first = bridge.state(|state| state.position);
-    until_newest_is_at_least(&bridge, first, hour).await;
+    bridge.clock.advance(SNAPSHOT_EVERY);
+    until_newest_is_at_least(&bridge, first).await;
     bridge.push("1", "changes something").await;
     bridge.settled().await;
     let second = bridge.state(|state| state.position);
-    until_newest_is_at_least(&bridge, second, hour).await;
+    bridge.clock.advance(SNAPSHOT_EVERY);
+    until_newest_is_at_least(&bridge, second).await;
     let made = rebuild::from_snapshot(&bridge.app.data, u64::MAX);
     bridge.state(|state| {
         if made.position == state.position {
@@ -68,7 +58,7 @@ async fn one_is_made_after_so_many_events() {
     for done in futures_util::future::join_all(commands).await {
         done.expect("it is written");
     }
-    until_newest_is_at_least(&bridge, before.max(SNAPSHOT_EVENTS), || {}).await;
+    until_newest_is_at_least(&bridge, before.max(SNAPSHOT_EVENTS)).await;
 }
 
 #[tokio::test]
