@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod app;
+pub mod background;
 pub mod backup;
 pub mod caches;
 pub mod client;

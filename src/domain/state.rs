@@ -483,22 +483,11 @@ impl State {
         self.health.last_notice_at.insert(provider, at.recorded_at);
         let notice = &accepted.notice;
         if !notice.subject.key.is_empty() {
-            self.subjects.note(
-                (provider, subject_hash(provider, &notice.subject.key, 0)),
-                at.position,
-                word_hash(&notice.kind),
-                notice.severity,
-                notice.transition,
-                at.recorded_at,
-            );
-            self.subjects.judged(
-                (provider, subject_hash(provider, &notice.subject.key, 0)),
-                accepted
-                    .plan
-                    .links
-                    .iter()
-                    .filter_map(|link| Some((link.tracker, link.severity?))),
-            );
+            let subject = subject_hash(provider, &notice.subject.key, 0);
+            let about = (provider, subject);
+            let plan = &accepted.plan;
+            self.subjects
+                .take(about, at.position, notice, plan, at.recorded_at);
         }
         self.heard(at, accepted);
         let new = NewNotice {
