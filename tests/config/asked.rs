@@ -49,6 +49,25 @@ name = "hourly"
 kind = "scheduler"
 every = "1h"
 
+[[provider]]
+name = "house"
+kind = "home_assistant"
+url = "http://ha.lan:8123"
+token = "hush"
+allow_private = true
+
+[[tracker]]
+name = "doors"
+provider = "house"
+collections = ["binary_sensor.*_door"]
+options = { domain = ["binary_sensor"], area = "Kitchen", from = "off", to = ["on", "!unavailable"], for = "10m" }
+
+[[tracker]]
+name = "lamps"
+provider = "house"
+kinds = ["state_changed", "connection_*"]
+options = { attribute = "brightness" }
+
 [[tracker]]
 name = "ups"
 provider = "power"
@@ -98,6 +117,20 @@ name = "both"
 kind = "scheduler"
 cron = "0 8 * * *"
 every = "1h"
+
+[[provider]]
+name = "house"
+kind = "home_assistant"
+url = "ha.lan:8123"
+interval = "1m"
+api_key = "hush"
+
+[[tracker]]
+name = "doors"
+provider = "house"
+kinds = ["state_change"]
+interval = "1m"
+options = { domain = "binary_sensr", for = "0s", form = "off" }
 
 [[tracker]]
 name = "ups"
