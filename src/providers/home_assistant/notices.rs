@@ -202,6 +202,9 @@ impl Maker<'_> {
             Some(area) => format!("{change_line} ({area})"),
             None => change_line,
         };
+        if change.away {
+            notice.text += "\nNoticed afterwards";
+        }
         notice.before.insert(key.into(), change.before.into());
         notice.after.insert(key.into(), change.after.into());
         notice.bounded()

@@ -292,7 +292,7 @@ static TITLES: &[(&str, Title)] = &[
             "{{ notice.subject.label }}{% if notice.labels.attribute %}, {{ notice.labels.attribute }}{% endif %}: \
              {{ notice.labels.value }}\
              {% if notice.labels['for'] %}, уже {{ notice.labels['for'] }}{% endif %}\
-             {% if notice.labels.while_away %} (пока не было связи){% endif %}",
+             {% if notice.labels.while_away %} (замечено позже){% endif %}",
         ),
     ),
     (

@@ -33,7 +33,7 @@ fn what_changed_while_away_is_told_once() {
     home.remove("sensor.cellar");
     listener.join(&mut home);
     expect![[r#"
-        state_changed: Lamp is now off | on → off (attic) [while_away true]
+        state_changed: Lamp is now off | on → off (attic) / Noticed afterwards [while_away true]
     "#]]
     .assert_eq(&listener.told());
     listener.kill();
@@ -44,7 +44,7 @@ fn what_changed_while_away_is_told_once() {
         ("11.5", ""),
         (
             "12",
-            "state_changed: Cellar is now 12 °C | 11.5 °C → 12 °C [while_away true]\n",
+            "state_changed: Cellar is now 12 °C | 11.5 °C → 12 °C / Noticed afterwards [while_away true]\n",
         ),
     ] {
         home.remove("sensor.cellar");
@@ -68,13 +68,13 @@ fn a_home_that_starts_is_waited_for() {
     set(&mut home, &mut listener, "light.lamp", "on");
     set(&mut home, &mut listener, DOOR, "on");
     expect![[r#"
-        state_changed: Back door is now open | closed → open [while_away true]
+        state_changed: Back door is now open | closed → open / Noticed afterwards [while_away true]
     "#]]
     .assert_eq(&listener.told());
     // Who does not come back is told of in the end.
     listener.pass(6 * MINUTE, &mut home);
     expect![[r#"
-        state_changed: Cellar is now unavailable | 11.5 °C → unavailable [while_away true]
+        state_changed: Cellar is now unavailable | 11.5 °C → unavailable / Noticed afterwards [while_away true]
     "#]]
     .assert_eq(&listener.told());
 }
@@ -101,7 +101,7 @@ fn a_lost_connection_is_told_once_and_its_end_once() {
     listener.join(&mut home);
     expect![[r#"
         connection_restored: home is connected again
-        state_changed: Lamp is now off | on → off (attic) [while_away true]
+        state_changed: Lamp is now off | on → off (attic) / Noticed afterwards [while_away true]
     "#]]
     .assert_eq(&listener.told());
     listener.disconnect();
@@ -251,8 +251,8 @@ fn what_was_not_listened_to_is_counted_and_the_states_are_compared() {
     listener.with(|session, now| session.missed(7, now));
     listener.talk(&mut home);
     expect![[r#"
-        state_changed: Back door is now open | closed → open [while_away true] [left_out 7]
-        state_changed: Lamp is now off | on → off (attic) [while_away true]
+        state_changed: Back door is now open | closed → open / Noticed afterwards [while_away true] [left_out 7]
+        state_changed: Lamp is now off | on → off (attic) / Noticed afterwards [while_away true]
     "#]]
     .assert_eq(&listener.told());
 }
