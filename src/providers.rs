@@ -13,6 +13,7 @@ pub mod fetch;
 mod forge;
 mod gitea;
 mod github;
+pub mod home_assistant;
 pub mod immich;
 pub mod json;
 pub mod nut;
@@ -327,6 +328,7 @@ pub static KINDS: &[&dyn Provider] = &[
     &gitea::Gitea,
     &github::GitHub,
     &immich::Immich,
+    &home_assistant::HomeAssistant,
     &nut::Nut,
     &webhook::Generic,
     &scheduler::Scheduler,
