@@ -182,6 +182,11 @@ pub trait Provider: Sync {
     fn kind(&self) -> &'static str;
     /// Notice kinds it can give. Empty means any (`webhook`, whose mapping decides).
     fn notice_kinds(&self) -> &'static [NoticeKind];
+    /// Of them those that come in bursts: one waits until its collection has been quiet for
+    /// [`crate::domain::policy::SETTLE_DEFAULT`], unless its tracker says otherwise.
+    fn settles(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// Traps on the sender's side, one sentence each, shown by `explain` and on set-up.
     fn traps(&self) -> &'static [&'static str];
     fn webhook(&self) -> Option<&dyn Webhook> {

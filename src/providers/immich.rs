@@ -57,6 +57,10 @@ impl Provider for Immich {
         NOTICE_KINDS
     }
 
+    fn settles(&self) -> &'static [&'static str] {
+        &["assets_added"]
+    }
+
     fn traps(&self) -> &'static [&'static str] {
         &[
             "The API key needs the permissions album.read, asset.read, asset.view, asset.download, sharedLink.read and user.read; `share_links = \"create\"` needs sharedLink.create besides.",
