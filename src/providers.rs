@@ -266,6 +266,15 @@ pub trait Webhook: Sync {
     /// Its own signature scheme, for [`Verify::Signature`].
     fn verify_signature(&self, request: &RawRequest<'_>, keys: &Keys<'_>)
     -> Result<(), Unverified>;
+    /// Whether the header that carries the token of [`Verify::Bearer`] may have any name: whoever sets
+    /// the sender up names it.
+    fn takes_any_header(&self) -> bool {
+        false
+    }
+    /// Whether a verified request means that the provider is to be looked at at once.
+    fn wakes(&self) -> bool {
+        false
+    }
     /// The bytes of the JSON document: the body, or a form field of it.
     fn document<'r>(&self, request: &Verified<'r>) -> Result<Cow<'r, [u8]>, Unreadable>;
     /// What the bytes of [`Webhook::document`] say. Kinds that take more than JSON look at the media
