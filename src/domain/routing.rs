@@ -498,14 +498,19 @@ impl Router<'_> {
                 .facts
                 .unwrap_or_else(|| super::state::row_facts(over.provider, notice));
             let items = notice.items.added_total + notice.items.removed_total > 0;
-            let about = About {
+            let mut about = About {
                 kind_hash: facts.kind_hash,
                 collection_hash: facts.collection_hash,
                 items,
+                joins: false,
                 wall_clock: is_wall_clock(&notice.kind),
                 group,
                 told_at: self.groups.get(group).and_then(|group| group.sent_at),
             };
+            about.joins = items
+                && route
+                    .settling_slot(&about)
+                    .is_some_and(|slot| plan.about.gathering.holds(slot));
             let next = match route.next(over.from, &about, self.now) {
                 Next::Now { silent, detail } => {
                     let more = plan.about.gathering.due(route.receiver_id);

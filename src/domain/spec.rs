@@ -417,7 +417,8 @@ pub struct TrackerSpec {
     pub quiet: Option<Vec<WindowSpec>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupSpec>,
-    /// A notice waits until its collection has been quiet for so long.
+    /// A notice waits until its collection has been quiet for so long; of no length: it does not wait,
+    /// whatever its kind. `None`: kinds that settle by themselves wait [`policy::SETTLE_DEFAULT`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle: Option<Span>,
     /// And no longer than this; see [`TrackerSpec::settle_max`].
@@ -438,7 +439,7 @@ pub struct TrackerSpec {
 impl TrackerSpec {
     /// The longest that settling puts a notice off: never shorter than one quiet time.
     pub fn settle_max(&self) -> Span {
-        let least = self.settle.unwrap_or(SETTLE_MAX_DEFAULT);
+        let least = self.settle.unwrap_or(policy::SETTLE_DEFAULT);
         self.settle_max.unwrap_or(SETTLE_MAX_DEFAULT).max(least)
     }
 }

@@ -68,6 +68,7 @@ pub struct App {
     pub search: Arc<Search>,
     pub pollers: Arc<Pollers>,
     pub client: Arc<Client>,
+    pub media: Arc<Media>,
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
     pub passwords: Passwords,
@@ -431,6 +432,7 @@ pub async fn start_closed(
         Arc::clone(&client),
         Arc::clone(&clock),
     ));
+    let media = Media::open(options.data.join("media"), Arc::clone(&client));
     let app = Arc::new(App {
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
@@ -438,6 +440,7 @@ pub async fn start_closed(
         pollers: Arc::clone(&pollers),
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
+        media: Arc::new(media.map_err(StartError::Media)?),
         bodies: BodyRoom::default(),
         passwords: Passwords::default(),
         flashes: Flashes::default(),
@@ -455,9 +458,8 @@ pub async fn start_closed(
         clock: Arc::clone(&clock),
         steps: steps.clone(),
     };
-    let media = Media::open(options.data.join("media"), Arc::clone(&client));
     let dispatch = Dispatch {
-        media: Arc::new(media.map_err(StartError::Media)?),
+        media: Arc::clone(&app.media),
         ledger,
         vault,
         client,

@@ -12,11 +12,11 @@ pub mod looking;
 pub mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -81,6 +81,9 @@ pub struct Pollers {
     clock: Arc<dyn Clock>,
     hosts: Hosts,
     board: Mutex<BTreeMap<u32, Polling>>,
+    /// Of providers that are looked at: that one said something happened. Words that come while it is
+    /// looked at are one.
+    nudges: Mutex<BTreeMap<u32, Arc<Notify>>>,
 }
 
 /// A provider as it is configured, with what a look at it begins with.
@@ -111,7 +114,20 @@ impl Pollers {
             clock,
             hosts: Hosts::default(),
             board: Mutex::default(),
+            nudges: Mutex::default(),
         }
+    }
+
+    /// A provider said by itself that something happened: it is looked at soon
+    /// ([`timing::NUDGED_APART`]). One that is not looked at is left alone.
+    pub fn nudge(&self, provider: u32) {
+        if let Some(nudge) = self.nudges().get(&provider) {
+            nudge.notify_one();
+        }
+    }
+
+    fn nudges(&self) -> MutexGuard<'_, BTreeMap<u32, Arc<Notify>>> {
+        self.nudges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How looking at a provider goes.
@@ -235,6 +251,7 @@ impl Pollers {
                     if let Ok(id) = ended {
                         running.remove(&id);
                         self.board.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                        self.nudges().remove(&id);
                         // Where it is still wanted, its task has failed: it is begun anew in a while.
                         if self.wanted().contains(&id) {
                             self.clock.sleep(FAILED_WAIT).await;
@@ -263,6 +280,7 @@ impl Pollers {
 
     /// Looks at one provider until it is not to be looked at any more.
     async fn attend(self: Arc<Self>, id: u32, mut followed: watch::Receiver<Followed>) {
+        let nudge = Arc::clone(self.nudges().entry(id).or_default());
         let mut timing = Timing::default();
         let mut known: Option<(u64, Vec<(Watch, Pace)>)> = None;
         loop {
@@ -299,6 +317,7 @@ impl Pollers {
                 changed = followed.changed() => if changed.is_err() { return },
                 () = sleep(&self.clock, wait) => {}
                 () = sleep_until(&self.clock, named) => {}
+                () = nudge.notified() => timing.nudged(self.reading()),
             }
         }
     }

@@ -18,6 +18,7 @@ mod harness;
 mod health;
 mod held;
 mod holds;
+mod immich;
 mod intake;
 mod media;
 mod pace;

@@ -138,6 +138,7 @@ const FINE: &[(Place, &str)] = &[
     (Tracker, r#"settle = "2m""#),
     (Tracker, "settle = \"2m\"\nsettle_max = \"2m\""),
     (Tracker, r#"settle_max = "30m""#),
+    (Tracker, r#"settle = "0s""#),
     (
         Tracker,
         r#"severity = { push = "warning", issue_closed = "success" }"#,

@@ -345,6 +345,9 @@ impl Intake<'_> {
                 .same_bytes_same_delivery()
                 .then(|| key_of(&[b"body\0", raw.body])),
         };
+        if read.is_ok() && self.webhook.wakes() {
+            self.app.pollers.nudge(self.source.id);
+        }
         let command = match read {
             Ok(notices) if notices.is_empty() => {
                 return Ok((StatusCode::ACCEPTED, Taken::new(Vec::new())).into_response());

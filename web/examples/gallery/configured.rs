@@ -154,6 +154,7 @@ fn provider_view() -> providers::ProviderView {
             providers::RequestRow { position: 48_011, at: at(-4_000), outcome: providers::RequestOutcome::Notices(Vec::new()) },
         ],
         can_test: true,
+        collections: Some("albums".into()),
         asking: None,
         is_told: true,
     }
