@@ -10,6 +10,7 @@
 pub mod address;
 pub mod app;
 pub mod backup;
+pub mod bots;
 pub mod caches;
 pub mod client;
 pub mod clock;

@@ -11,6 +11,7 @@ use crate::domain::event::{Event, Plan};
 use crate::domain::state::{Carried, CarriedRef, State};
 
 mod attention;
+mod bots;
 mod configuration;
 mod cursors;
 mod delivery;
@@ -76,6 +77,9 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (111, 1, "media_told"),
     (120, 1, "store_restored"),
     (121, 1, "loss_accepted"),
+    (125, 1, "chats_seen"),
+    (126, 1, "chats_named"),
+    (127, 1, "bot_verified"),
 ];
 
 /// Number of an event's kind.
@@ -130,6 +134,9 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::CursorMoved { .. } => 90,
         Event::Restored { .. } => 120,
         Event::LossAccepted { .. } => 121,
+        Event::ChatsSeen { .. } => 125,
+        Event::ChatsNamed { .. } => 126,
+        Event::BotVerified { .. } => 127,
     }
 }
 
@@ -196,6 +203,9 @@ impl Payload for Event {
             | Event::Compacted { .. } => retention::encode(self, out),
             Event::PartLeftOut { .. } | Event::MediaTold { .. } => media::encode(self, out),
             Event::CursorMoved { .. } => cursors::encode(self, out),
+            Event::ChatsSeen { .. } | Event::ChatsNamed { .. } | Event::BotVerified { .. } => {
+                bots::encode(self, out)
+            }
             Event::GatheredTold { .. } => gathered::encode(self, out),
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
@@ -252,6 +262,9 @@ impl Payload for Event {
             | Event::ClockStepped { .. }
             | Event::FellSilent { .. }
             | Event::CursorMoved { .. }
+            | Event::ChatsSeen { .. }
+            | Event::ChatsNamed { .. }
+            | Event::BotVerified { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
             | Event::Restored { .. }
@@ -315,6 +328,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         90 => cursors::decode(kind, bytes),
         71 => gathered::decode(kind, bytes, texts),
         120..=121 => storage::decode(kind, bytes),
+        125..=127 => bots::decode(kind, bytes),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -413,6 +427,14 @@ pub fn weight(event: &Event) -> usize {
             Event::CursorMoved { key, bytes, .. } => {
                 key.len() + bytes.as_ref().map_or(0, |bytes| bytes.len())
             }
+            Event::ChatsSeen { chats, .. } | Event::ChatsNamed { chats, .. } => chats
+                .iter()
+                .map(|chat| {
+                    let names = chat.title.len() + chat.username.len() + chat.language.len();
+                    chat.to.len() + names + ENTRY
+                })
+                .sum(),
+            Event::BotVerified { identity, .. } => identity.username.len() + identity.name.len(),
             Event::FallbackAwaited { waits, .. } => waits.len() * 8,
             Event::HandedOn { detail, .. } => detail.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
@@ -457,7 +479,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 6;
+pub const SNAPSHOT_FORMAT: u32 = 7;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {

@@ -470,7 +470,10 @@ fn an_empty_list_of_windows_is_not_an_absent_one() {
             .into_iter()
             .find_map(|draft| match draft.spec {
                 EntitySpec::Tracker(tracker) => Some(tracker.links[0].quiet.clone()),
-                EntitySpec::Provider(_) | EntitySpec::Target(_) | EntitySpec::Template(_) => None,
+                EntitySpec::Provider(_)
+                | EntitySpec::Target(_)
+                | EntitySpec::Template(_)
+                | EntitySpec::Bot(_) => None,
             })
     };
     assert_eq!(quiet("update = false"), Some(None));

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{At, Event, Founding, State};
 use crate::projections::access::Access;
+use crate::projections::bots::Bots;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::cursors::Cursors;
@@ -98,6 +99,7 @@ carried! {
     snoozes: Snoozes,
     cursors: Cursors,
     files: Files,
+    bots: Bots,
     clock_steps: u64,
 }
 

@@ -54,7 +54,7 @@ fn hearing(enabled: bool, heard: &Heard, last_notice: Option<i64>) -> Hearing {
 }
 
 /// When each secret was set, from the event that set it.
-fn secrets(desk: &Desk, marks: &SecretMarks) -> Vec<(String, Option<Moment>)> {
+pub(super) fn secrets(desk: &Desk, marks: &SecretMarks) -> Vec<(String, Option<Moment>)> {
     let reader = desk.app.ledger.reader();
     marks
         .iter()
