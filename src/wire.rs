@@ -69,7 +69,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
     (71, 1, "gathered_told"),
-    (80, 1, "state_carried"),
+    (80, CARRIED_LAYOUT, "state_carried"),
     (81, 1, "retention_advanced"),
     (82, 1, "compacted"),
     (90, 1, "cursor_moved"),
@@ -81,6 +81,9 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (126, 1, "chats_named"),
     (127, 1, "bot_verified"),
 ];
+
+/// Revision of what is carried of a state; see [`retention`].
+pub(crate) const CARRIED_LAYOUT: u16 = 2;
 
 /// Number of an event's kind.
 pub fn kind_of(event: &Event) -> u16 {
@@ -154,6 +157,10 @@ impl Payload for Event {
     }
 
     fn revision(&self) -> u16 {
+        // One that was read is written as it was: its bytes are of that revision.
+        if let Event::StateCarried { layout, .. } = self {
+            return *layout;
+        }
         let kind = kind_of(self);
         KINDS
             .iter()
@@ -323,7 +330,7 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
-        80..=82 => retention::decode(kind, bytes, texts),
+        80..=82 => retention::decode(kind, revision, bytes, texts),
         110 | 111 => media::decode(kind, bytes, texts),
         90 => cursors::decode(kind, bytes),
         71 => gathered::decode(kind, bytes, texts),
@@ -504,8 +511,12 @@ pub(crate) fn encode_carried(state: &CarriedRef<'_>) -> Vec<u8> {
 }
 
 /// What was carried of a state; the error means that another program wrote it.
-pub(crate) fn decode_carried(bytes: &[u8]) -> Result<Carried, String> {
-    take(bytes)
+pub(crate) fn decode_carried(layout: u16, bytes: &[u8]) -> Result<Carried, String> {
+    match layout {
+        1 => retention::carried_r1(bytes),
+        CARRIED_LAYOUT => take(bytes),
+        other => Err(format!("unknown layout {other}")),
+    }
 }
 
 /// Appends a frozen struct. Writing into memory cannot fail, and the structs hold nothing that

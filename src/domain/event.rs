@@ -489,6 +489,8 @@ pub enum Event {
     },
     /// The state as it stood before the first part, which takes the place of what was folded.
     StateCarried {
+        /// Which fields it has: the revision of this event.
+        layout: u16,
         part: u16,
         parts: u16,
         bytes: Vec<u8>,

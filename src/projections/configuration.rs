@@ -448,7 +448,7 @@ impl Configuration {
 
 /// A spec inside a snapshot, as in its event: JSON text. Specs leave out what has its default value,
 /// which a format without field names cannot read back.
-mod json_text {
+pub(crate) mod json_text {
     use serde::de::{DeserializeOwned, Error as _};
     use serde::ser::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -244,7 +244,7 @@ fn what_is_needed_and_not_set_is_a_problem() {
         &after,
         false,
         expect![[r#"
-            a.toml:11:1: target[1] "desk".token: is missing and not set yet; give text, { env = "…" } or { file = "…" }
+            a.toml:11:1: target[1] "desk".token: is missing and not set yet; give text, { env = "…" } or { file = "…" }, or name a `bot`
             a.toml:19:1: provider[0] "code".secret: is missing and not set yet; give text, { env = "…" } or { file = "…" }
         "#]],
     );

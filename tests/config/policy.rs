@@ -409,7 +409,7 @@ fn a_tracker_says_what_is_wrong_with_its_times() {
             expect = "9999d"
               provider[0] "code".expect: `9999d`: is longer than ten years
             expect = "26h"
-              target[0] "desk".expect: is not a known key; known here: `name`, `kind`, `tags`, `description`, `enabled`, `allow_private`, `locale`, `token`, `api_base`, `preview`, `quiet`, `pace`, `receivers`
+              target[0] "desk".expect: is not a known key; known here: `name`, `kind`, `tags`, `description`, `enabled`, `allow_private`, `locale`, `token`, `bot`, `api_base`, `preview`, `quiet`, `pace`, `receivers`
         "#]],
     );
     let rule = r#"{ when = { provider = "code", kind = "push" } },"#;

@@ -483,6 +483,7 @@ pub fn samples() -> Vec<Event> {
             },
         },
         Event::StateCarried {
+            layout: 2,
             part: 1,
             parts: 3,
             bytes: vec![7, 0, 255],
@@ -512,46 +513,6 @@ pub fn samples() -> Vec<Event> {
             provider: 3,
             key: "album/9f3c".into(),
             bytes: Some(vec![1, 0, 255, 128].into()),
-        },
-        Event::ChatsSeen {
-            bot: 5,
-            chats: vec![
-                ChatFacts {
-                    to: "-1001987654321".into(),
-                    kind: ChatKind::Supergroup,
-                    title: "Neighbours’ watch".into(),
-                    username: "neighbours_watch".into(),
-                    language: String::new(),
-                    is_left: false,
-                },
-                ChatFacts {
-                    to: "4242".into(),
-                    kind: ChatKind::Private,
-                    title: "Inês".into(),
-                    username: String::new(),
-                    language: "pt".into(),
-                    is_left: true,
-                },
-            ],
-        },
-        Event::ChatsNamed {
-            bot: 5,
-            chats: vec![ChatFacts {
-                to: "-77".into(),
-                kind: ChatKind::Channel,
-                title: "Weather".into(),
-                username: "weather".into(),
-                language: String::new(),
-                is_left: false,
-            }],
-        },
-        Event::BotVerified {
-            bot: 5,
-            identity: BotIdentity {
-                number: 110_201_543,
-                username: "herald_bot".into(),
-                name: "Herald".into(),
-            },
         },
         Event::PartLeftOut {
             delivery: key(),
@@ -601,6 +562,46 @@ pub fn samples() -> Vec<Event> {
             others: 3,
             kept_as: "damaged-20261124T101500Z".into(),
             by: by(),
+        },
+        Event::ChatsSeen {
+            bot: 5,
+            chats: vec![
+                ChatFacts {
+                    to: "-1001987654321".into(),
+                    kind: ChatKind::Supergroup,
+                    title: "Neighbours’ watch".into(),
+                    username: "neighbours_watch".into(),
+                    language: String::new(),
+                    is_left: false,
+                },
+                ChatFacts {
+                    to: "4242".into(),
+                    kind: ChatKind::Private,
+                    title: "Inês".into(),
+                    username: String::new(),
+                    language: "pt".into(),
+                    is_left: true,
+                },
+            ],
+        },
+        Event::ChatsNamed {
+            bot: 5,
+            chats: vec![ChatFacts {
+                to: "-77".into(),
+                kind: ChatKind::Channel,
+                title: "Weather".into(),
+                username: "weather".into(),
+                language: String::new(),
+                is_left: false,
+            }],
+        },
+        Event::BotVerified {
+            bot: 5,
+            identity: BotIdentity {
+                number: 110_201_543,
+                username: "herald_bot".into(),
+                name: "Herald".into(),
+            },
         },
     ]
 }

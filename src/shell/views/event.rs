@@ -488,7 +488,12 @@ fn data(recorded: &Recorded<Event>) -> Value {
         }),
         Event::ClockStepped { by_micros } => json!({"by_micros": by_micros}),
         // What it says is the state itself, with the hashes of what lets people in.
-        Event::StateCarried { part, parts, bytes } => {
+        Event::StateCarried {
+            layout: _,
+            part,
+            parts,
+            bytes,
+        } => {
             json!({"part": part, "parts": parts, "bytes": bytes.len()})
         }
         Event::RetentionAdvanced {
