@@ -213,6 +213,7 @@ allow_private = true
 name = "ops"
 kind = "telegram"
 bot = "herald"
+pace = "off"
 receivers = [ {{ name = "team", to = "-1001234567890" }} ]
 
 [[tracker]]

@@ -115,7 +115,7 @@ fn told(present: &Present, sources: &[(&str, &str)], prune: bool) -> (String, Pr
 }
 
 /// Applies the first text to nothing, then says what the second would change.
-fn check(before: &str, after: &str, prune: bool, expected: Expect) {
+pub(super) fn check(before: &str, after: &str, prune: bool, expected: Expect) {
     let (_, present) = told(&Present::default(), &[("a.toml", before)], false);
     let (plan, _) = told(&present, &[("a.toml", after)], prune);
     expected.assert_eq(&plan);
