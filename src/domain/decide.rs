@@ -22,7 +22,7 @@ mod retention;
 mod sent;
 
 pub use attention::{REPEATS_PER_COMMAND_MAX, StormBegun, storms_begun};
-pub use bots::{CHATS_PER_SIGHTING_MAX, SEEN_AGAIN_MICROS};
+pub use bots::{CHATS_PER_HOUR_MAX, CHATS_PER_SIGHTING_MAX, SEEN_AGAIN_MICROS};
 pub(in crate::domain) use bridge::silence;
 pub use bridge::{Say, backup_failed, disk, provider_reachable, provider_unreachable, storm};
 pub use catch_up::{CATCH_UP_PEERS_MAX, CATCH_UP_PER_COMMAND_MAX};

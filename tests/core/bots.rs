@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use notify_bridge::domain::command::{
     Attempted, Command, Configure, Put, Refusal, Sight, Sighting, Told,
 };
-use notify_bridge::domain::decide::{CHATS_PER_SIGHTING_MAX, SEEN_AGAIN_MICROS};
+use notify_bridge::domain::decide::{
+    CHATS_PER_HOUR_MAX, CHATS_PER_SIGHTING_MAX, SEEN_AGAIN_MICROS,
+};
 use notify_bridge::domain::event::{BotIdentity, ChatFacts, ChatKind, Event};
 use notify_bridge::domain::spec::{EntityKind, EntitySpec};
 use notify_bridge::targets::Verdict;
@@ -229,6 +231,28 @@ fn what_says_nothing_new_is_not_written() {
     let position = core.state.position;
     sight(&mut core, identity("herald_bot")).unwrap();
     assert_eq!(core.state.position, position);
+    checked(&core);
+}
+
+#[test]
+fn strangers_do_not_make_the_log_grow() {
+    let mut core = house();
+    let strangers = |from: usize| {
+        let chats = (from..from + 60).map(|n| chat(&n.to_string(), "Stranger"));
+        Sight::Chats(chats.collect())
+    };
+    sight(&mut core, strangers(0)).unwrap();
+    sight(&mut core, strangers(60)).unwrap();
+    assert_eq!(titles(&core).len(), CHATS_PER_HOUR_MAX);
+    let position = core.state.position;
+    sight(&mut core, strangers(200)).unwrap();
+    assert_eq!(core.state.position, position);
+    // A chat that is known is heard all the same, and an hour later new ones are.
+    sight(&mut core, Sight::Chats(vec![chat("3", "Friend")])).unwrap();
+    assert_eq!(core.state.position, position + 1);
+    core.now += SEEN_AGAIN_MICROS;
+    sight(&mut core, strangers(200)).unwrap();
+    assert_eq!(titles(&core).len(), CHATS_PER_HOUR_MAX + 60);
     checked(&core);
 }
 

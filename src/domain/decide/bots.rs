@@ -1,5 +1,5 @@
 //! Deciding what was heard as a bot. What says nothing new is not written: a group in which much is
-//! said must not make the log grow.
+//! said must not make the log grow, nor must strangers, of whom anybody may write to a bot.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +13,8 @@ use crate::projections::bots::Known;
 pub const CHATS_PER_SIGHTING_MAX: usize = 100;
 /// A chat about which nothing is new is written again after so long, in microseconds.
 pub const SEEN_AGAIN_MICROS: i64 = 3_600 * 1_000_000;
+/// Chats of one bot that are heard of within [`SEEN_AGAIN_MICROS`]; of more, no new one is taken.
+pub const CHATS_PER_HOUR_MAX: usize = 100;
 
 pub fn sight(state: &State, sighting: Sighting, context: &Context) -> Result<Decided, Refusal> {
     let Sighting {
@@ -37,7 +39,15 @@ pub fn sight(state: &State, sighting: Sighting, context: &Context) -> Result<Dec
     let event = match sight {
         Sight::Chats(chats) => {
             let chats = bounded(chats)?;
-            let new = |chat: &ChatFacts| says_something(known, chat, context.now);
+            let since = context.now.saturating_sub(SEEN_AGAIN_MICROS);
+            let heard = known.chats.values().filter(|chat| chat.seen_at > since);
+            let mut room = CHATS_PER_HOUR_MAX.saturating_sub(heard.count());
+            let new = |chat: &ChatFacts| {
+                let is_known = known.chats.contains_key(&chat.to);
+                let fits = is_known || room > 0;
+                room -= usize::from(!is_known && fits);
+                fits && says_something(known, chat, context.now)
+            };
             let chats: Vec<ChatFacts> = chats.into_values().filter(new).collect();
             (!chats.is_empty()).then_some(Event::ChatsSeen { bot, chats })
         }
