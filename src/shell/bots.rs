@@ -1,8 +1,8 @@
 //! Bots of a running program: who they are, what they hear, and what their chats are called.
 //!
 //! A bot that is asked hears nothing by itself: its service is asked while somebody looks for chats,
-//! for at most [`LOOK_MAX`] at a time ([`looking`]). One with a webhook hears what its service sends
-//! ([`super::http`]). Once a day chats are asked what they are called ([`names`]).
+//! for at most [`LOOK_MAX`] at a time (`looking`). One with a webhook hears what its service sends
+//! ([`super::http`]). Once a day chats are asked what they are called (`names`).
 //!
 //! **Invariant:** what a bot was told is looked at for the chat it came from, and nothing else of it is
 //! kept.

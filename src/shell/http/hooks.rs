@@ -91,7 +91,7 @@ async fn take(
     let rest = path.strip_prefix("/hooks/").unwrap_or("");
     let (name, path_rest) = rest.split_once('/').unwrap_or((rest, ""));
     if let Some(found) = bots::find(app, name, path_rest) {
-        return bots::take(&app, front, peer, &found?, &parts, body).await;
+        return bots::take(app, front, peer, &found?, &parts, body).await;
     }
     let unknown = || {
         Problem::new(
