@@ -11,6 +11,7 @@ pub mod address;
 pub mod app;
 pub mod background;
 pub mod backup;
+pub mod bots;
 pub mod caches;
 pub mod client;
 pub mod clock;

@@ -17,6 +17,7 @@ use super::address::AddressPolicy;
 use super::backup;
 use super::backup::folder::Occasion;
 use super::backup::jobs::Jobs;
+use super::bots::Bots;
 use super::client::SystemLookup;
 use super::client::{Client, is_this_machine};
 use super::clock::{Clock, SystemClock};
@@ -67,6 +68,7 @@ pub struct App {
     pub sources: Sources,
     pub search: Arc<Search>,
     pub pollers: Arc<Pollers>,
+    pub bots: Arc<Bots>,
     pub client: Arc<Client>,
     pub media: Arc<Media>,
     pub clock: Arc<dyn Clock>,
@@ -433,7 +435,14 @@ pub async fn start_closed(
         Arc::clone(&clock),
     ));
     let media = Media::open(options.data.join("media"), Arc::clone(&client));
+    let bots = Bots::new(
+        ledger.clone(),
+        Arc::clone(&vault),
+        Arc::clone(&client),
+        Arc::clone(&clock),
+    );
     let app = Arc::new(App {
+        bots: Arc::new(bots),
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
         search: Arc::clone(&search),
@@ -557,6 +566,7 @@ impl Running {
         for watch in self.watches {
             watch.abort();
         }
+        self.app.bots.stop().await;
         // While the log can still be read. What is appended after this is a short tail.
         self.app.snapshots.leave().await;
         drop(self.app);

@@ -10,6 +10,7 @@ mod asked;
 mod asked_upsd;
 #[expect(dead_code, reason = "the test that kills the program uses more of it")]
 mod botapi;
+mod bots;
 mod delivery;
 mod fair;
 mod feedback;

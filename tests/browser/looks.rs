@@ -244,6 +244,8 @@ async fn every_page(look: Look) {
             ("targets", "/targets"),
             ("target", "/targets/ops"),
             ("target-failing", "/targets/archive"),
+            ("bots", "/bots"),
+            ("bot", "/bots/herald"),
             ("settings", "/settings"),
             ("log", "/log"),
             ("log-notice", "/log?kind=notice_accepted"),

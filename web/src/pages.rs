@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod ask;
+pub mod bots;
 pub mod collections;
 pub mod dashboard;
 pub mod deliveries;

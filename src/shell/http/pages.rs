@@ -24,6 +24,7 @@ use crate::shell::operate::OperateError;
 use crate::shell::views::{Cursor, ViewError};
 
 mod asked;
+mod bots;
 mod collections;
 mod configured;
 mod deliveries;
@@ -92,6 +93,10 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/targets", get(configured::targets))
         .route("/targets/{name}", get(configured::target))
         .route("/targets/{name}/test", post(configured::test_target))
+        .route("/bots", get(bots::list))
+        .route("/bots/{name}", get(bots::one))
+        .route("/bots/{name}/test", post(bots::test))
+        .route("/bots/{name}/discover", post(bots::discover))
         .route("/settings", get(settings::show))
         .route("/settings/compact", post(settings::compact))
         .route("/log", get(log::list))

@@ -177,6 +177,7 @@ fn target_view() -> targets::TargetView {
             targets::Receiver { name: "night".into(), to: "-1009876543210".into(), thread: String::new(), state: targets::ReceiverState::Gone("Telegram answered 403: bot was kicked from the group chat".into()), waiting: 0 },
             targets::Receiver { name: "old group".into(), to: "-4012345".into(), thread: String::new(), state: targets::ReceiverState::Moved("-1004012345".into()), waiting: 3 },
         ],
+        bot: "herald".into(),
         secrets: vec![("token".into(), Some(at(-86_400 * 40)))],
         trackers: vec!["everything".into()],
         promise: "At least once: Telegram knows no idempotency key, so a message whose answer was lost is sent again and may stand there twice.".into(),

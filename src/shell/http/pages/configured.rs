@@ -54,7 +54,7 @@ fn hearing(enabled: bool, heard: &Heard, last_notice: Option<i64>) -> Hearing {
 }
 
 /// When each secret was set, from the event that set it.
-fn secrets(desk: &Desk, marks: &SecretMarks) -> Vec<(String, Option<Moment>)> {
+pub(super) fn secrets(desk: &Desk, marks: &SecretMarks) -> Vec<(String, Option<Moment>)> {
     let reader = desk.app.ledger.reader();
     marks
         .iter()
@@ -388,6 +388,7 @@ pub async fn target(shown: Shown, Path(name): Path<String>) -> Result<Response, 
         receivers,
         secrets: secrets(&desk, &entity.secrets),
         trackers,
+        bot: entity.spec.bot.clone().unwrap_or_default(),
         promise: kind.map_or_else(String::new, |kind| kind.promise().to_owned()),
         waiting: health["waiting"].as_u64().unwrap_or(0),
         snoozes: super::snoozes::of_target(&desk, entity.id),
