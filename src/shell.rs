@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod app;
+pub mod attending;
 pub mod backup;
 pub mod caches;
 pub mod client;
@@ -33,6 +34,7 @@ pub mod replay;
 pub mod restore;
 pub mod salvage;
 pub mod search;
+pub mod sessions;
 pub mod snapshots;
 pub mod sources;
 pub mod steps;

@@ -155,6 +155,7 @@ fn provider_view() -> providers::ProviderView {
         ],
         can_test: true,
         asking: None,
+        session: None,
         is_told: true,
     }
 }
