@@ -266,7 +266,7 @@ async fn a_provider_that_is_gone_is_told_once_and_so_is_its_end() {
     // What fails from here on is no news.
     let failures = bench.talking().failures_in_a_row;
     let longer = in_time(&bench.bridge, "it is tried again", |_| {
-        bench.talking().failures_in_a_row > failures + 2
+        bench.talking().failures_in_a_row > failures
     });
     bench.hub.refuse_while(longer).await;
     assert_eq!(told(&bench.bridge), expected);
