@@ -19,7 +19,7 @@ use crate::asked::{cursor, told};
 use crate::harness::{NOON, TestBridge};
 use crate::health::in_time;
 use crate::waiting::PATIENCE;
-use line::{Hub, Line, MESSAGE_BYTES_MAX, Peer};
+use line::{Hub, Line, MESSAGE_BYTES_MAX, Open, Peer};
 
 /// A bridge with one provider of the kind, and what keeps its session.
 struct Bench {
@@ -351,6 +351,7 @@ async fn a_timer_goes_off_at_its_moment() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_flood_is_left_out_beyond_its_bound_and_the_session_is_told() {
     let bench = Bench::start().await;
+    let _open = Open(Arc::clone(&bench.line.gate));
     let mut peer = bench.ready().await;
     peer.say(&["wait"]).await;
     bench

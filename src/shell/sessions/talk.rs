@@ -242,7 +242,8 @@ impl Talk<'_, '_> {
             if let Err(unseen) = self.perform(acts).await {
                 return Ended::Failed(unseen);
             }
-            if sessions.ledger.is_disk_low() {
+            // While there is no room, the first thing that is to be written ends it.
+            if sessions.ledger.is_disk_low() && !self.standing.recorder.is_empty() {
                 return Ended::Anew;
             }
         }
