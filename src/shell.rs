@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod app;
+pub mod attending;
 pub mod background;
 pub mod backup;
 pub mod bots;
@@ -35,6 +36,7 @@ pub mod replay;
 pub mod restore;
 pub mod salvage;
 pub mod search;
+pub mod sessions;
 pub mod snapshots;
 pub mod sources;
 pub mod steps;

@@ -7,10 +7,13 @@ use notify_bridge::domain::command::{Accept, Command, Notify, Refusal};
 use notify_bridge::domain::event::{Event, RequestKeys};
 use notify_bridge::domain::notice::NoticeDraft;
 use notify_bridge::domain::state::{At, Rows, State};
+use notify_bridge::providers::ask::Observation;
 use notify_bridge::shell::app::found;
-use notify_bridge::shell::clock::ManualClock;
+use notify_bridge::shell::clock::{Clock, ManualClock};
 use notify_bridge::shell::keyring::Keyring;
 use notify_bridge::shell::ledger::{Ledger, LedgerError, LedgerThread, Priority};
+use notify_bridge::shell::redact::Redactor;
+use notify_bridge::shell::sessions::recorder::{NotRecorded, Place, Recorder};
 use notify_store::testing::{Disk, Unsynced};
 use notify_store::{Log, Options};
 
@@ -274,6 +277,53 @@ async fn a_batch_that_is_full_closes_and_what_is_too_large_fails_alone() {
                 assert_eq!((n, field.as_str()), (7, "size"));
             }
             Err(other) => panic!("request {n}: {other}"),
+        }
+    }
+}
+
+/// The disk fails at the n-th sync while what a session saw is written, for every n until it is written
+/// untouched. Whether a commit that failed is on the disk after all differs; what was seen is there once.
+#[tokio::test]
+async fn what_a_session_saw_is_recorded_once_however_the_disk_fails() {
+    for n in 0.. {
+        let disk = Disk::new();
+        let written = configured(&disk).await;
+        let (id, place) = {
+            let state = written.ledger.state();
+            let provider = state.configuration.provider("p").expect("it is configured");
+            (provider.id, Place::of(&provider.spec))
+        };
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(0));
+        let mut recorder = Recorder::new(&written.ledger, &clock, id);
+        for (title, cursor) in [("a", Some("1")), ("b", None), ("c", Some("2"))] {
+            let cursor = cursor.map(|to| ("at".into(), Some(Arc::from(to.as_bytes()))));
+            let seen = Observation {
+                cursors: cursor.into_iter().collect(),
+                notices: vec![NoticeDraft {
+                    title: title.into(),
+                    ..NoticeDraft::default()
+                }],
+                next_at: None,
+            };
+            recorder.hand(seen, Some(1), &place, &Redactor::none());
+        }
+        disk.stop_after_syncs(n);
+        let mut tries = 0;
+        while let Err(error) = recorder.all().await {
+            assert!(matches!(error, NotRecorded::Later(_)), "{error}");
+            disk.heal();
+            tries += 1;
+            assert!(tries < 1_000_000, "it never recovers");
+            tokio::task::yield_now().await;
+        }
+        assert!(recorder.is_empty() && recorder.has_room());
+        assert_eq!(
+            titles(&disk.crashed(Unsynced::Lost)),
+            ["a", "b", "c"],
+            "sync {n}"
+        );
+        if tries == 0 {
+            return;
         }
     }
 }

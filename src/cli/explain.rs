@@ -13,6 +13,7 @@ use crate::domain::id::PublicId;
 use crate::domain::spec::EntityKind;
 use crate::shell::clock::{Clock as _, SystemClock};
 use crate::shell::pollers::Polling;
+use crate::shell::sessions::Talking;
 use crate::shell::sources::Heard;
 use crate::shell::views::{self, Around, Asked};
 
@@ -87,6 +88,10 @@ fn stopped(
         provider.and_then(|provider| views::asking(state, provider, &polling, now))
     {
         shape["asking"] = asking;
+    }
+    let talking = Talking::default();
+    if let Some(session) = provider.and_then(|provider| views::talking(state, provider, &talking)) {
+        shape["session"] = session;
     }
     Ok(shape)
 }
@@ -327,6 +332,7 @@ fn provider(printer: &Printer, entity: &Value) -> Result<(), Failure> {
         printer.line(&format!("since start   {}", counts.join(", ")))?;
     }
     asking(printer, &entity["asking"])?;
+    session(printer, &entity["session"])?;
     if health["trackers"].as_u64() == Some(0) {
         let none = "No tracker watches it: its notices go nowhere.";
         printer.line(&printer.dressed(Look::Waiting, none))?;
@@ -342,6 +348,42 @@ fn provider(printer: &Printer, entity: &Value) -> Result<(), Failure> {
         printer.line(&format!("- {}", escaped(trap)))?;
     }
     Ok(())
+}
+
+/// How the session with a provider goes.
+fn session(printer: &Printer, session: &Value) -> Result<(), Failure> {
+    if session.is_null() {
+        return Ok(());
+    }
+    let said = |label: &str, look: Look, sentence: &str| {
+        printer.line(&format!("{label:<13} {}", printer.dressed(look, sentence)))
+    };
+    let count = |field: &str| session[field].as_u64().unwrap_or(0);
+    if session["halted"].as_bool() == Some(true) {
+        let halted = "nobody is connected until `resume`: the store came from a backup";
+        said("waits", Look::Waiting, halted)?;
+    }
+    for (label, field) in [
+        ("connected", "connected_since"),
+        ("last message", "last_message_at"),
+        ("next try", "next_at"),
+    ] {
+        let at = text(session, field);
+        if !at.is_empty() {
+            said(label, Look::Plain, &day_and_time(at))?;
+        }
+    }
+    let (messages, reconnects) = (count("messages"), count("reconnects"));
+    if messages + reconnects > 0 {
+        let sentence = format!("{messages} messages, {reconnects} reconnects since the start");
+        said("heard", Look::Plain, &sentence)?;
+    }
+    let left_out = count("left_out");
+    if left_out > 0 {
+        let sentence = format!("{left_out} messages, which came faster than they were read");
+        said("left out", Look::Waiting, &sentence)?;
+    }
+    last_error(printer, session)
 }
 
 /// When a provider is looked at, and how that went.
@@ -366,22 +408,24 @@ fn asking(printer: &Printer, asking: &Value) -> Result<(), Failure> {
             said(label, Look::Plain, &day_and_time(at))?;
         }
     }
-    let error = text(asking, "last_error");
-    if !error.is_empty() {
-        let failures = asking["failures_in_a_row"].as_u64().unwrap_or(0);
-        let times = if failures > 1 {
-            format!(" ({failures} times in a row)")
-        } else {
-            String::new()
-        };
-        said(
-            "last error",
-            Look::Bad,
-            &format!("{}{times}", escaped(error)),
-        )?;
-    }
+    last_error(printer, asking)?;
     for at in list(asking, "upcoming").iter().filter_map(Value::as_str) {
         said("to come", Look::Plain, &day_and_time(at))?;
     }
     Ok(())
+}
+
+fn last_error(printer: &Printer, of: &Value) -> Result<(), Failure> {
+    let error = text(of, "last_error");
+    if error.is_empty() {
+        return Ok(());
+    }
+    let failures = of["failures_in_a_row"].as_u64().unwrap_or(0);
+    let times = if failures > 1 {
+        format!(" ({failures} times in a row)")
+    } else {
+        String::new()
+    };
+    let sentence = printer.dressed(Look::Bad, &format!("{}{times}", escaped(error)));
+    printer.line(&format!("{:<13} {sentence}", "last error"))
 }

@@ -307,7 +307,8 @@ pub enum Act {
     Observe(Observation),
     /// [`Session::on_timer`] at this moment, microseconds since 1970, in place of the one set before.
     Timer(i64),
-    /// It works from here on: back-off begins anew, and what was unreachable is reachable.
+    /// It works from here on: back-off begins anew, and what was unreachable is reachable. A session
+    /// that does not say so within three minutes is ended.
     Ready,
     /// Ends the session. The shell connects again after a while.
     Close(Unseen),

@@ -1,5 +1,7 @@
 //! The program: how its pieces start, what they share, and how they stop.
 
+mod disk;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -38,12 +40,12 @@ use super::passwords::Passwords;
 use super::pollers::Pollers;
 pub use super::rebuild::rebuild;
 use super::search::{self, Search, SearchThread};
+use super::sessions::{self, Sessions};
 use super::snapshots::Snapshots;
 use super::sources::Sources;
 use super::steps::Steps;
 use super::vault::Vault;
 use crate::domain::command::Command;
-use crate::domain::decide;
 use crate::domain::event::Event;
 use crate::domain::state::State;
 
@@ -52,8 +54,6 @@ use crate::domain::state::State;
 const FREE_BYTES_MIN: u64 = 32 * 1024 * 1024;
 /// Free bytes below which intake answers 503.
 pub const INTAKE_FREE_BYTES_MIN: u64 = 256 * 1024 * 1024;
-/// How often free space is looked at.
-const DISK_LOOK: Duration = Duration::from_secs(5);
 /// How long stopping waits for requests that are being answered.
 const ANSWERS_WAIT_MAX: Duration = Duration::from_secs(3);
 
@@ -69,6 +69,7 @@ pub struct App {
     pub search: Arc<Search>,
     pub pollers: Arc<Pollers>,
     pub bots: Arc<Bots>,
+    pub sessions: Arc<Sessions>,
     pub client: Arc<Client>,
     pub media: Arc<Media>,
     pub clock: Arc<dyn Clock>,
@@ -146,6 +147,7 @@ pub struct Running {
     stop_sending: watch::Sender<bool>,
     stop_listening: watch::Sender<bool>,
     dispatcher: JoinHandle<()>,
+    sessions: JoinHandle<()>,
     listener: JoinHandle<()>,
     watches: Vec<JoinHandle<()>>,
 }
@@ -441,12 +443,20 @@ pub async fn start_closed(
         Arc::clone(&client),
         Arc::clone(&clock),
     );
+    let sessions = Arc::new(Sessions::new(
+        ledger.clone(),
+        Arc::clone(&vault),
+        Arc::clone(&client),
+        Arc::clone(&clock),
+        Box::new(sessions::kinds),
+    ));
     let app = Arc::new(App {
         bots: Arc::new(bots),
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
         search: Arc::clone(&search),
         pollers: Arc::clone(&pollers),
+        sessions: Arc::clone(&sessions),
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
         media: Arc::new(media.map_err(StartError::Media)?),
@@ -478,13 +488,14 @@ pub async fn start_closed(
     let holds = tokio::spawn(holds.run(stop.clone()));
     let backups = tokio::spawn(super::backup::schedule::run(Arc::clone(&app), stop.clone()));
     let pollers = tokio::spawn(pollers.run(stop.clone()));
+    let sessions = tokio::spawn(sessions.run(stop.clone()));
     let dispatcher = tokio::spawn(dispatch.run(stop));
     let watches = vec![
         backups,
         holds,
         tokio::spawn(search.watch(app.ledger.committed())),
         pollers,
-        tokio::spawn(watch_disk(Arc::clone(&app))),
+        tokio::spawn(disk::watch(Arc::clone(&app))),
         tokio::spawn(steps.watch()),
         tokio::spawn(snapshots.watch(app.ledger.committed())),
     ];
@@ -497,6 +508,7 @@ pub async fn start_closed(
         stop_sending,
         stop_listening,
         dispatcher,
+        sessions,
         listener,
         watches,
     })
@@ -553,10 +565,11 @@ impl Running {
             super::dispatcher::DRAIN_MAX + Duration::from_secs(1),
             self.dispatcher,
         );
+        let recorded = sessions::drained(self.sessions);
         // Who is being answered is answered: a sender that is cut off may never come again.
         let mut listener = self.listener;
         let answered = tokio::time::timeout(ANSWERS_WAIT_MAX, &mut listener);
-        let (sent, answered) = tokio::join!(dispatcher, answered);
+        let (sent, answered, ()) = tokio::join!(dispatcher, answered, recorded);
         if answered.is_err() {
             listener.abort();
         }
@@ -579,35 +592,5 @@ impl Running {
         if let Err(error) = stopped.await {
             tracing::error!(%error, "the ledger did not stop cleanly; the next start reads the log");
         }
-    }
-}
-
-/// Stops intake before writes can fail for want of space.
-async fn watch_disk(app: Arc<App>) {
-    // What the log says may be of a disk that has been made room on since.
-    let mut looked = false;
-    loop {
-        let free = notify_store::free_bytes(&app.data).unwrap_or(u64::MAX);
-        let low = free < INTAKE_FREE_BYTES_MIN;
-        let changed = low != app.ledger.is_disk_low();
-        if changed {
-            if low {
-                tracing::error!(
-                    free_bytes = free,
-                    "the disk is nearly full; intake answers 503 until there is room"
-                );
-            } else {
-                tracing::info!(free_bytes = free, "there is room again; intake goes on");
-            }
-            app.ledger.set_disk_low(low);
-        }
-        if changed || !looked {
-            let say = Command::Tell(Box::new(decide::disk(low, free)));
-            if let Err(error) = app.ledger.command(Priority::Outcome, say).await {
-                tracing::warn!(%error, "nobody could be told about the disk");
-            }
-            looked = true;
-        }
-        app.clock.sleep(DISK_LOOK).await;
     }
 }

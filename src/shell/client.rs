@@ -71,7 +71,7 @@ const ANSWER_HEADERS: &[&str] = &[
 ];
 
 /// Headers that belong to the connection and are set here alone.
-const OWN_HEADERS: &[&str] = &[
+pub const OWN_HEADERS: &[&str] = &[
     "connection",
     "content-length",
     "expect",

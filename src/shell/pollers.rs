@@ -6,7 +6,7 @@
 //! **Invariant:** nobody is asked after a restore until a person resumes, nor while intake is turned
 //! away for want of room: what is seen then would be lost.
 
-mod hide;
+pub(in crate::shell) mod hide;
 mod lines;
 pub mod looking;
 pub mod timing;
@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinSet;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::attending::{
+    self, ERROR_BYTES_MAX, Followed, HINDERED_WAIT, Parting, sleep, sleep_until,
+};
 use super::client::Client;
 use super::clock::Clock;
 use super::entropy::{Entropy as _, SystemEntropy};
@@ -39,12 +40,6 @@ use timing::{Pace, Reading, Timing};
 
 /// Failures in a row after which a provider is said to be unreachable.
 pub const UNREACHABLE_AFTER: u32 = 2;
-/// How long a task waits that cannot go on: its secrets do not open, or the store is not written.
-const HINDERED_WAIT: Duration = Duration::from_secs(10);
-/// How long a task that failed is left alone.
-const FAILED_WAIT: Duration = Duration::from_secs(5);
-/// Longest error kept for people, in bytes.
-const ERROR_BYTES_MAX: usize = 512;
 
 /// How looking at a provider goes, in memory since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -171,7 +166,7 @@ impl Pollers {
         ask: Ask,
         watches: &[Watch],
     ) -> Result<Seen, Unseen> {
-        let cursors = self.cursors(asked.id);
+        let cursors = attending::cursors(&self.ledger, asked.id);
         let look = asked
             .polled
             .begin(ask, &self.input(asked, opened, watches, &cursors));
@@ -183,11 +178,6 @@ impl Pollers {
             redactor: &opened.redactor,
         };
         looking.look(look).await
-    }
-
-    fn cursors(&self, provider: u32) -> OfProvider {
-        let state = self.ledger.state();
-        state.cursors.of(provider).cloned().unwrap_or_default()
     }
 
     fn input<'a>(
@@ -217,52 +207,21 @@ impl Pollers {
 
     /// Follows the configuration until `stop` says so: every enabled provider that is looked at has its
     /// task.
-    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut committed = self.ledger.committed();
-        let (tell, followed) = watch::channel(Followed::default());
-        let mut tasks: JoinSet<u32> = JoinSet::new();
-        let mut running: BTreeSet<u32> = BTreeSet::new();
-        let mut before = None;
-        while !*stop.borrow() {
-            committed.borrow_and_update();
-            let now = Followed {
-                revision: self.ledger.configuration_revision(),
-                halted: self.ledger.state().cursors.halted,
-            };
-            if before.replace(now) != Some(now) {
-                tell.send_replace(now);
-                for id in self.wanted() {
-                    if running.insert(id) {
-                        let (pollers, followed) = (Arc::clone(&self), followed.clone());
-                        tasks.spawn(async move {
-                            let attending = tokio::spawn(pollers.attend(id, followed));
-                            // A task that panicked was reported where it did.
-                            let abort = AbortOnDrop(attending.abort_handle());
-                            let _ended = attending.await;
-                            drop(abort);
-                            id
-                        });
-                    }
-                }
-            }
-            tokio::select! {
-                changed = committed.changed() => if changed.is_err() { break },
-                Some(ended) = tasks.join_next() => {
-                    if let Ok(id) = ended {
-                        running.remove(&id);
-                        self.board.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-                        self.nudges().remove(&id);
-                        // Where it is still wanted, its task has failed: it is begun anew in a while.
-                        if self.wanted().contains(&id) {
-                            self.clock.sleep(FAILED_WAIT).await;
-                            before = None;
-                        }
-                    }
-                }
-                _ = stop.changed() => {}
-            }
-        }
-        tasks.abort_all();
+    pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        attending::attend(
+            &self.ledger,
+            &*self.clock,
+            stop,
+            Parting::AtOnce,
+            || self.wanted(),
+            |id, followed| Arc::clone(&self).attend(id, followed),
+            |id| {
+                let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+                board.remove(&id);
+                self.nudges().remove(&id);
+            },
+        )
+        .await;
     }
 
     /// Providers that are looked at.
@@ -353,7 +312,7 @@ impl Pollers {
                 }
                 if first {
                     let say = decide::provider_reachable(&asked.spec.name);
-                    self.tell(Command::Tell(Box::new(say))).await;
+                    attending::tell(&self.ledger, say).await;
                 }
                 let now = self.reading();
                 timing.looked(due, now, is_new, named, asked.salt);
@@ -406,9 +365,9 @@ impl Pollers {
         }
         // Said once: while it is open it is not said again.
         let say = decide::provider_unreachable(&asked.spec.name, &unseen.why);
-        self.tell(Command::Tell(Box::new(say))).await;
+        attending::tell(&self.ledger, say).await;
         if let Some((opened, watches)) = looked.filter(|_| timing.failures == UNREACHABLE_AFTER) {
-            let cursors = self.cursors(asked.id);
+            let cursors = attending::cursors(&self.ledger, asked.id);
             let input = self.input(asked, opened, watches, &cursors);
             let lost = asked.polled.unreachable(&input);
             if !lost.is_nothing()
@@ -420,12 +379,6 @@ impl Pollers {
                     "what is lost with a provider could not be recorded"
                 );
             }
-        }
-    }
-
-    async fn tell(&self, command: Command) {
-        if let Err(error) = self.ledger.command(Priority::Outcome, command).await {
-            tracing::warn!(%error, "nobody could be told of a provider");
         }
     }
 
@@ -462,35 +415,6 @@ impl Pollers {
     }
 }
 
-/// What every task follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Followed {
-    revision: u64,
-    halted: bool,
-}
-
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-async fn sleep(clock: &Arc<dyn Clock>, span: Option<Duration>) {
-    match span {
-        Some(span) => clock.sleep(span).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(clock: &Arc<dyn Clock>, at: Option<i64>) {
-    match at {
-        Some(at) => clock.sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
 impl Asked {
     /// The paces of its trackers, or without any its own.
     fn paces(&self) -> BTreeSet<Pace> {
@@ -506,7 +430,6 @@ impl Asked {
 /// A provider with what is asked of it, when its kind can be asked.
 fn asked(state: &State, provider: &Entity<ProviderSpec>) -> Option<Asked> {
     let polled = providers::kind(&provider.spec.kind)?.polled()?;
-    let configuration = &state.configuration;
     let own_pace = match polled.rhythm() {
         Rhythm::Interval => pace(&provider.spec, None),
         // By its own moments alone; a failure is tried again as any other's.
@@ -515,20 +438,15 @@ fn asked(state: &State, provider: &Entity<ProviderSpec>) -> Option<Asked> {
             max_skip: 0,
         },
     };
-    let trackers = configuration.by_provider.get(&provider.id);
-    let trackers = trackers.into_iter().flatten();
-    let watches = trackers
-        .filter_map(|id| configuration.trackers.get(id))
-        .filter(|tracker| tracker.entity.spec.enabled)
+    let watches = attending::trackers(state, provider.id)
         .map(|tracker| {
             let pace = match polled.rhythm() {
                 Rhythm::Interval => pace(&provider.spec, Some(tracker)),
                 Rhythm::Clock | Rhythm::Asked => own_pace,
             };
-            (watch(tracker), pace)
+            (attending::watch(tracker), pace)
         })
         .collect();
-    let salt = state.founding.map_or([0; 32], |founding| founding.salt);
     Some(Asked {
         id: provider.id,
         revision: provider.revision,
@@ -537,8 +455,8 @@ fn asked(state: &State, provider: &Entity<ProviderSpec>) -> Option<Asked> {
         polled,
         watches,
         own_pace,
-        zone: configuration.zone().clone(),
-        salt: xxh3_64_with_seed(&salt, u64::from(provider.id)),
+        zone: state.configuration.zone().clone(),
+        salt: attending::salt(state, provider.id),
     })
 }
 
@@ -558,17 +476,5 @@ fn pace(spec: &ProviderSpec, tracker: Option<&Tracker>) -> Pace {
     Pace {
         interval: Duration::from_secs(u64::from(interval.seconds())),
         max_skip,
-    }
-}
-
-fn watch(tracker: &Tracker) -> Watch {
-    let spec = &tracker.entity.spec;
-    Watch {
-        tracker: tracker.entity.id,
-        name: spec.name.clone(),
-        kinds: spec.kinds.clone(),
-        collections: spec.collections.clone(),
-        options: spec.asks.options.clone(),
-        due: false,
     }
 }

@@ -27,6 +27,7 @@ mod setup;
 mod snapshots;
 mod snoozes;
 mod standing;
+mod talking;
 mod telling;
 mod why_not;
 
@@ -61,6 +62,7 @@ pub use setup::{hook_address, setup};
 pub use snapshots::{snapshot_made, snapshots};
 pub use snoozes::{find_snooze, snooze, snoozes};
 pub use standing::standing;
+pub use talking::talking;
 pub use telling::{MEMBERS_SHOWN, sends_at};
 pub use why_not::{Asked, why_not};
 

@@ -27,6 +27,7 @@ mod pages;
 mod quiet;
 mod redaction;
 mod retention;
+mod sessions;
 mod snapshots;
 mod storage;
 mod update;

@@ -6,6 +6,7 @@ mod looks;
 mod request;
 mod servers;
 mod trust;
+mod websocket;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};

@@ -22,7 +22,7 @@ fn files(texts: &[&str]) -> (tempfile::TempDir, Vec<PathBuf>) {
     (folder, paths)
 }
 
-fn trusting(texts: &[&str]) -> Roots {
+pub fn trusting(texts: &[&str]) -> Roots {
     let (_folder, paths) = files(texts);
     Roots::with_files(&paths).expect("they hold certificates")
 }

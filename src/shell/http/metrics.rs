@@ -20,6 +20,7 @@ use crate::projections::counts::Count;
 use crate::projections::outbox::Status;
 use crate::shell::app::App;
 use crate::shell::http::front::Running;
+use crate::shell::sessions::Talking;
 use crate::shell::views::COPIED_ROWS_MAX;
 use crate::wire;
 
@@ -98,6 +99,7 @@ fn text(front: &Front, app: &App) -> String {
     totals(&mut out, app);
     open(&mut out, app);
     intake(&mut out, app);
+    sessions(&mut out, app);
     out.0
 }
 
@@ -280,6 +282,64 @@ fn intake(out: &mut Text, app: &App) {
             ("rate_limited", heard.rate_limited),
         ] {
             out.sample(name, &[("provider", &provider), ("result", result)], count);
+        }
+    }
+}
+
+/// Of providers that tell over a connection that stays open.
+fn sessions(out: &mut Text, app: &App) {
+    let having: Vec<(u32, String)> = {
+        let state = app.ledger.state();
+        let providers = state.configuration.providers.values();
+        let having = providers.filter(|provider| {
+            provider.spec.enabled && crate::shell::sessions::kinds(&provider.spec.kind).is_some()
+        });
+        having
+            .take(COPIED_ROWS_MAX)
+            .map(|provider| (provider.id, provider.spec.name.clone()))
+            .collect()
+    };
+    let talking: Vec<(String, Talking)> = having
+        .into_iter()
+        .map(|(id, name)| (name, app.sessions.talking(id)))
+        .collect();
+    type Number = fn(&Talking) -> u64;
+    let families: [(&str, &str, &str, Number); 5] = [
+        (
+            "notify_bridge_session_works",
+            "gauge",
+            "Whether there is a session with a provider, and it works.",
+            |talking| u64::from(talking.works),
+        ),
+        (
+            "notify_bridge_session_messages_total",
+            "counter",
+            "Messages that came over sessions since the start.",
+            |talking| talking.messages,
+        ),
+        (
+            "notify_bridge_session_left_out_total",
+            "counter",
+            "Messages of sessions that came faster than they were folded, since the start.",
+            |talking| talking.left_out,
+        ),
+        (
+            "notify_bridge_session_reconnects_total",
+            "counter",
+            "Sessions after a provider's first, since the start.",
+            Talking::reconnects,
+        ),
+        (
+            "notify_bridge_session_failures_in_a_row",
+            "gauge",
+            "Failures since a session with a provider last worked.",
+            |talking| u64::from(talking.failures_in_a_row),
+        ),
+    ];
+    for (name, kind, help, number) in families {
+        out.family(name, kind, help);
+        for (provider, talking) in &talking {
+            out.sample(name, &[("provider", provider)], number(talking));
         }
     }
 }

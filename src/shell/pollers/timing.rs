@@ -182,14 +182,17 @@ fn skipped(idle: u32, max_skip: u16) -> u32 {
     }
 }
 
-fn jitter(interval: Duration, salt: u64, look: u64) -> Duration {
+/// What is added to a wait, so that not everybody comes at once: up to a quarter of it, and no more
+/// than [`JITTER_MAX`].
+pub fn jitter(interval: Duration, salt: u64, look: u64) -> Duration {
     let most = (interval / 4).min(JITTER_MAX);
     let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
     let drawn = xxh3_64_with_seed(&look.to_le_bytes(), salt);
     Duration::from_millis(drawn % (most_ms + 1))
 }
 
-fn micros(span: Duration) -> i64 {
+/// A span in microseconds.
+pub fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 

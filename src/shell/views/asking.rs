@@ -13,7 +13,8 @@ use crate::shell::pollers::Polling;
 /// Moments of the clock that are foretold.
 pub const UPCOMING: usize = 5;
 
-/// When a provider is looked at, how that went, and what is to come; `None` for one that is not asked.
+/// When a provider is looked at, how that went, and what is to come; `None` for one that is not looked
+/// at by itself.
 pub fn asking(
     state: &State,
     provider: &Entity<ProviderSpec>,
@@ -22,6 +23,9 @@ pub fn asking(
 ) -> Option<Value> {
     let spec = &provider.spec;
     let polled = providers::kind(&spec.kind)?.polled()?;
+    if polled.rhythm() == Rhythm::Asked {
+        return None;
+    }
     let mut shape = json!({
         "looks": polling.looks,
         "failures_in_a_row": polling.failures_in_a_row,

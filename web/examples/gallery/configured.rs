@@ -156,6 +156,7 @@ fn provider_view() -> providers::ProviderView {
         can_test: true,
         collections: Some("albums".into()),
         asking: None,
+        session: None,
         is_told: true,
     }
 }

@@ -7,7 +7,7 @@ use crate::frame::{Frame, Tone};
 use crate::icon::Icon;
 use crate::layout::{Sheet, Spot, page};
 use crate::parts;
-use crate::view::{Moment, number};
+use crate::view::{Moment, counted, number};
 
 /// How a provider is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,8 +151,30 @@ pub struct ProviderView {
     pub collections: Option<String>,
     /// Of a provider that is asked.
     pub asking: Option<AskingView>,
+    /// Of a provider that tells over a session.
+    pub session: Option<SessionView>,
     /// Whether anybody sends to it.
     pub is_told: bool,
+}
+
+/// How the session with a provider goes.
+#[derive(Debug, Clone, Default)]
+pub struct SessionView {
+    pub since: Option<Moment>,
+    /// The provider has accepted it.
+    pub works: bool,
+    pub messages: u64,
+    /// Messages that came faster than they were read.
+    pub left_out: u64,
+    pub reconnects: u64,
+    pub last_message: Option<Moment>,
+    pub last_new: Option<Moment>,
+    /// When it is tried again.
+    pub next: Option<Moment>,
+    pub last_error: String,
+    pub failures: u64,
+    /// Nobody is connected until a person resumes.
+    pub halted: bool,
 }
 
 /// When a provider is looked at, and how that went.
@@ -196,6 +218,7 @@ pub fn one(frame: &Frame, view: &ProviderView) -> Markup {
                     @if let Some(word) = &view.collections {
                         form method="get" action=(frame.href(&format!("{path}/collections"))) { button { "Look for " (word) } }
                     }
+                    @if let Some(held) = &view.session { (session(held)) }
                     @if view.is_told { (health(view)) }
                     (setup(view))
                     @if view.is_told { (requests(frame, view)) }
@@ -287,6 +310,47 @@ fn asking(asked: &AskingView) -> Markup {
             @if !asked.upcoming.is_empty() {
                 h3 { "What comes next" }
                 ol.steps { @for at in &asked.upcoming { li { (parts::moment(at)) } } }
+            }
+        }
+    }
+}
+
+fn session(held: &SessionView) -> Markup {
+    let state = match (held.halted, held.works, held.failures) {
+        (true, ..) => parts::state(Tone::Note, "Waits"),
+        (false, true, _) => parts::state(Tone::Good, "Connected"),
+        (false, false, 0) => parts::state(Tone::Note, "Connecting"),
+        (false, false, _) => parts::state(Tone::Bad, "Not connected"),
+    };
+    html! {
+        section aria-labelledby="session" {
+            (parts::section_head("session", "Session", state))
+            ul.health {
+                @if held.halted { li { "The store came from a backup: nobody is connected until sending is resumed." } }
+                li {
+                    @match &held.since {
+                        Some(at) => { "Connected since " (parts::moment(at)) "." },
+                        None => "Not connected.",
+                    }
+                    " " (counted(held.messages, "message", "messages")) " and "
+                    (counted(held.reconnects, "reconnect", "reconnects")) " since the program started."
+                }
+                @if let Some(at) = &held.last_message {
+                    li {
+                        "Last message " (parts::moment(at)) "."
+                        @if let Some(at) = &held.last_new { " Something new " (parts::moment(at)) "." }
+                    }
+                }
+                @if held.left_out > 0 {
+                    li.bad { "Left out, because it came faster than it was read: " (counted(held.left_out, "message", "messages")) "." }
+                }
+                @if let Some(at) = &held.next { li { "Next try " (parts::moment(at)) "." } }
+                @if !held.last_error.is_empty() {
+                    li.bad {
+                        span.value dir="auto" { (held.last_error) } "."
+                        @if held.failures > 1 { " " (number(held.failures)) " tries in a row have failed." }
+                    }
+                }
             }
         }
     }

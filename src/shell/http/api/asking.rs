@@ -49,14 +49,19 @@ pub async fn test(app: &App, name: &str) -> Result<Option<Value>, Problem> {
         .provider(name)
         .ok_or_else(|| Problem::not_found("provider", name))?;
     let polling = app.pollers.polling(provider.id);
-    Ok(Some(json!({
+    let mut shape = json!({
         "ok": ok,
         "kind": provider.spec.kind,
         "called": true,
         "says": says,
         "lines": lines,
         "asking": views::asking(&state, provider, &polling, app.clock.now()),
-    })))
+    });
+    let talking = app.sessions.talking(provider.id);
+    if let Some(session) = views::talking(&state, provider, &talking) {
+        shape["session"] = session;
+    }
+    Ok(Some(shape))
 }
 
 fn problem(failed: &AskFailed) -> Problem {

@@ -29,6 +29,11 @@ fn view(
         if let Some(asking) = asking {
             shape["asking"] = asking;
         }
+        let talking = app.sessions.talking(id);
+        let session = provider.and_then(|provider| views::talking(&state, provider, &talking));
+        if let Some(session) = session {
+            shape["session"] = session;
+        }
     }
     Ok((shape, revision))
 }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use notify_web::address::segment;
 use notify_web::pages::providers::{
     self as provider_pages, AskingView, Hearing, ProviderRow, ProviderView, ProvidersView, Refused,
-    RequestOutcome, RequestRow,
+    RequestOutcome, RequestRow, SessionView,
 };
 use notify_web::pages::targets::{
     self as target_pages, Receiver, ReceiverState, Standing, TargetRow, TargetView, TargetsView,
@@ -101,6 +101,14 @@ pub async fn providers(
     // What was heard is asked for without the state's lock in hand.
     for (row, enabled, last, id) in &mut rows {
         let polling = desk.app.pollers.polling(*id);
+        let talking = desk.app.sessions.talking(*id);
+        if *enabled && (talking.works || talking.failures_in_a_row > 0) {
+            row.hearing = match talking.works {
+                true => Hearing::Answers,
+                false => Hearing::Silent,
+            };
+            continue;
+        }
         row.hearing = match (*enabled, polling.last_at, polling.failures_in_a_row) {
             (true, Some(_), 0) => Hearing::Answers,
             (true, Some(_), _) => Hearing::Silent,
@@ -187,6 +195,7 @@ pub async fn provider(
             .filter(|_| collections::may_look(&desk))
             .map(str::to_owned),
         asking: asking(&desk, &entity),
+        session: session(&desk, &entity),
         is_told,
     };
     Ok(page(provider_pages::one(&desk.frame(), &view)))
@@ -217,6 +226,25 @@ fn asking(desk: &Desk, entity: &Entity<ProviderSpec>) -> Option<AskingView> {
         failures: u64::from(polling.failures_in_a_row),
         upcoming: upcoming.filter_map(|at| desk.moment(at)).collect(),
         halted: asking["halted"].as_bool() == Some(true),
+    })
+}
+
+/// How the session with it goes, for a provider that has one.
+fn session(desk: &Desk, entity: &Entity<ProviderSpec>) -> Option<SessionView> {
+    let talking = desk.app.sessions.talking(entity.id);
+    let shape = views::talking(&desk.app.ledger.state(), entity, &talking)?;
+    Some(SessionView {
+        since: talking.connected_at.map(|at| desk.at(at)),
+        works: talking.works,
+        messages: talking.messages,
+        left_out: talking.left_out,
+        reconnects: talking.reconnects(),
+        last_message: talking.last_message_at.map(|at| desk.at(at)),
+        last_new: talking.last_new_at.map(|at| desk.at(at)),
+        next: talking.next_at.map(|at| desk.at(at)),
+        last_error: talking.last_error.unwrap_or_default(),
+        failures: u64::from(talking.failures_in_a_row),
+        halted: shape["halted"].as_bool() == Some(true),
     })
 }
 
