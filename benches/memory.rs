@@ -42,8 +42,9 @@ use verdict::judge;
 /// Notices delivered; `-- notices=1000000` for others. The bar is about 100 000.
 const NOTICES: u64 = 100_000;
 const TARGETS: u64 = 4;
-/// How long it is left alone before it is looked at.
-const QUIET: Duration = Duration::from_secs(2);
+/// How long it is left alone before it is looked at: the search index follows meanwhile and gives its
+/// memory back.
+const QUIET: Duration = Duration::from_secs(6);
 /// Longest wait for the next delivery.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 const MIB_PER_MB: f64 = 1_048_576.0 / 1e6;

@@ -4,6 +4,7 @@
 //! an entity goes with the entity.
 
 pub mod access;
+pub mod bots;
 pub mod configuration;
 pub mod counts;
 pub mod cursors;

@@ -13,6 +13,7 @@ pub mod fetch;
 mod forge;
 mod gitea;
 mod github;
+pub mod home_assistant;
 pub mod immich;
 pub mod json;
 pub mod nut;
@@ -182,6 +183,11 @@ pub trait Provider: Sync {
     fn kind(&self) -> &'static str;
     /// Notice kinds it can give. Empty means any (`webhook`, whose mapping decides).
     fn notice_kinds(&self) -> &'static [NoticeKind];
+    /// Of them those that come in bursts: one waits until its collection has been quiet for
+    /// [`crate::domain::policy::SETTLE_DEFAULT`], unless its tracker says otherwise.
+    fn settles(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// Traps on the sender's side, one sentence each, shown by `explain` and on set-up.
     fn traps(&self) -> &'static [&'static str];
     fn webhook(&self) -> Option<&dyn Webhook> {
@@ -261,6 +267,15 @@ pub trait Webhook: Sync {
     /// Its own signature scheme, for [`Verify::Signature`].
     fn verify_signature(&self, request: &RawRequest<'_>, keys: &Keys<'_>)
     -> Result<(), Unverified>;
+    /// Whether the header that carries the token of [`Verify::Bearer`] may have any name: whoever sets
+    /// the sender up names it.
+    fn takes_any_header(&self) -> bool {
+        false
+    }
+    /// Whether a verified request means that the provider is to be looked at at once.
+    fn wakes(&self) -> bool {
+        false
+    }
     /// The bytes of the JSON document: the body, or a form field of it.
     fn document<'r>(&self, request: &Verified<'r>) -> Result<Cow<'r, [u8]>, Unreadable>;
     /// What the bytes of [`Webhook::document`] say. Kinds that take more than JSON look at the media
@@ -327,6 +342,7 @@ pub static KINDS: &[&dyn Provider] = &[
     &gitea::Gitea,
     &github::GitHub,
     &immich::Immich,
+    &home_assistant::HomeAssistant,
     &nut::Nut,
     &webhook::Generic,
     &scheduler::Scheduler,

@@ -10,7 +10,9 @@
 pub mod address;
 pub mod app;
 pub mod attending;
+pub mod background;
 pub mod backup;
+pub mod bots;
 pub mod caches;
 pub mod client;
 pub mod clock;

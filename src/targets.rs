@@ -20,7 +20,7 @@ mod flat;
 mod inbox;
 pub mod media;
 mod split;
-mod telegram;
+pub(crate) mod telegram;
 mod webhook;
 
 pub use answer::UNKNOWN_WHETHER_ARRIVED;

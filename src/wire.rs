@@ -11,6 +11,7 @@ use crate::domain::event::{Event, Plan};
 use crate::domain::state::{Carried, CarriedRef, State};
 
 mod attention;
+mod bots;
 mod configuration;
 mod cursors;
 mod delivery;
@@ -68,7 +69,7 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (68, 1, "repeat_put_off"),
     (70, 1, "edit_refused"),
     (71, 1, "gathered_told"),
-    (80, 1, "state_carried"),
+    (80, CARRIED_LAYOUT, "state_carried"),
     (81, 1, "retention_advanced"),
     (82, 1, "compacted"),
     (90, 1, "cursor_moved"),
@@ -76,7 +77,13 @@ pub const KINDS: &[(u16, u16, &str)] = &[
     (111, 1, "media_told"),
     (120, 1, "store_restored"),
     (121, 1, "loss_accepted"),
+    (125, 1, "chats_seen"),
+    (126, 1, "chats_named"),
+    (127, 1, "bot_verified"),
 ];
+
+/// Revision of what is carried of a state; see [`retention`].
+pub(crate) const CARRIED_LAYOUT: u16 = 2;
 
 /// Number of an event's kind.
 pub fn kind_of(event: &Event) -> u16 {
@@ -130,6 +137,9 @@ pub fn kind_of(event: &Event) -> u16 {
         Event::CursorMoved { .. } => 90,
         Event::Restored { .. } => 120,
         Event::LossAccepted { .. } => 121,
+        Event::ChatsSeen { .. } => 125,
+        Event::ChatsNamed { .. } => 126,
+        Event::BotVerified { .. } => 127,
     }
 }
 
@@ -147,6 +157,10 @@ impl Payload for Event {
     }
 
     fn revision(&self) -> u16 {
+        // One that was read is written as it was: its bytes are of that revision.
+        if let Event::StateCarried { layout, .. } = self {
+            return *layout;
+        }
         let kind = kind_of(self);
         KINDS
             .iter()
@@ -196,6 +210,9 @@ impl Payload for Event {
             | Event::Compacted { .. } => retention::encode(self, out),
             Event::PartLeftOut { .. } | Event::MediaTold { .. } => media::encode(self, out),
             Event::CursorMoved { .. } => cursors::encode(self, out),
+            Event::ChatsSeen { .. } | Event::ChatsNamed { .. } | Event::BotVerified { .. } => {
+                bots::encode(self, out)
+            }
             Event::GatheredTold { .. } => gathered::encode(self, out),
             Event::Acknowledged { .. }
             | Event::Snoozed(_)
@@ -252,6 +269,9 @@ impl Payload for Event {
             | Event::ClockStepped { .. }
             | Event::FellSilent { .. }
             | Event::CursorMoved { .. }
+            | Event::ChatsSeen { .. }
+            | Event::ChatsNamed { .. }
+            | Event::BotVerified { .. }
             | Event::Snoozed(_)
             | Event::SnoozeEnded { .. }
             | Event::Restored { .. }
@@ -310,11 +330,12 @@ fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event,
         60..=62 => health::decode(kind, bytes, texts),
         65..=68 => attention::decode(kind, bytes, texts),
         70 => edits::decode(kind, bytes, texts),
-        80..=82 => retention::decode(kind, bytes, texts),
+        80..=82 => retention::decode(kind, revision, bytes, texts),
         110 | 111 => media::decode(kind, bytes, texts),
         90 => cursors::decode(kind, bytes),
         71 => gathered::decode(kind, bytes, texts),
         120..=121 => storage::decode(kind, bytes),
+        125..=127 => bots::decode(kind, bytes),
         _ => delivery::decode(kind, revision, bytes, texts),
     };
     decoded.map_err(|why| DecodeError::Malformed {
@@ -413,6 +434,14 @@ pub fn weight(event: &Event) -> usize {
             Event::CursorMoved { key, bytes, .. } => {
                 key.len() + bytes.as_ref().map_or(0, |bytes| bytes.len())
             }
+            Event::ChatsSeen { chats, .. } | Event::ChatsNamed { chats, .. } => chats
+                .iter()
+                .map(|chat| {
+                    let names = chat.title.len() + chat.username.len() + chat.language.len();
+                    chat.to.len() + names + ENTRY
+                })
+                .sum(),
+            Event::BotVerified { identity, .. } => identity.username.len() + identity.name.len(),
             Event::FallbackAwaited { waits, .. } => waits.len() * 8,
             Event::HandedOn { detail, .. } => detail.len(),
             Event::ReceiverMoved { to, .. } => to.len(),
@@ -457,7 +486,7 @@ pub fn weight(event: &Event) -> usize {
 
 /// Format of a state in a snapshot. Another one is ignored and the log is read instead, so it goes up
 /// with every change to a projection's fields or meaning.
-pub const SNAPSHOT_FORMAT: u32 = 6;
+pub const SNAPSHOT_FORMAT: u32 = 7;
 
 /// The bytes of a snapshot of the state.
 pub fn encode_state(state: &State) -> Result<Vec<u8>, postcard::Error> {
@@ -482,8 +511,12 @@ pub(crate) fn encode_carried(state: &CarriedRef<'_>) -> Vec<u8> {
 }
 
 /// What was carried of a state; the error means that another program wrote it.
-pub(crate) fn decode_carried(bytes: &[u8]) -> Result<Carried, String> {
-    take(bytes)
+pub(crate) fn decode_carried(layout: u16, bytes: &[u8]) -> Result<Carried, String> {
+    match layout {
+        1 => retention::carried_r1(bytes),
+        CARRIED_LAYOUT => take(bytes),
+        other => Err(format!("unknown layout {other}")),
+    }
 }
 
 /// Appends a frozen struct. Writing into memory cannot fail, and the structs hold nothing that

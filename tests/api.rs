@@ -5,6 +5,8 @@
 mod access;
 #[path = "api/asked.rs"]
 mod asked;
+#[path = "api/bots.rs"]
+mod bots;
 #[path = "api/harness.rs"]
 mod harness;
 #[path = "api/held.rs"]

@@ -6,6 +6,8 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+#[path = "cli/bots.rs"]
+mod bots;
 #[path = "cli/history.rs"]
 mod history;
 

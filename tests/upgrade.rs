@@ -155,6 +155,17 @@ fn earlier_revisions_read_as_what_they_meant() {
                 pause_until: None,
                 remember: Remember::No,
             },
+            Event::StateCarried {
+                layout: _,
+                part,
+                parts,
+                bytes,
+            } => Event::StateCarried {
+                layout: 1,
+                part,
+                parts,
+                bytes,
+            },
             other => other,
         };
         for earlier in 1..*revision {

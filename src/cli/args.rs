@@ -100,9 +100,9 @@ pub enum Verb {
     Resume(Place),
     /// Remove what is not kept any more now, and give file space back
     Compact(Place),
-    /// Test the connection of a provider or target
+    /// Test the connection of a provider, target or bot
     Test(TestArgs),
-    /// List the collections that a provider has, by asking it
+    /// List the collections that a provider has, or the chats of a bot, by asking
     Discover(DiscoverArgs),
     /// Show what a template says, per format, with its length against the limit
     Render(RenderArgs),
@@ -553,8 +553,8 @@ pub struct ResendArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct TestArgs {
-    /// Name of a provider or target
-    #[arg(value_name = "PROVIDER|TARGET")]
+    /// Name of a provider, target or bot
+    #[arg(value_name = "PROVIDER|TARGET|BOT")]
     pub name: String,
     #[command(flatten)]
     pub place: Place,
@@ -562,8 +562,8 @@ pub struct TestArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct DiscoverArgs {
-    /// Name of a provider that is asked
-    #[arg(value_name = "PROVIDER")]
+    /// Name of a provider that is asked, or of a bot
+    #[arg(value_name = "PROVIDER|BOT")]
     pub name: String,
     /// Only those with this in their id or name
     #[arg(short, long, value_name = "WORDS")]

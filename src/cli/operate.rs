@@ -277,9 +277,10 @@ pub async fn test(args: &TestArgs) -> Result<(), Failure> {
     let name = args.name.as_str();
     let provider = remote.found(&["providers", name], &[]).await?.is_some();
     let target = remote.found(&["targets", name], &[]).await?.is_some();
-    if !provider && !target {
+    let bot = remote.found(&["bots", name], &[]).await?.is_some();
+    if !provider && !target && !bot {
         return Err(Failure::Failed(format!(
-            "there is no provider or target {name}"
+            "there is no provider, target or bot {name}"
         )));
     }
     let mut works = true;
@@ -298,6 +299,11 @@ pub async fn test(args: &TestArgs) -> Result<(), Failure> {
             let sent = remote.call(Method::POST, &path, &[], None).await?;
             works &= outcome(&printer, &remote, name, &sent).await?;
         }
+    }
+    if bot {
+        let path = ["bots", name, "test"];
+        let tested = remote.call(Method::POST, &path, &[], None).await?;
+        works &= tell(&printer, "bot", name, &tested)?;
     }
     if works { Ok(()) } else { Err(Failure::Said(1)) }
 }

@@ -8,10 +8,11 @@ use super::quantity::{duration_text, rate_text, size_text};
 use super::secrets::Secret;
 use super::shapes::verify_word;
 use super::target::{default_name, implied_receiver};
+use crate::bots::{SECRET, TOKEN};
 use crate::domain::spec::{
-    CarrySpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, Large, LinkSpec, MapSpec,
-    MediaMode, ProviderSpec, ReceiverSpec, SourceSpec, TargetSpec, TemplateSpec, TrackerSpec,
-    UnknownPolicy, Verify, WordsSpec,
+    BotMode, BotSpec, CarrySpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, Large, LinkSpec,
+    MapSpec, MediaMode, ProviderSpec, ReceiverSpec, SourceSpec, TargetSpec, TemplateSpec,
+    TrackerSpec, UnknownPolicy, Verify, WordsSpec,
 };
 
 /// Opens a secret by the entity's kind and name and the field; `None` leaves the field out, which
@@ -32,6 +33,7 @@ pub fn export(present: &Present, secrets: Opened<'_>) -> String {
     let order = [
         EntityKind::Provider,
         EntityKind::Template,
+        EntityKind::Bot,
         EntityKind::Target,
         EntityKind::Tracker,
     ];
@@ -49,6 +51,7 @@ pub fn export(present: &Present, secrets: Opened<'_>) -> String {
                 EntitySpec::Target(spec) => file.target(spec, &open),
                 EntitySpec::Tracker(spec) => file.tracker(spec),
                 EntitySpec::Template(spec) => file.template(spec),
+                EntitySpec::Bot(spec) => file.bot(spec, &open),
             }
         }
     }
@@ -171,6 +174,7 @@ impl File {
         self.flag("allow_private", spec.allow_private, false);
         self.texts("tags", &spec.tags);
         self.some_text("locale", spec.locale.as_deref());
+        self.some_text("bot", spec.bot.as_deref());
         self.some_text("api_base", spec.api_base.as_deref());
         self.flag("preview", spec.preview, false);
         self.carry(&spec.carry);
@@ -195,6 +199,21 @@ impl File {
         if spec.receivers != [implied_receiver()] {
             let tables = spec.receivers.iter().map(receiver_table).collect();
             self.tables("receivers", tables);
+        }
+    }
+
+    fn bot(&mut self, spec: &BotSpec, open: &dyn Fn(&str) -> Option<Secret>) {
+        self.text("kind", &spec.kind);
+        self.head(&spec.description, spec.enabled);
+        self.flag("allow_private", spec.allow_private, false);
+        self.some_text("api_base", spec.api_base.as_deref());
+        if spec.mode != BotMode::default() {
+            self.text("mode", spec.mode.as_str());
+        }
+        for field in [TOKEN, SECRET] {
+            if let Some(secret) = open(field) {
+                self.text(field, secret.expose());
+            }
         }
     }
 

@@ -18,10 +18,10 @@ pub(super) enum Later {
 impl Later {
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Later::File => &["bot", "command", "action"],
+            Later::File => &["command", "action"],
             Later::Settings => &[],
             Later::Provider => &["listen"],
-            Later::Target => &["bot"],
+            Later::Target => &[],
             Later::Receiver => &[],
             Later::Tracker => &[],
             Later::Template => &["enabled"],

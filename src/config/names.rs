@@ -11,8 +11,8 @@ use super::secrets::{SecretField, Secrets};
 use super::shapes::{BROADCAST, Checks, ProviderShape, TargetShape};
 use super::wording::{listed, shown, suggestion};
 use super::{
-    BROADCAST_TARGETS_MAX, Draft, ENTITIES_MAX, ENTITY_BYTES_MAX, LINE_BYTES_MAX, provider, target,
-    template, tracker,
+    BROADCAST_TARGETS_MAX, Draft, ENTITIES_MAX, ENTITY_BYTES_MAX, LINE_BYTES_MAX, bot, provider,
+    target, template, tracker,
 };
 use crate::domain::spec::{BRIDGE, EntityKind, EntitySpec};
 
@@ -22,7 +22,7 @@ struct Named {
     at: usize,
     file: String,
     line: u32,
-    /// The kind of a provider or target; empty for others.
+    /// The kind of a provider, target or bot; empty for others.
     kind: String,
     /// The targets of a broadcast.
     members: Vec<String>,
@@ -108,7 +108,7 @@ impl<'a> Names<'a> {
                 file: page.file.to_owned(),
                 line: page.place(at).0,
                 kind: match kind {
-                    EntityKind::Provider | EntityKind::Target => {
+                    EntityKind::Provider | EntityKind::Target | EntityKind::Bot => {
                         text("kind").unwrap_or_default().to_owned()
                     }
                     EntityKind::Tracker | EntityKind::Template => String::new(),
@@ -129,7 +129,7 @@ impl<'a> Names<'a> {
         self.too_many
     }
 
-    /// The kind of a provider or target (empty for others) when the entity exists: the files' word
+    /// The kind of a provider, target or bot (empty for others) when the entity exists: the files' word
     /// counts before what is present.
     pub fn kind_of(&self, kind: EntityKind, name: &str) -> Option<&str> {
         let key = (kind, name.to_owned());
@@ -143,6 +143,7 @@ impl<'a> Names<'a> {
         Some(match &existing.spec {
             EntitySpec::Provider(spec) => &spec.kind,
             EntitySpec::Target(spec) => &spec.kind,
+            EntitySpec::Bot(spec) => &spec.kind,
             EntitySpec::Tracker(_) | EntitySpec::Template(_) => "",
         })
     }
@@ -271,7 +272,8 @@ pub(super) fn broadcast_members(spec: &EntitySpec) -> &[String] {
         EntitySpec::Target(_)
         | EntitySpec::Provider(_)
         | EntitySpec::Tracker(_)
-        | EntitySpec::Template(_) => &[],
+        | EntitySpec::Template(_)
+        | EntitySpec::Bot(_) => &[],
     }
 }
 
@@ -336,6 +338,7 @@ pub(super) fn entities_of(
                 EntityKind::Target => target::read(reader, name, names),
                 EntityKind::Tracker => tracker::read(reader, name, names),
                 EntityKind::Template => template::read(reader, name, names),
+                EntityKind::Bot => bot::read(reader, name),
             };
             check_size(&entry, &parts.spec);
             let place = entry.place();

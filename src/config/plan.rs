@@ -15,6 +15,7 @@ use super::shapes::BROADCAST;
 use super::target::implied_receiver;
 use super::wording::{plain, shown};
 use super::{Document, Draft, Problem, SPACE_DEFAULT, in_order};
+use crate::bots;
 use crate::domain::spec::{EntityKind, EntitySpec, Reference, Settings};
 
 /// An entity as it is configured now.
@@ -271,7 +272,8 @@ fn with_implied(spec: &EntitySpec) -> Cow<'_, EntitySpec> {
         EntitySpec::Target(_)
         | EntitySpec::Provider(_)
         | EntitySpec::Tracker(_)
-        | EntitySpec::Template(_) => Cow::Borrowed(spec),
+        | EntitySpec::Template(_)
+        | EntitySpec::Bot(_) => Cow::Borrowed(spec),
     }
 }
 
@@ -279,7 +281,7 @@ fn with_implied(spec: &EntitySpec) -> Cow<'_, EntitySpec> {
 fn rank(spec: &EntitySpec) -> u8 {
     match spec {
         EntitySpec::Provider(_) => 0,
-        EntitySpec::Template(_) => 1,
+        EntitySpec::Template(_) | EntitySpec::Bot(_) => 1,
         EntitySpec::Target(target) if target.kind != BROADCAST => 2,
         EntitySpec::Target(_) => 3,
         EntitySpec::Tracker(_) => 4,
@@ -336,10 +338,19 @@ fn secret_changes(
                 }
             }
             (None, None) if *required && !draft.secrets.contains_key(*field) => {
+                let or_bot = match &draft.spec {
+                    EntitySpec::Target(target) if bots::KINDS.contains(&&*target.kind) => {
+                        ", or name a `bot`"
+                    }
+                    EntitySpec::Target(_)
+                    | EntitySpec::Provider(_)
+                    | EntitySpec::Tracker(_)
+                    | EntitySpec::Template(_)
+                    | EntitySpec::Bot(_) => "",
+                };
                 problems.push(draft.problem(
                     &format!(".{field}"),
-                    "is missing and not set yet; give text, { env = \"…\" } or { file = \"…\" }"
-                        .into(),
+                    format!("is missing and not set yet; give text, {{ env = \"…\" }} or {{ file = \"…\" }}{or_bot}"),
                 ));
             }
             (None, Some(_)) if ends_rotation(draft, field) => change(field, SecretStep::Remove),

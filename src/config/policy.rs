@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::EXPRESSION_BYTES_MAX;
 use super::later::Later;
 use super::names::Names;
-use super::quantity;
+use super::quantity::{self, NotAQuantity};
 use super::reader::{Field, Reader};
 use super::shapes::ProviderShape;
 use super::wording::{shown, suggestion};
@@ -93,14 +93,26 @@ pub(super) fn span(reader: &Reader<'_>, key: &'static str) -> Option<Span> {
 }
 
 fn read_span(field: &Field<'_>) -> Option<Span> {
-    let span = field.quantity(quantity::duration_seconds)?;
-    let span = Span::of_seconds(span);
-    if (SPAN_SECONDS_MIN..=SPAN_SECONDS_MAX).contains(&span.seconds()) {
+    span_from(field, SPAN_SECONDS_MIN, quantity::duration_seconds)
+}
+
+/// A time that may be none at all.
+fn span_or_none(field: &Field<'_>) -> Option<Span> {
+    span_from(field, 0, quantity::duration_seconds_or_none)
+}
+
+fn span_from(
+    field: &Field<'_>,
+    seconds_min: u32,
+    read: fn(&str) -> Result<u32, NotAQuantity>,
+) -> Option<Span> {
+    let span = Span::of_seconds(field.quantity(read)?);
+    if (seconds_min..=SPAN_SECONDS_MAX).contains(&span.seconds()) {
         return Some(span);
     }
     field.problem(format!(
         "has to lie between {} and {}",
-        Span::of_seconds(SPAN_SECONDS_MIN),
+        Span::of_seconds(seconds_min),
         Span::of_seconds(SPAN_SECONDS_MAX)
     ));
     None
@@ -178,7 +190,7 @@ fn threshold(field: &Field<'_>) -> Option<Threshold> {
 pub(super) fn of_tracker(reader: &Reader<'_>, names: &Names<'_>, spec: &mut TrackerSpec) {
     spec.quiet = quiet(reader);
     spec.group = reader.take("group").and_then(|field| group(&field, names));
-    spec.settle = span(reader, "settle");
+    spec.settle = reader.take("settle").and_then(|field| span_or_none(&field));
     spec.settle_max = span(reader, "settle_max");
     if let (Some(settle), Some(settle_max), Some(field)) =
         (spec.settle, spec.settle_max, reader.peek("settle_max"))

@@ -88,6 +88,14 @@ pub fn duration_seconds(text: &str) -> Result<u32, NotAQuantity> {
     }
 }
 
+/// A duration in whole seconds, or `0s` where waiting can be switched off.
+pub fn duration_seconds_or_none(text: &str) -> Result<u32, NotAQuantity> {
+    match text {
+        "0s" => Ok(0),
+        text => duration_seconds(text),
+    }
+}
+
 /// A duration as a file says it: whole days as days, else from hours down, so that `26h` stays it.
 pub fn duration_text(ms: u64) -> String {
     let mut rest = ms;

@@ -10,6 +10,7 @@ use super::secrets::Secrets;
 use super::shapes::{BROADCAST, TargetShape};
 use super::wording::shown;
 use super::{BROADCAST_TARGETS_MAX, RECEIVERS_MAX, TAGS_MAX, WORDS_BYTES_MAX, policy};
+use crate::bots::TOKEN;
 use crate::domain::item::ITEMS_MAX;
 use crate::domain::spec::{
     CarrySpec, EntityKind, EntitySpec, GROUP_PAUSE_MS_MAX, Large, MediaMode, ReceiverSpec,
@@ -45,6 +46,7 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         tags: tags.into_iter().flatten().map(|(tag, _)| tag).collect(),
         locale: reader.take("locale").and_then(|field| field.locale()),
         receivers: Vec::new(),
+        bot: None,
         api_base: None,
         preview: false,
         carry: CarrySpec::default(),
@@ -70,6 +72,9 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
                 read_option(option, &field, names, &mut spec);
             }
         }
+        if spec.bot.is_some() {
+            check_bot(&reader);
+        }
         if spec.kind == BROADCAST {
             check_broadcast(&reader, &spec);
         } else {
@@ -79,16 +84,22 @@ pub(super) fn read(reader: Reader<'_>, name: String, names: &Names<'_>) -> Parts
         }
         finish(reader, &spec.kind, names);
     }
+    let mut secret_fields = shape.map_or_else(Vec::new, |shape| shape.secret_fields);
+    if spec.bot.is_some() {
+        // It sends with its bot's; one of its own that was set is taken away.
+        secret_fields.retain(|secret| secret.name != TOKEN);
+    }
     Parts {
         spec: EntitySpec::Target(spec),
         secrets,
-        secret_fields: shape.map_or_else(Vec::new, |shape| shape.secret_fields),
+        secret_fields,
     }
 }
 
 /// An option of some kind into its place in the spec.
 fn read_option(option: &str, field: &Field<'_>, names: &Names<'_>, spec: &mut TargetSpec) {
     match option {
+        "bot" => spec.bot = read_bot(field, names, &spec.kind),
         "api_base" => spec.api_base = field.address(),
         "preview" => spec.preview = field.flag().unwrap_or_default(),
         "media" => spec.carry.media = field.one_of(&MEDIA).unwrap_or_default(),
@@ -118,6 +129,32 @@ fn read_option(option: &str, field: &Field<'_>, names: &Names<'_>, spec: &mut Ta
             "this version does not have {} yet; leave it out",
             shown(other)
         )),
+    }
+}
+
+/// The bot that it sends as.
+fn read_bot(field: &Field<'_>, names: &Names<'_>, kind: &str) -> Option<String> {
+    let name = field.line()?;
+    names.refer(field, EntityKind::Bot, &name);
+    if let Some(of) = names.kind_of(EntityKind::Bot, &name)
+        && of != kind
+    {
+        field.problem(format!(
+            "{} is a bot of kind {}; name one of kind {}",
+            shown(&name),
+            shown(of),
+            shown(kind)
+        ));
+    }
+    Some(name)
+}
+
+/// What a bot says is said once.
+fn check_bot(reader: &Reader<'_>) {
+    for key in [TOKEN, "api_base"] {
+        if let Some(field) = reader.peek(key) {
+            field.problem("is the bot's where a `bot` is named; leave one of the two out");
+        }
     }
 }
 

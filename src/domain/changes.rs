@@ -105,6 +105,7 @@ impl Finder {
             inhibitors,
             snoozes,
             cursors,
+            bots,
             retention,
             clock_steps,
             files,
@@ -168,6 +169,8 @@ impl Finder {
         self.entries_shown("cursors", old, new, name, |bytes| {
             format!("{} bytes, hash {:016x}", bytes.len(), xxh3_64(bytes)).into()
         });
+        let (old, new) = (before.bots.iter(), bots.iter());
+        self.entries("bots", old, new, |id: &&u32| id.to_string());
         self.retention(&before.retention, retention);
         self.value("clock_steps", &before.clock_steps, clock_steps);
         let (old, new) = (before.files.iter(), files.iter());
@@ -201,6 +204,8 @@ impl Finder {
         self.entries("configuration.trackers", old, new, id);
         let (old, new) = (before.templates.iter(), after.templates.iter());
         self.entries("configuration.templates", old, new, id);
+        let (old, new) = (before.bots.iter(), after.bots.iter());
+        self.entries("configuration.bots", old, new, id);
         // Names, providers' trackers and receivers' targets follow from these.
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::decide::Say;
 use super::event::{
-    Accepted, Action, Answer, DeliveryKey, IdSeed, Remember, RequestKeys, Role, TokenScope,
+    Accepted, Action, Answer, BotIdentity, ChatFacts, DeliveryKey, IdSeed, Remember, RequestKeys,
+    Role, TokenScope,
 };
 use super::hold::Telling;
 use super::notice::NoticeDraft;
@@ -37,6 +38,8 @@ pub enum Command {
     Accept(Box<Accept>),
     /// What was seen at a provider that is asked.
     Observe(Box<Observe>),
+    /// What was heard as a bot.
+    Sight(Box<Sighting>),
     Unreadable {
         provider: u32,
         why: String,
@@ -247,6 +250,25 @@ pub struct Observe {
     pub cursors: Vec<(String, Option<Arc<[u8]>>)>,
     /// At most [`super::decide::NOTICES_PER_REQUEST_MAX`].
     pub notices: Vec<NoticeDraft>,
+}
+
+/// What was heard as a bot, or asked of its service.
+#[derive(Debug, Clone)]
+pub struct Sighting {
+    pub bot: u32,
+    /// Revision of the bot's configuration when it was asked; another one refuses it.
+    pub revision: u64,
+    pub sight: Sight,
+}
+
+/// See [`Sighting`]. At most [`super::decide::CHATS_PER_SIGHTING_MAX`] chats.
+#[derive(Debug, Clone)]
+pub enum Sight {
+    /// Something was heard there.
+    Chats(Vec<ChatFacts>),
+    /// How they are called now.
+    Names(Vec<ChatFacts>),
+    Identity(BotIdentity),
 }
 
 /// A one-off message.

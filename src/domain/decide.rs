@@ -6,6 +6,7 @@ use super::state::State;
 
 mod access;
 mod attention;
+mod bots;
 mod bridge;
 mod catch_up;
 mod configure;
@@ -21,6 +22,7 @@ mod retention;
 mod sent;
 
 pub use attention::{REPEATS_PER_COMMAND_MAX, StormBegun, storms_begun};
+pub use bots::{CHATS_PER_HOUR_MAX, CHATS_PER_SIGHTING_MAX, SEEN_AGAIN_MICROS};
 pub(in crate::domain) use bridge::silence;
 pub use bridge::{Say, backup_failed, disk, provider_reachable, provider_unreachable, storm};
 pub use catch_up::{CATCH_UP_PEERS_MAX, CATCH_UP_PER_COMMAND_MAX};
@@ -92,6 +94,7 @@ fn decide_alone(state: &State, command: Command, context: &Context) -> Result<De
         }
         Command::Configure(change) => configure::configure(state, *change, context),
         Command::Observe(observe) => observe::observe(state, *observe, context),
+        Command::Sight(sighting) => bots::sight(state, *sighting, context),
         Command::Accept(accept) => intake::accept(state, *accept, context),
         Command::Unreadable {
             provider,

@@ -13,16 +13,17 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::hold::{Hold, Stage, of_receiver};
 use super::notice::Severity;
-use super::policy::{DigestSpec, WallClock};
+use super::policy::{DigestSpec, SETTLE_DEFAULT, Span, WallClock};
 use super::reason::What;
 use super::recur::{Recurrence, next_after};
 use super::spec::{LinkSpec, ProviderSpec, Rate, ReceiverSpec, TrackerSpec};
-use super::state::State;
+use super::state::{State, word_hash};
 use super::windows::{CompiledWindows, WindowMode, WindowSpec, active};
 use crate::config::quantity;
 use crate::projections::configuration::{Configuration, Target};
 use crate::projections::outbox::Delivery;
 use crate::projections::storms::Storms;
+use crate::providers;
 
 /// Notice kinds that are about the moment at which they were made: held, they would be untrue.
 const WALL_CLOCK_KINDS: [&str; 4] = ["scheduled_message", "summary", "memory", "assets_picked"];
@@ -48,6 +49,8 @@ pub struct About {
     /// 0 without one.
     pub collection_hash: u64,
     pub items: bool,
+    /// Whether notices of its collection that would be told together with it are settling.
+    pub joins: bool,
     pub wall_clock: bool,
     /// The slot of its group; 0 for none.
     pub group: u64,
@@ -196,9 +199,40 @@ impl<'a> Route<'a> {
         self.windows().is_some()
             || self.digest().is_some()
             || self.storm().is_some()
+            || self.tracker.is_some_and(|tracker| {
+                tracker.group.is_some()
+                    || match tracker.settle {
+                        Some(span) => span.seconds() > 0,
+                        None => !self.settling_kinds().is_empty(),
+                    }
+            })
+    }
+
+    /// Notice kinds that settle where the tracker says nothing of it.
+    fn settling_kinds(&self) -> &'static [&'static str] {
+        self.provider
+            .and_then(|provider| providers::kind(&provider.kind))
+            .map_or(&[], |kind| kind.settles())
+    }
+
+    /// The slot in which a notice would settle, where its kind does so by itself or in company.
+    pub fn settling_slot(&self, about: &About) -> Option<u64> {
+        let by_itself = self.tracker?.settle.is_none() && !self.settling_kinds().is_empty();
+        by_itself.then(|| self.slot(Stage::Settling, about.collection_hash, about.what()))
+    }
+
+    /// How long a notice waits for its collection to be quiet.
+    fn settles_for(&self, about: &About) -> Option<Span> {
+        if let Some(span) = self.tracker?.settle {
+            return (span.seconds() > 0).then_some(span);
+        }
+        // What is removed while what was added settles is told with it, and not before it.
+        let settles = about.joins
             || self
-                .tracker
-                .is_some_and(|tracker| tracker.settle.is_some() || tracker.group.is_some())
+                .settling_kinds()
+                .iter()
+                .any(|kind| word_hash(kind) == about.kind_hash);
+        settles.then_some(SETTLE_DEFAULT)
     }
 
     /// The first stage from `from` on that has something to say at `now`.
@@ -235,7 +269,7 @@ impl<'a> Route<'a> {
     }
 
     fn settling(&self, about: &About, now: i64) -> Option<Next> {
-        let span = self.tracker?.settle?;
+        let span = self.settles_for(about)?;
         Some(Next::Hold {
             hold: Hold {
                 until: now.saturating_add(span.micros()),

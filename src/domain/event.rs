@@ -1,5 +1,8 @@
 //! Events: facts in the past tense, the only thing that changes state.
 
+mod access;
+mod bots;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +17,11 @@ use crate::projections::retention::Tally;
 use crate::projections::snoozes::Snooze;
 use crate::targets::media::ItemTold;
 use crate::targets::{Part, Scope};
+
+pub use access::{Role, Session, Token, TokenScope, User};
+pub use bots::{
+    BotIdentity, CHAT_TITLE_BYTES_MAX, CHAT_TO_BYTES_MAX, CHAT_WORD_BYTES_MAX, ChatFacts, ChatKind,
+};
 
 /// One delivery: the event that planned it, and its number among those (1…).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -98,104 +106,6 @@ pub struct Accepted {
     /// Set on the first notice of a request.
     pub keys: RequestKeys,
     pub plan: Plan,
-}
-
-/// A role in a space; `Owner` also for what concerns the installation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    Viewer,
-    Editor,
-    Admin,
-    Owner,
-}
-
-impl Role {
-    pub const ALL: [Role; 4] = [Role::Viewer, Role::Editor, Role::Admin, Role::Owner];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Editor => "editor",
-            Role::Admin => "admin",
-            Role::Owner => "owner",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Role::ALL.into_iter().find(|role| role.as_str() == text)
-    }
-}
-
-/// What a token may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenScope {
-    Read,
-    Notify,
-    Operate,
-    Admin,
-}
-
-impl TokenScope {
-    pub const ALL: [TokenScope; 4] = [
-        TokenScope::Read,
-        TokenScope::Notify,
-        TokenScope::Operate,
-        TokenScope::Admin,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            TokenScope::Read => "read",
-            TokenScope::Notify => "notify",
-            TokenScope::Operate => "operate",
-            TokenScope::Admin => "admin",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        TokenScope::ALL
-            .into_iter()
-            .find(|scope| scope.as_str() == text)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct User {
-    pub id: u32,
-    pub name: String,
-    pub role: Role,
-    /// argon2id in PHC form.
-    pub password_hash: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Token {
-    pub id: u32,
-    pub name: String,
-    /// SHA-256 of the token.
-    pub hash: [u8; 32],
-    pub scopes: Vec<TokenScope>,
-    pub role: Role,
-    /// With scope `notify`: the only target it may reach.
-    pub target: Option<String>,
-    /// Microseconds since 1970.
-    pub expires_at: Option<i64>,
-    pub created_at: i64,
-}
-
-/// A browser that is logged in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    pub id: u32,
-    pub user: u32,
-    /// SHA-256 of the secret in the cookie.
-    pub hash: [u8; 32],
-    /// Microseconds since 1970.
-    pub began_at: i64,
-    /// When it was last used, to about a day.
-    pub seen_at: i64,
 }
 
 /// How a delivery ended, or was given up for now.
@@ -490,6 +400,21 @@ pub enum Event {
         /// `None`: gone. Shared, as both copies of the state keep it.
         bytes: Option<Arc<[u8]>>,
     },
+    /// Something was heard in chats of a bot.
+    ChatsSeen {
+        bot: u32,
+        chats: Vec<ChatFacts>,
+    },
+    /// Chats of a bot are called otherwise now, or do not have it any more.
+    ChatsNamed {
+        bot: u32,
+        chats: Vec<ChatFacts>,
+    },
+    /// A bot's service said who it is.
+    BotVerified {
+        bot: u32,
+        identity: BotIdentity,
+    },
     ReceiverGone {
         target: u32,
         receiver: u32,
@@ -564,6 +489,8 @@ pub enum Event {
     },
     /// The state as it stood before the first part, which takes the place of what was folded.
     StateCarried {
+        /// Which fields it has: the revision of this event.
+        layout: u16,
         part: u16,
         parts: u16,
         bytes: Vec<u8>,

@@ -559,6 +559,9 @@ impl Family {
             | Event::FallbackAwaited { .. }
             | Event::FellSilent { .. }
             | Event::CursorMoved { .. }
+            | Event::ChatsSeen { .. }
+            | Event::ChatsNamed { .. }
+            | Event::BotVerified { .. }
             | Event::ReceiverGone { .. }
             | Event::ReceiverMoved { .. }
             | Event::ReceiverRestored { .. }

@@ -153,6 +153,11 @@ impl<'a> Gathering<'a> {
             .is_some()
     }
 
+    /// Whether a slot has a host.
+    pub fn holds(&self, slot: u64) -> bool {
+        self.host(slot).is_some()
+    }
+
     /// The host of a slot.
     fn host(&self, slot: u64) -> Option<DeliveryKey> {
         let known = self

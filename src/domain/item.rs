@@ -151,6 +151,54 @@ pub struct Items {
     pub removed_total: u64,
 }
 
+/// What all items of a notice agree on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Common {
+    /// The day on which all were taken, in UTC: `2026-05-28`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// Where all were taken: a city and its country, as far as they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+}
+
+impl Common {
+    /// Nothing where there are no items, or one says nothing of it.
+    pub fn of(items: &[Item]) -> Common {
+        let agreed = |of: &dyn Fn(&Item) -> Option<String>| {
+            let mut values = items.iter().map(of);
+            let first = values.next().flatten()?;
+            values
+                .all(|value| value.as_ref() == Some(&first))
+                .then_some(first)
+        };
+        let date = agreed(&|item| {
+            let at = jiff::Timestamp::from_microsecond(item.taken_at?).ok()?;
+            Some(at.strftime("%Y-%m-%d").to_string())
+        });
+        let place = agreed(&|item| {
+            let names = [&item.city, &item.country].into_iter().flatten();
+            let names: Vec<&str> = names.map(String::as_str).collect();
+            (!names.is_empty()).then(|| names.join(", "))
+        });
+        Common { date, place }
+    }
+
+    pub fn is_nothing(&self) -> bool {
+        self.date.is_none() && self.place.is_none()
+    }
+}
+
+impl Items {
+    /// What the added items agree on, or where there are none the removed ones.
+    pub fn common(&self) -> Common {
+        Common::of(match self.added.is_empty() {
+            true => &self.removed,
+            false => &self.added,
+        })
+    }
+}
+
 /// How many texts an item can have besides key and label.
 pub const TEXT_FIELDS: usize = 13;
 

@@ -36,6 +36,9 @@ pub const GROUP_WAIT_DEFAULT: Span = Span::of_seconds(30);
 pub const GROUP_INTERVAL_DEFAULT: Span = Span::of_seconds(5 * 60);
 /// After how long a group that is still open is told again, unless said otherwise.
 pub const GROUP_REPEAT_DEFAULT: Span = Span::of_seconds(4 * 3_600);
+/// How long notices wait for their collection to be quiet whose kind settles by itself
+/// ([`crate::providers::Provider::settles`]), unless said otherwise.
+pub const SETTLE_DEFAULT: Span = Span::of_seconds(60);
 /// Longest that settling puts a notice off, unless said otherwise.
 pub const SETTLE_MAX_DEFAULT: Span = Span::of_seconds(30 * 60);
 
@@ -70,8 +73,9 @@ impl fmt::Display for Span {
 impl FromStr for Span {
     type Err = NotAQuantity;
 
+    /// Where `0s` may not stand a file is not read that says it.
     fn from_str(text: &str) -> Result<Self, NotAQuantity> {
-        quantity::duration_seconds(text).map(Span::of_seconds)
+        quantity::duration_seconds_or_none(text).map(Span::of_seconds)
     }
 }
 

@@ -10,7 +10,7 @@
 
 use super::command::{
     Accept, Command, Configure, Context, FilesTold, Mute, Notify, Observe, Put, PutToken, PutUser,
-    Refusal, Repeat, UserCondition,
+    Refusal, Repeat, Sight, Sighting, UserCondition,
 };
 use super::decide::{REPEATS_PER_COMMAND_MAX, Say, decide};
 use super::event::{Accepted, Event, RequestKeys};
@@ -177,6 +177,11 @@ pub fn commands(
         Event::Accepted(accepted) => Ok(accept(state, accepted, recorded.events)),
         Event::CursorMoved { provider, .. } => {
             Ok(vec![observe(state, *provider, Vec::new(), recorded.events)])
+        }
+        Event::ChatsSeen { bot, chats } => one(sight(state, *bot, Sight::Chats(chats.clone()))),
+        Event::ChatsNamed { bot, chats } => one(sight(state, *bot, Sight::Names(chats.clone()))),
+        Event::BotVerified { bot, identity } => {
+            one(sight(state, *bot, Sight::Identity(identity.clone())))
         }
         Event::IntakeUnreadable {
             provider,
@@ -406,6 +411,15 @@ fn say(accepted: &Accepted) -> Option<Say> {
         text: notice.text.clone(),
         labels: notice.labels.clone(),
     })
+}
+
+fn sight(state: &State, bot: u32, sight: Sight) -> Command {
+    let known = state.configuration.bots.get(&bot);
+    Command::Sight(Box::new(Sighting {
+        bot,
+        revision: known.map_or(0, |known| known.revision),
+        sight,
+    }))
 }
 
 /// What was seen at a provider that is asked. Where looking stood already is not written again.

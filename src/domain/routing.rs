@@ -98,6 +98,8 @@ pub struct Router<'a> {
     pub configuration: &'a Configuration,
     pub health: &'a Health,
     pub subjects: &'a Subjects,
+    /// Those of one provider, where notices of the same request have changed them.
+    pub changed: Option<(u32, &'a Subjects)>,
     pub groups: &'a Groups,
     pub storms: &'a Storms,
     pub inhibitors: &'a Inhibitors,
@@ -131,6 +133,7 @@ impl<'a> Router<'a> {
             configuration: &state.configuration,
             health: &state.health,
             subjects: &state.subjects,
+            changed: None,
             groups: &state.groups,
             storms: &state.storms,
             inhibitors: &state.inhibitors,
@@ -141,6 +144,14 @@ impl<'a> Router<'a> {
 }
 
 impl Router<'_> {
+    /// What of a provider is open.
+    fn subjects(&self, of: u32) -> &Subjects {
+        match self.changed {
+            Some((provider, changed)) if provider == of => changed,
+            Some(_) | None => self.subjects,
+        }
+    }
+
     /// Routes a notice of a provider over its trackers.
     pub fn route(&self, provider: u32, notice: &Notice, about: Arriving<'_, '_>) -> Plan {
         let mut plan = Planning::of(about);
@@ -444,10 +455,12 @@ impl Router<'_> {
         let snoozed = snoozed.filter(|_| !plan.about.at_once);
         let holds = route.can_hold() || snoozed.is_some();
         let silenced = route.receiver.is_some_and(|receiver| receiver.silent);
-        if !(holds || silenced || over.link.pierce != Threshold::Critical) {
+        let notice = over.notice;
+        // The end of what was bad enough is known by its mark once the subject is not open any more.
+        let closes = notice.transition == Transition::Closes && plan.about.subject != 0;
+        if !(holds || silenced || closes || over.link.pierce != Threshold::Critical) {
             return;
         }
-        let notice = over.notice;
         let index = plan.plan.planned.len() as u16;
         if plan.about.at_once {
             plan.count_due(route);
@@ -485,14 +498,19 @@ impl Router<'_> {
                 .facts
                 .unwrap_or_else(|| super::state::row_facts(over.provider, notice));
             let items = notice.items.added_total + notice.items.removed_total > 0;
-            let about = About {
+            let mut about = About {
                 kind_hash: facts.kind_hash,
                 collection_hash: facts.collection_hash,
                 items,
+                joins: false,
                 wall_clock: is_wall_clock(&notice.kind),
                 group,
                 told_at: self.groups.get(group).and_then(|group| group.sent_at),
             };
+            about.joins = items
+                && route
+                    .settling_slot(&about)
+                    .is_some_and(|slot| plan.about.gathering.holds(slot));
             let next = match route.next(over.from, &about, self.now) {
                 Next::Now { silent, detail } => {
                     let more = plan.about.gathering.due(route.receiver_id);
@@ -552,7 +570,7 @@ impl Router<'_> {
         let closes = over.notice.transition == Transition::Closes && subject != 0;
         closes
             && self
-                .subjects
+                .subjects(over.provider)
                 .get(over.provider, subject)
                 .is_some_and(|open| route.pierces(open.severity_for(over.id)))
     }

@@ -7,7 +7,10 @@
 //! Specs are written into events as canonical JSON, so that a field added later reads as its
 //! default from an event written before.
 
+mod bot;
 mod carry;
+mod reference;
+mod source;
 
 use std::collections::BTreeMap;
 
@@ -20,12 +23,11 @@ use super::policy::{
 };
 use super::windows::WindowSpec;
 
+pub use bot::{BotMode, BotSpec};
 pub use carry::{
     CarrySpec, GROUP_PAUSE_MS_DEFAULT, GROUP_PAUSE_MS_MAX, Large, MEDIA_DEFAULT, MediaMode,
 };
-
-mod source;
-
+pub use reference::Reference;
 pub use source::{
     ADAPTIVE_SKIP_MAX, AskSpec, INTERVAL_DEFAULT, INTERVAL_SECONDS_MAX, INTERVAL_SECONDS_MIN,
     Missed, SourceSpec, Tls,
@@ -37,7 +39,7 @@ pub const BRIDGE: &str = "bridge";
 /// Its id, which no configured provider is ever given.
 pub const BRIDGE_PROVIDER: u32 = u32::MAX;
 
-/// The four kinds of entity this version configures.
+/// The kinds of entity this version configures. A new one comes last: snapshots count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntityKind {
@@ -45,14 +47,16 @@ pub enum EntityKind {
     Target,
     Tracker,
     Template,
+    Bot,
 }
 
 impl EntityKind {
-    pub const ALL: [EntityKind; 4] = [
+    pub const ALL: [EntityKind; 5] = [
         EntityKind::Provider,
         EntityKind::Target,
         EntityKind::Tracker,
         EntityKind::Template,
+        EntityKind::Bot,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -61,6 +65,7 @@ impl EntityKind {
             EntityKind::Target => "target",
             EntityKind::Tracker => "tracker",
             EntityKind::Template => "template",
+            EntityKind::Bot => "bot",
         }
     }
 }
@@ -89,6 +94,10 @@ fn is_true(value: &bool) -> bool {
 
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Reads a field that stands there: `null` is then a value of its own and not absence.
@@ -280,6 +289,9 @@ pub struct TargetSpec {
     /// Kinds without receivers have exactly one, named `default` and with an empty `to`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receivers: Vec<ReceiverSpec>,
+    /// telegram: the bot that it sends as, instead of a `token` of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bot: Option<String>,
     /// telegram: where the Bot API is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_base: Option<String>,
@@ -417,7 +429,8 @@ pub struct TrackerSpec {
     pub quiet: Option<Vec<WindowSpec>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupSpec>,
-    /// A notice waits until its collection has been quiet for so long.
+    /// A notice waits until its collection has been quiet for so long; of no length: it does not wait,
+    /// whatever its kind. `None`: kinds that settle by themselves wait [`policy::SETTLE_DEFAULT`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle: Option<Span>,
     /// And no longer than this; see [`TrackerSpec::settle_max`].
@@ -438,7 +451,7 @@ pub struct TrackerSpec {
 impl TrackerSpec {
     /// The longest that settling puts a notice off: never shorter than one quiet time.
     pub fn settle_max(&self) -> Span {
-        let least = self.settle.unwrap_or(SETTLE_MAX_DEFAULT);
+        let least = self.settle.unwrap_or(policy::SETTLE_DEFAULT);
         self.settle_max.unwrap_or(SETTLE_MAX_DEFAULT).max(least)
     }
 }
@@ -541,6 +554,7 @@ pub enum EntitySpec {
     Target(TargetSpec),
     Tracker(TrackerSpec),
     Template(TemplateSpec),
+    Bot(BotSpec),
 }
 
 impl EntitySpec {
@@ -550,6 +564,7 @@ impl EntitySpec {
             EntitySpec::Target(_) => EntityKind::Target,
             EntitySpec::Tracker(_) => EntityKind::Tracker,
             EntitySpec::Template(_) => EntityKind::Template,
+            EntitySpec::Bot(_) => EntityKind::Bot,
         }
     }
 
@@ -559,66 +574,16 @@ impl EntitySpec {
             EntitySpec::Target(spec) => &spec.name,
             EntitySpec::Tracker(spec) => &spec.name,
             EntitySpec::Template(spec) => &spec.name,
+            EntitySpec::Bot(spec) => &spec.name,
         }
     }
 
     /// Everything it refers to, each with the field that does.
     pub fn references(&self) -> Vec<Reference<'_>> {
         match self {
-            EntitySpec::Provider(_) | EntitySpec::Template(_) => Vec::new(),
+            EntitySpec::Provider(_) | EntitySpec::Template(_) | EntitySpec::Bot(_) => Vec::new(),
             EntitySpec::Target(target) => target.references().collect(),
             EntitySpec::Tracker(tracker) => tracker.references().collect(),
         }
-    }
-}
-
-/// That a field names an entity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reference<'s> {
-    /// `links[0].target`.
-    pub field: String,
-    pub kind: EntityKind,
-    pub name: &'s str,
-}
-
-impl<'s> Reference<'s> {
-    fn new(field: String, kind: EntityKind, name: &'s str) -> Self {
-        Reference { field, kind, name }
-    }
-
-    /// To a provider that is configured: the bridge itself is always there.
-    fn to_provider(field: String, name: &'s str) -> Option<Self> {
-        (name != BRIDGE).then(|| Reference::new(field, EntityKind::Provider, name))
-    }
-}
-
-impl TargetSpec {
-    pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
-        let targets = self.targets.iter().enumerate();
-        targets.map(|(i, name)| Reference::new(format!("targets[{i}]"), EntityKind::Target, name))
-    }
-}
-
-impl TrackerSpec {
-    pub fn references(&self) -> impl Iterator<Item = Reference<'_>> {
-        let provider = Reference::to_provider("provider".into(), &self.provider);
-        let links = self.links.iter().enumerate().flat_map(|(i, link)| {
-            let field = |key: &str| format!("links[{i}].{key}");
-            let template = link.template.as_deref();
-            let fallback = link.fallback.as_deref();
-            [
-                Some(Reference::new(
-                    field("target"),
-                    EntityKind::Target,
-                    &link.target,
-                )),
-                template.map(|name| Reference::new(field("template"), EntityKind::Template, name)),
-                fallback.map(|name| Reference::new(field("fallback"), EntityKind::Target, name)),
-            ]
-        });
-        let inhibit = self.inhibit.iter().enumerate().map(|(i, rule)| {
-            Reference::to_provider(format!("inhibit[{i}].when.provider"), &rule.when.provider)
-        });
-        [provider].into_iter().chain(links).chain(inhibit).flatten()
     }
 }

@@ -10,6 +10,7 @@ use super::event::{Accepted, Action, DeliveryKey, Event, Outcome, Plan};
 use super::notice::{Items, Severity};
 use super::spec::{BRIDGE_PROVIDER, EntityKind, EntitySpec, SecretMarks, UnknownPolicy};
 use crate::projections::access::Access;
+use crate::projections::bots::Bots;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::cursors::Cursors;
@@ -73,6 +74,8 @@ pub struct State {
     pub snoozes: Snoozes,
     /// What was last seen at providers that are asked.
     pub cursors: Cursors,
+    /// What was heard and seen as a bot.
+    pub bots: Bots,
     /// Steps of the wall clock so far.
     pub clock_steps: u64,
     /// What has been forgotten.
@@ -121,8 +124,11 @@ impl State {
                 by: _,
             } => {
                 self.forget_changed(*id, spec, receivers);
-                if spec.kind() == EntityKind::Target {
+                if let EntitySpec::Target(spec) = &**spec {
                     self.forget_observed(*id, secrets, receivers, spec);
+                }
+                if let EntitySpec::Bot(spec) = &**spec {
+                    self.forget_heard(*id, secrets, spec);
                 }
                 if let EntitySpec::Provider(spec) = &**spec {
                     self.forget_seen(*id, spec);
@@ -409,6 +415,17 @@ impl State {
                 key,
                 bytes,
             } => self.cursor_moved(*provider, key, bytes.as_ref()),
+            Event::ChatsSeen { bot, chats } => {
+                if self.configuration.bots.contains_key(bot) {
+                    self.bots.seen(*bot, chats, at.recorded_at);
+                }
+            }
+            Event::ChatsNamed { bot, chats } => self.bots.named(*bot, chats),
+            Event::BotVerified { bot, identity } => {
+                if self.configuration.bots.contains_key(bot) {
+                    self.bots.verified(*bot, identity.clone());
+                }
+            }
             Event::Acknowledged {
                 provider, subject, ..
             } => self.acknowledged(*provider, *subject),
@@ -483,22 +500,11 @@ impl State {
         self.health.last_notice_at.insert(provider, at.recorded_at);
         let notice = &accepted.notice;
         if !notice.subject.key.is_empty() {
-            self.subjects.note(
-                (provider, subject_hash(provider, &notice.subject.key, 0)),
-                at.position,
-                word_hash(&notice.kind),
-                notice.severity,
-                notice.transition,
-                at.recorded_at,
-            );
-            self.subjects.judged(
-                (provider, subject_hash(provider, &notice.subject.key, 0)),
-                accepted
-                    .plan
-                    .links
-                    .iter()
-                    .filter_map(|link| Some((link.tracker, link.severity?))),
-            );
+            let subject = subject_hash(provider, &notice.subject.key, 0);
+            let about = (provider, subject);
+            let plan = &accepted.plan;
+            self.subjects
+                .take(about, at.position, notice, plan, at.recorded_at);
         }
         self.heard(at, accepted);
         let new = NewNotice {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::memo::Memo;
 use crate::domain::routing::CompiledTracker;
 use crate::domain::spec::{
-    BRIDGE, BRIDGE_PROVIDER, EntityKind, EntitySpec, ProviderSpec, ReceiverSpec, SecretMark,
-    SecretMarks, Settings, TargetSpec, TemplateSpec, TrackerSpec,
+    BRIDGE, BRIDGE_PROVIDER, BotSpec, EntityKind, EntitySpec, ProviderSpec, ReceiverSpec,
+    SecretMark, SecretMarks, Settings, TargetSpec, TemplateSpec, TrackerSpec,
 };
 use crate::templates::Words;
 
@@ -71,6 +71,18 @@ impl Target {
     }
 }
 
+/// How the calls of a target are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Calling {
+    /// The target, with what its bot says in its place.
+    pub spec: TargetSpec,
+    /// Whose secrets they are made with.
+    pub holder: (EntityKind, u32),
+    /// The holder's revision.
+    pub revision: u64,
+    pub marks: SecretMarks,
+}
+
 /// The one receiver of a kind that has no receivers.
 pub fn default_receiver() -> ReceiverSpec {
     ReceiverSpec {
@@ -100,6 +112,7 @@ pub struct Configuration {
     pub targets: BTreeMap<u32, Target>,
     pub trackers: BTreeMap<u32, Tracker>,
     pub templates: BTreeMap<u32, Template>,
+    pub bots: BTreeMap<u32, Entity<BotSpec>>,
     /// Names to ids, per kind.
     pub names: BTreeMap<(EntityKind, String), u32>,
     /// Trackers of a provider, in the order of their ids.
@@ -151,6 +164,58 @@ impl Configuration {
         self.templates.get(&self.id(EntityKind::Template, name)?)
     }
 
+    pub fn bot(&self, name: &str) -> Option<&Entity<BotSpec>> {
+        self.bots.get(&self.id(EntityKind::Bot, name)?)
+    }
+
+    /// The bot that calls of such a target are made as.
+    pub fn bot_of(&self, spec: &TargetSpec) -> Option<&Entity<BotSpec>> {
+        self.bot(spec.bot.as_deref()?)
+    }
+
+    /// The targets that a bot stands for.
+    pub fn targets_of<'c>(&'c self, bot: &'c str) -> impl Iterator<Item = (u32, &'c Target)> {
+        let targets = self.targets.iter();
+        targets
+            .filter(move |(_, target)| target.entity.spec.bot.as_deref() == Some(bot))
+            .map(|(id, target)| (*id, target))
+    }
+
+    /// The secrets that calls of a target are made with, which are its bot's where it has one.
+    pub fn marks_of<'c>(&'c self, spec: &TargetSpec, own: &'c SecretMarks) -> &'c SecretMarks {
+        self.bot_of(spec).map_or(own, |bot| &bot.secrets)
+    }
+
+    /// Where the service of a target is, as far as it is configured.
+    pub fn api_base_of<'c>(&'c self, spec: &'c TargetSpec) -> Option<&'c str> {
+        match self.bot_of(spec) {
+            Some(bot) => bot.spec.api_base.as_deref(),
+            None => spec.api_base.as_deref(),
+        }
+    }
+
+    /// How a target is called: with whose secrets, and as what.
+    pub fn calling(&self, target: &Target) -> Calling {
+        let entity = &target.entity;
+        let mut spec = entity.spec.clone();
+        let Some(bot) = self.bot_of(&entity.spec) else {
+            return Calling {
+                spec,
+                holder: (EntityKind::Target, entity.id),
+                revision: entity.revision,
+                marks: entity.secrets.clone(),
+            };
+        };
+        spec.api_base.clone_from(&bot.spec.api_base);
+        spec.allow_private |= bot.spec.allow_private;
+        Calling {
+            spec,
+            holder: (EntityKind::Bot, bot.id),
+            revision: bot.revision,
+            marks: bot.secrets.clone(),
+        }
+    }
+
     /// The spec of any entity, for lists and plans.
     pub fn spec(
         &self,
@@ -184,6 +249,7 @@ impl Configuration {
                 .templates
                 .get(&id)
                 .map(|template| of(&template.entity, EntitySpec::Template)),
+            EntityKind::Bot => self.bots.get(&id).map(|bot| of(bot, EntitySpec::Bot)),
         }
     }
 
@@ -199,6 +265,7 @@ impl Configuration {
                 .templates
                 .get(&id)
                 .map(|template| &template.entity.secrets),
+            EntityKind::Bot => self.bots.get(&id).map(|bot| &bot.secrets),
         }
     }
 
@@ -229,11 +296,13 @@ impl Configuration {
                 found.push(format!("tracker {}", spec.name));
             }
         }
-        if kind == EntityKind::Target {
-            for target in self.targets.values() {
-                if target.entity.spec.targets.iter().any(|child| child == name) {
-                    found.push(format!("target {}", target.entity.spec.name));
-                }
+        for target in self.targets.values() {
+            let spec = &target.entity.spec;
+            if spec
+                .references()
+                .any(|to| to.kind == kind && to.name == name)
+            {
+                found.push(format!("target {}", spec.name));
             }
         }
         found
@@ -324,6 +393,18 @@ impl Configuration {
                     },
                 );
             }
+            EntitySpec::Bot(spec) => {
+                self.bots.insert(
+                    id,
+                    Entity {
+                        id,
+                        revision: position,
+                        spec,
+                        secrets,
+                        managed_by,
+                    },
+                );
+            }
         }
     }
 
@@ -346,6 +427,9 @@ impl Configuration {
             EntityKind::Template => {
                 self.templates.remove(&id);
             }
+            EntityKind::Bot => {
+                self.bots.remove(&id);
+            }
         }
     }
 
@@ -364,7 +448,7 @@ impl Configuration {
 
 /// A spec inside a snapshot, as in its event: JSON text. Specs leave out what has its default value,
 /// which a format without field names cannot read back.
-mod json_text {
+pub(crate) mod json_text {
     use serde::de::{DeserializeOwned, Error as _};
     use serde::ser::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

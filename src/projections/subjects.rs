@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::notice::{Severity, Transition};
+use crate::domain::event::Plan;
+use crate::domain::notice::{NoticeDraft, Severity, Transition};
+use crate::domain::state::word_hash;
 
 /// Open subjects remembered per provider; beyond that the one that opened first is forgotten.
 pub const SUBJECTS_PER_PROVIDER_MAX: usize = 4_096;
@@ -107,6 +109,37 @@ impl Subjects {
                 }
             }
         }
+    }
+
+    /// Those of one provider, for looking at what a request with several notices leads to.
+    pub fn of_provider(&self, provider: u32) -> Subjects {
+        let known = self.providers.get(&provider);
+        Subjects {
+            providers: known
+                .map(|known| (provider, known.clone()))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// Takes an accepted notice, routed as it is in the plan.
+    pub fn take(
+        &mut self,
+        (provider, subject): (u32, u64),
+        position: u64,
+        notice: &NoticeDraft,
+        plan: &Plan,
+        at: i64,
+    ) {
+        let kind_hash = word_hash(&notice.kind);
+        let (severity, transition) = (notice.severity, notice.transition);
+        let about = (provider, subject);
+        self.note(about, position, kind_hash, severity, transition, at);
+        let links = plan.links.iter();
+        self.judged(
+            about,
+            links.filter_map(|link| Some((link.tracker, link.severity?))),
+        );
     }
 
     /// All of them, by provider and hash of the subject.

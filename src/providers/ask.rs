@@ -232,6 +232,10 @@ pub trait Polled: Sync {
     fn rhythm(&self) -> Rhythm {
         Rhythm::Interval
     }
+    /// What [`Ask::Discover`] finds is called, in the plural; `None` where there is nothing to choose.
+    fn collections(&self) -> Option<&'static str> {
+        Some("collections")
+    }
     /// Begins a look. A configuration that cannot be asked is a look that is done at once.
     fn begin(&self, ask: Ask, input: &AskInput<'_>) -> Box<dyn Look>;
     /// What is said when the provider could not be reached for a while, beside what the bridge says of

@@ -2,6 +2,7 @@
 //! the clock for a summary, a choice and memories.
 
 mod api;
+mod hook;
 mod items;
 mod kept;
 mod known;
@@ -22,7 +23,7 @@ use self::options::TrackerOptions;
 use super::ask::script::{Asker, Script};
 use super::ask::{Ask, AskInput, Found, Known as Told, Look, Polled, Seen, Unseen};
 use super::fetch::{FetchContext, Fetchable, Rendition, Unfetchable};
-use super::{KindField, NoticeKind, Provider};
+use super::{KindField, NoticeKind, Provider, Webhook};
 use crate::domain::notice::{Collection, ItemKind, NoticeDraft, Severity};
 use crate::domain::spec::ProviderSpec;
 use crate::targets::Call;
@@ -57,12 +58,21 @@ impl Provider for Immich {
         NOTICE_KINDS
     }
 
+    fn settles(&self) -> &'static [&'static str] {
+        &["assets_added"]
+    }
+
     fn traps(&self) -> &'static [&'static str] {
         &[
             "The API key needs the permissions album.read, asset.read, asset.view, asset.download, sharedLink.read and user.read; `share_links = \"create\"` needs sharedLink.create besides.",
             "An Immich at home needs `allow_private = true` here.",
             "A photo is told once Immich has made its preview, so what was just uploaded may come a look later.",
+            "Without `secret` no workflow is listened to; albums are looked at by interval all the same.",
         ]
+    }
+
+    fn webhook(&self) -> Option<&dyn Webhook> {
+        Some(self)
     }
 
     fn polled(&self) -> Option<&dyn Polled> {
@@ -101,6 +111,10 @@ impl Provider for Immich {
 }
 
 impl Polled for Immich {
+    fn collections(&self) -> Option<&'static str> {
+        Some("albums")
+    }
+
     fn begin(&self, ask: Ask, input: &AskInput<'_>) -> Box<dyn Look> {
         let source = &input.spec.source;
         let Some(url) = source.url.clone() else {

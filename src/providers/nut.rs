@@ -70,6 +70,10 @@ impl Provider for Nut {
 }
 
 impl Polled for Nut {
+    fn collections(&self) -> Option<&'static str> {
+        Some("UPSes")
+    }
+
     fn begin(&self, ask: Ask, input: &AskInput<'_>) -> Box<dyn Look> {
         match session::Session::new(ask, input) {
             Some(session) => Box::new(session),

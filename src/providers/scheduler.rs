@@ -86,6 +86,10 @@ impl Provider for Scheduler {
 }
 
 impl Polled for Scheduler {
+    fn collections(&self) -> Option<&'static str> {
+        None
+    }
+
     fn rhythm(&self) -> Rhythm {
         Rhythm::Clock
     }

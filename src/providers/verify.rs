@@ -47,6 +47,9 @@ pub fn verify<'a>(
     match method {
         Verify::None => Ok(()),
         Verify::Signature => usable(keys).and_then(|()| provider.verify_signature(request, keys)),
+        Verify::Bearer if provider.takes_any_header() => {
+            usable(keys).and_then(|()| any_header(request, keys))
+        }
         Verify::Bearer => usable(keys).and_then(|()| bearer(request, keys)),
         Verify::Basic => usable(keys).and_then(|()| basic(request, keys)),
         Verify::Path => usable(keys).and_then(|()| path(request, keys)),
@@ -88,6 +91,37 @@ fn bearer(request: &RawRequest<'_>, keys: &Keys<'_>) -> Result<(), Unverified> {
         Unverified::HeaderMalformed(AUTHORIZATION.into(), "`Bearer` and the token are expected")
     })?;
     same_token(token.as_bytes(), keys, AUTHORIZATION)
+}
+
+/// Parts of names of headers that carry a token.
+const TOKEN_NAMES: [&str; 4] = ["authorization", "key", "token", "secret"];
+
+/// The token in a header of any name, with `Bearer` before it or without.
+fn any_header(request: &RawRequest<'_>, keys: &Keys<'_>) -> Result<(), Unverified> {
+    let mut same = subtle::Choice::from(0);
+    for (_, value) in &request.headers {
+        let value = value.trim_ascii();
+        let text = std::str::from_utf8(value).unwrap_or("");
+        let token = credentials(text, "bearer").map_or(value, str::as_bytes);
+        if !token.is_empty() {
+            same |= is_token(token, keys);
+        }
+    }
+    if bool::from(same) {
+        return Ok(());
+    }
+    // Which of them was meant is a guess, and only for who reads why it was refused.
+    let meant = request.headers.iter().find(|(name, _)| {
+        let is_like = |part: &&str| name.contains(*part);
+        TOKEN_NAMES.iter().any(|part| is_like(&part))
+    });
+    Err(match meant {
+        Some((name, value)) if value.trim_ascii().is_empty() => {
+            Unverified::HeaderEmpty((*name).into())
+        }
+        Some((name, _)) => Unverified::TokenMismatch((*name).into()),
+        None => Unverified::HeaderMissing("x-api-key, or another with the secret,".into()),
+    })
 }
 
 fn basic(request: &RawRequest<'_>, keys: &Keys<'_>) -> Result<(), Unverified> {
@@ -134,15 +168,19 @@ fn same_token(given: &[u8], keys: &Keys<'_>, place: &str) -> Result<(), Unverifi
     if given.is_empty() {
         return Err(Unverified::HeaderEmpty(place.into()));
     }
+    match bool::from(is_token(given, keys)) {
+        true => Ok(()),
+        false => Err(Unverified::TokenMismatch(place.into())),
+    }
+}
+
+fn is_token(given: &[u8], keys: &Keys<'_>) -> subtle::Choice {
     let given = Sha256::digest(given);
     let mut same = subtle::Choice::from(0);
     for secret in keys.secrets.iter().filter(|secret| !secret.is_empty()) {
         same |= given.as_slice().ct_eq(Sha256::digest(secret).as_slice());
     }
-    match bool::from(same) {
-        true => Ok(()),
-        false => Err(Unverified::TokenMismatch(place.into())),
-    }
+    same
 }
 
 fn hmac(scheme: &HmacSpec, request: &RawRequest<'_>, keys: &Keys<'_>) -> Result<(), Unverified> {

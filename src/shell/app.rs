@@ -19,6 +19,7 @@ use super::address::AddressPolicy;
 use super::backup;
 use super::backup::folder::Occasion;
 use super::backup::jobs::Jobs;
+use super::bots::Bots;
 use super::client::SystemLookup;
 use super::client::{Client, is_this_machine};
 use super::clock::{Clock, SystemClock};
@@ -68,7 +69,9 @@ pub struct App {
     pub search: Arc<Search>,
     pub pollers: Arc<Pollers>,
     pub sessions: Arc<Sessions>,
+    pub bots: Arc<Bots>,
     pub client: Arc<Client>,
+    pub media: Arc<Media>,
     pub clock: Arc<dyn Clock>,
     pub bodies: BodyRoom,
     pub passwords: Passwords,
@@ -440,7 +443,15 @@ pub async fn start_closed(
         Arc::clone(&clock),
         Box::new(sessions::kinds),
     ));
+    let media = Media::open(options.data.join("media"), Arc::clone(&client));
+    let bots = Bots::new(
+        ledger.clone(),
+        Arc::clone(&vault),
+        Arc::clone(&client),
+        Arc::clone(&clock),
+    );
     let app = Arc::new(App {
+        bots: Arc::new(bots),
         data: options.data.clone(),
         sources: Sources::new(ledger.clone(), Arc::clone(&vault)),
         search: Arc::clone(&search),
@@ -448,6 +459,7 @@ pub async fn start_closed(
         sessions: Arc::clone(&sessions),
         vault: Arc::clone(&vault),
         client: Arc::clone(&client),
+        media: Arc::new(media.map_err(StartError::Media)?),
         bodies: BodyRoom::default(),
         passwords: Passwords::default(),
         flashes: Flashes::default(),
@@ -465,9 +477,8 @@ pub async fn start_closed(
         clock: Arc::clone(&clock),
         steps: steps.clone(),
     };
-    let media = Media::open(options.data.join("media"), Arc::clone(&client));
     let dispatch = Dispatch {
-        media: Arc::new(media.map_err(StartError::Media)?),
+        media: Arc::clone(&app.media),
         ledger,
         vault,
         client,
@@ -568,6 +579,7 @@ impl Running {
         for watch in self.watches {
             watch.abort();
         }
+        self.app.bots.stop().await;
         // While the log can still be read. What is appended after this is a short tail.
         self.app.snapshots.leave().await;
         drop(self.app);

@@ -39,11 +39,11 @@ const SLICE_AIM: Duration = Duration::from_millis(8);
 const SLICE_EVENTS_MIN: usize = 16;
 const SLICE_EVENTS_FIRST: usize = 64;
 
-/// Who has to know which families are gone, such as the search index. It is told before their events
+/// Who has to know what is gone, such as the search index. It is told before their events
 /// are removed, a page of the log at a time and on a thread that may wait, and told again when a run that
 /// was interrupted goes on.
 pub trait Forgotten: Send + Sync {
-    /// Positions of the notices that founded them.
+    /// Positions of the notices that founded them, and of events that belong to none.
     fn forgotten(&self, founding: &[u64]);
 }
 
@@ -252,7 +252,7 @@ impl Run<'_> {
                 let from = self.mark.next;
                 tokio::task::spawn_blocking(move || gather(&reader, &retention, from)).await??
             };
-            self.tell(&page.families).await?;
+            self.tell(&page).await?;
             for position in page.alone {
                 self.take(&[position]).await?;
             }
@@ -268,12 +268,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Tells who has to know which families of a page go.
-    async fn tell(&self, families: &[Vec<u64>]) -> Result<(), CompactError> {
-        let founding: Vec<u64> = families
-            .iter()
-            .filter_map(|family| family.last().copied())
-            .collect();
+    /// Tells who has to know what of a page goes.
+    async fn tell(&self, page: &Page) -> Result<(), CompactError> {
+        let families = page.families.iter().filter_map(|family| family.last());
+        let founding: Vec<u64> = families.chain(&page.alone).copied().collect();
         let followers = lock(&self.of.followers).clone();
         if founding.is_empty() || followers.is_empty() {
             return Ok(());

@@ -23,7 +23,6 @@ use crate::domain::command::{Attempted, Claim, Command, Report, Saying, Told};
 use crate::domain::decide::RETRY_BASE;
 use crate::domain::event::{ANSWER_BYTES_MAX, Answer, DeliveryKey, Event};
 use crate::domain::notice::{Notice, cut};
-use crate::domain::spec::EntityKind;
 use crate::projections::outbox::pace::Limits;
 use crate::projections::outbox::{Asked, Due};
 use crate::targets::{self, CallContext, Part, Reply, Verdict};
@@ -184,7 +183,7 @@ impl Dispatch {
         let pace = |target: u32, receiver: u32| {
             targets
                 .get(&target)
-                .map(|target| Limits::of(target, receiver))
+                .map(|target| Limits::of(&state.configuration, target, receiver))
                 .unwrap_or_default()
         };
         let asked = Asked { depth, pace, taken };
@@ -249,9 +248,9 @@ impl Dispatch {
             return Ok(Step::Again);
         };
         let opened = match self.vault.open(
-            EntityKind::Target,
-            prepared.delivery.target,
-            prepared.target_revision,
+            prepared.holder.0,
+            prepared.holder.1,
+            prepared.holder_revision,
             &prepared.marks,
         ) {
             Ok(opened) => opened,

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Semaphore;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::client::{Client, NotDownloaded};
@@ -21,7 +22,7 @@ use crate::domain::item::ItemKind;
 use crate::domain::spec::ProviderSpec;
 use crate::providers::fetch::{self, FetchContext, Fetchable, Rendition};
 use crate::targets::Reply;
-use crate::targets::media::{Facts, HEAD_BYTES, file_type};
+use crate::targets::media::{Facts, FileType, HEAD_BYTES, file_type};
 
 /// Bytes of files that are kept, all together. What was fetched longest ago goes first.
 pub const FOLDER_BYTES_MAX: u64 = 512 * 1_024 * 1_024;
@@ -29,6 +30,10 @@ pub const FOLDER_BYTES_MAX: u64 = 512 * 1_024 * 1_024;
 pub const FILE_TTL: Duration = Duration::from_secs(6 * 3_600);
 /// Files that are kept at most.
 pub const FOLDER_FILES_MAX: usize = 20_000;
+/// Largest picture that a page shows of an item, in bytes.
+pub const PICTURE_BYTES_MAX: u64 = 2 * 1_024 * 1_024;
+/// Pictures that are fetched or read for pages at a time; further ones wait.
+const PICTURES_AT_ONCE: usize = 4;
 /// Begins the names of files that are still being fetched.
 const UNFINISHED: &str = "part-";
 
@@ -54,6 +59,12 @@ pub struct Held {
     pub facts: Facts,
 }
 
+/// A picture for a page.
+pub struct Drawn {
+    pub bytes: Vec<u8>,
+    pub content_type: &'static str,
+}
+
 /// Why there is no file.
 #[derive(Debug, thiserror::Error)]
 pub enum NotFetched {
@@ -73,6 +84,7 @@ type Locks = HashMap<u128, Weak<tokio::sync::Mutex<()>>>;
 pub struct Media {
     folder: PathBuf,
     client: Arc<Client>,
+    pictures: Semaphore,
     /// One at a time fetches a file; the others wait for it. Entries leave when nobody waits.
     locks: Mutex<Locks>,
 }
@@ -90,6 +102,7 @@ impl Media {
         Ok(Media {
             folder,
             client,
+            pictures: Semaphore::new(PICTURES_AT_ONCE),
             locks: Mutex::new(HashMap::new()),
         })
     }
@@ -153,6 +166,43 @@ impl Media {
         let held = kept(&path, asked.wanted)?;
         let _tidied = tokio::task::spawn_blocking(move || tidy(&folder)).await;
         held.ok_or_else(|| NotFetched::NotNow("it was removed as soon as it was there".into()))
+    }
+
+    /// The file of an item as a picture for a page: of a type that browsers draw, as its bytes say.
+    pub async fn drawn(&self, asked: &Asked<'_>) -> Result<Drawn, NotFetched> {
+        // It is never closed, so a turn always comes.
+        let _turn = self.pictures.acquire().await;
+        let held = self.get(asked).await?;
+        let content_type = match held.facts.file_type {
+            drawn @ (FileType::Jpeg | FileType::Png | FileType::Gif | FileType::Webp) => {
+                drawn.content_type()
+            }
+            FileType::OtherImage
+            | FileType::Mp4
+            | FileType::OtherVideo
+            | FileType::Mp3
+            | FileType::M4a
+            | FileType::OtherAudio
+            | FileType::Page
+            | FileType::Other => {
+                return Err(NotFetched::NotThis(
+                    "is no picture that browsers draw".into(),
+                ));
+            }
+        };
+        let bytes_max = asked.bytes_max;
+        let read = move || {
+            use std::io::Read;
+            let mut bytes = Vec::with_capacity(held.facts.bytes.min(bytes_max) as usize);
+            held.file.take(bytes_max).read_to_end(&mut bytes)?;
+            Ok::<_, std::io::Error>(bytes)
+        };
+        let bytes = tokio::task::spawn_blocking(read).await;
+        let bytes = bytes.map_err(std::io::Error::other)??;
+        Ok(Drawn {
+            bytes,
+            content_type,
+        })
     }
 
     fn lock(&self, name: u128) -> Arc<tokio::sync::Mutex<()>> {

@@ -12,11 +12,11 @@ pub mod looking;
 pub mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::attending::{
     self, ERROR_BYTES_MAX, Followed, HINDERED_WAIT, Parting, sleep, sleep_until,
@@ -76,6 +76,9 @@ pub struct Pollers {
     clock: Arc<dyn Clock>,
     hosts: Hosts,
     board: Mutex<BTreeMap<u32, Polling>>,
+    /// Of providers that are looked at: that one said something happened. Words that come while it is
+    /// looked at are one.
+    nudges: Mutex<BTreeMap<u32, Arc<Notify>>>,
 }
 
 /// A provider as it is configured, with what a look at it begins with.
@@ -106,7 +109,20 @@ impl Pollers {
             clock,
             hosts: Hosts::default(),
             board: Mutex::default(),
+            nudges: Mutex::default(),
         }
+    }
+
+    /// A provider said by itself that something happened: it is looked at soon
+    /// ([`timing::NUDGED_APART`]). One that is not looked at is left alone.
+    pub fn nudge(&self, provider: u32) {
+        if let Some(nudge) = self.nudges().get(&provider) {
+            nudge.notify_one();
+        }
+    }
+
+    fn nudges(&self) -> MutexGuard<'_, BTreeMap<u32, Arc<Notify>>> {
+        self.nudges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How looking at a provider goes.
@@ -202,6 +218,8 @@ impl Pollers {
             |id| {
                 let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
                 board.remove(&id);
+                drop(board);
+                self.nudges().remove(&id);
             },
         )
         .await;
@@ -222,6 +240,7 @@ impl Pollers {
 
     /// Looks at one provider until it is not to be looked at any more.
     async fn attend(self: Arc<Self>, id: u32, mut followed: watch::Receiver<Followed>) {
+        let nudge = Arc::clone(self.nudges().entry(id).or_default());
         let mut timing = Timing::default();
         let mut known: Option<(u64, Vec<(Watch, Pace)>)> = None;
         loop {
@@ -258,6 +277,7 @@ impl Pollers {
                 changed = followed.changed() => if changed.is_err() { return },
                 () = sleep(&self.clock, wait) => {}
                 () = sleep_until(&self.clock, named) => {}
+                () = nudge.notified() => timing.nudged(self.reading()),
             }
         }
     }

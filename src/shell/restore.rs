@@ -30,7 +30,7 @@ use super::clock::Clock;
 use super::entropy::{Entropy as _, SystemEntropy};
 use super::keyring::{Aad, KeyError, Keyring};
 use super::ledger::{Ledger, LedgerError, Priority};
-use super::verify::{self, Beside, NoIndex, Report, VerifyError};
+use super::verify::{self, Beside, Index, Report, VerifyError};
 use crate::domain::command::{Command, Restore, Told};
 use crate::domain::event::Event;
 use crate::domain::state::{At, Rows, State};
@@ -421,7 +421,7 @@ async fn finish(
             data: beside,
             keyring: keyring.as_ref(),
             serving: None,
-            index: &NoIndex,
+            index: Index::Folder,
         };
         verify::run(&reader, &compared, progress)?
     };

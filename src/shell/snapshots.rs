@@ -12,6 +12,7 @@ use notify_store::{Reader, snapshot};
 use tokio::sync::{Mutex, oneshot, watch};
 
 use super::app::StartError;
+use super::background;
 use super::clock::Clock;
 use super::ledger::Causes;
 use super::rebuild::{fold_through, from_snapshot};
@@ -102,6 +103,7 @@ impl Snapshots {
         std::thread::Builder::new()
             .name("snapshot".into())
             .spawn(move || {
+                background::yield_to_others();
                 // Who asked may have gone; the snapshot is there all the same.
                 let _gone = reply.send(make(&data, &reader));
             })

@@ -14,6 +14,7 @@ use jiff::{Timestamp, ToSpan as _};
 use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
 
 use super::app::App;
+use super::bots::NAMES_AT_SECONDS;
 use super::compaction::CompactError;
 use crate::domain::civil::CivilTime;
 use crate::domain::spec::Settings;
@@ -38,20 +39,29 @@ pub struct Daily {
 }
 
 /// What there is to do. Others add theirs here.
-pub const JOBS: &[Daily] = &[Daily {
-    name: "retention",
-    at: |settings| Some(settings.retention().at),
-    last: |state| state.retention.runs.last.map(|(at, _)| at),
-    run: |app| {
-        Box::pin(async move {
-            match app.compaction.run("").await {
-                // What went wrong was logged, and the one that is under way does as well.
-                Ok(_) | Err(CompactError::Busy) => {}
-                Err(_) => tracing::debug!("the daily run of compaction failed"),
-            }
-        })
+pub const JOBS: &[Daily] = &[
+    Daily {
+        name: "retention",
+        at: |settings| Some(settings.retention().at),
+        last: |state| state.retention.runs.last.map(|(at, _)| at),
+        run: |app| {
+            Box::pin(async move {
+                match app.compaction.run("").await {
+                    // What went wrong was logged, and the one that is under way does as well.
+                    Ok(_) | Err(CompactError::Busy) => {}
+                    Err(_) => tracing::debug!("the daily run of compaction failed"),
+                }
+            })
+        },
     },
-}];
+    Daily {
+        name: "names of chats",
+        at: |_| CivilTime::from_seconds(NAMES_AT_SECONDS),
+        // Names that did not change leave nothing in the log; a day more does not matter.
+        last: |_| None,
+        run: |app| Box::pin(async move { app.bots.refresh_names().await }),
+    },
+];
 
 /// The next moment after `after` that is this time of day in the zone; microseconds since 1970.
 pub fn next(zone: &TimeZone, at: CivilTime, after: i64) -> Option<i64> {

@@ -22,6 +22,7 @@ use serde::Serialize;
 
 use super::keyring::{Aad, Keyring, OpenSealedError};
 use super::ledger::{Causes, Ledger};
+use super::search::{Search, identity};
 use crate::domain::event::Event;
 use crate::domain::state::{At, State};
 use crate::wire;
@@ -31,29 +32,18 @@ use fold::Fold;
 const PAGES_MAX: usize = 8;
 /// How often rows that differ are looked at again, while the log grows.
 const ROUNDS_MAX: u32 = 5;
+/// Positions of differing documents that are told.
+const INDEX_POSITIONS_SHOWN: usize = 5;
 /// Differing rows that are looked at again; of more, the first are.
 const SUSPECTS_MAX: usize = 10_000;
 
-/// What a search index says of itself.
-pub trait SearchIndex: Sync {
-    /// Compares it with the log up to `through`. The default is an index that is not there.
-    fn check(&self, _reader: &Reader<Event>, _through: u64) -> IndexFound {
-        IndexFound::NotThere
-    }
+/// Which search index is compared with the log.
+pub enum Index<'a> {
+    /// The one that a program serves from.
+    Served(&'a Search),
+    /// The one in the data folder of a stopped program.
+    Folder,
 }
-
-/// What came of looking at a search index.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IndexFound {
-    NotThere,
-    Whole { documents: u64 },
-    Wrong(Vec<String>),
-}
-
-/// No search index.
-pub struct NoIndex;
-
-impl SearchIndex for NoIndex {}
 
 /// How far a verification is; called from two threads.
 pub type Progress<'a> = &'a (dyn Fn(&'static str, u64, u64) + Sync);
@@ -65,7 +55,7 @@ pub struct Beside<'a> {
     pub keyring: Option<&'a Keyring>,
     /// The program that serves the store.
     pub serving: Option<&'a Ledger>,
-    pub index: &'a dyn SearchIndex,
+    pub index: Index<'a>,
 }
 
 /// What was found.
@@ -166,17 +156,7 @@ pub fn run(
         );
     }
     secrets(reader, beside.keyring, &fold.state, &mut report)?;
-    progress("index", 0, 1);
-    match beside.index.check(reader, report.through) {
-        IndexFound::NotThere => report.index = "not there".into(),
-        IndexFound::Whole { documents } => report.index = format!("whole, {documents} documents"),
-        IndexFound::Wrong(wrong) => {
-            report.index = "wrong".into();
-            for why in wrong {
-                report.problem(format!("search index: {why}; `rebuild` makes it anew"));
-            }
-        }
-    }
+    index(reader, beside, &fold.state, &mut report, progress)?;
     Ok(report)
 }
 
@@ -213,7 +193,7 @@ pub fn stopped(
         data,
         keyring,
         serving: None,
-        index: &NoIndex,
+        index: Index::Folder,
     };
     let mut report = run(&reader, &beside, progress)?;
     if let Some(why) = pages {
@@ -302,6 +282,60 @@ impl Watch for Watching<'_> {
     fn progress(&mut self, part: Part, done: u64, of: u64) {
         (self.progress)(part.as_str(), done, of);
     }
+}
+
+/// Compares the search index with the log, as far as it reaches.
+fn index(
+    reader: &Reader<Event>,
+    beside: &Beside<'_>,
+    state: &State,
+    report: &mut Report,
+    progress: Progress<'_>,
+) -> Result<(), VerifyError> {
+    let of_folder;
+    let search = match beside.index {
+        Index::Served(search) => search,
+        Index::Folder => {
+            of_folder = Search::stopped(beside.data, reader.clone(), identity(state));
+            &of_folder
+        }
+    };
+    let agreement = search.agreement(&state.retention, &mut |done, of| {
+        progress("index", done, of);
+    });
+    let agreement = match agreement {
+        Ok(agreement) => agreement,
+        Err(error @ ReadError::Damaged { .. }) => {
+            // Where, is among the problems of the log already.
+            report.index = format!("not compared: {}", Causes(&error));
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some(agreement) = agreement else {
+        report.index = "not there".into();
+        return Ok(());
+    };
+    let documents = agreement.indexed;
+    report.index = match report.through.saturating_sub(agreement.through) {
+        0 => format!("{documents} documents"),
+        rest => format!("{documents} documents, without the newest {rest} events"),
+    };
+    if !agreement.is_whole() {
+        let positions: Vec<String> = agreement
+            .named
+            .iter()
+            .take(INDEX_POSITIONS_SHOWN)
+            .map(u64::to_string)
+            .collect();
+        report.problem(format!(
+            "search index: {} of {} documents differ from the log, first at {}; `rebuild` makes it anew",
+            agreement.differing,
+            agreement.expected,
+            positions.join(", "),
+        ));
+    }
+    Ok(())
 }
 
 /// Compares the table of rows with what the log says.

@@ -9,6 +9,7 @@
 //! **Invariant:** the state is only ever looked at to copy at most [`COPIED_ROWS_MAX`] rows.
 
 mod asking;
+mod bots;
 mod choice;
 pub(in crate::shell) mod cursor;
 mod deliveries;
@@ -41,6 +42,7 @@ use crate::domain::state::State;
 
 pub use crate::templates::moment;
 pub use asking::{asking, collections};
+pub use bots::{bot_health, chats, identity as bot_identity};
 pub use choice::{Choice, Seen};
 pub use cursor::{Cursor, NotACursor};
 pub use deliveries::{

@@ -100,6 +100,7 @@ impl Target for Telegram {
 
     fn option_fields(&self) -> &'static [&'static str] {
         &[
+            "bot",
             "api_base",
             "preview",
             "media",
@@ -286,12 +287,17 @@ fn keyboard_of(buttons: &[Key]) -> Value {
 }
 
 fn posted(context: &CallContext<'_>, method: &str, body: &Value) -> Result<Call, Unsendable> {
-    Ok(Call {
+    Ok(post(method_url(context, method)?, body))
+}
+
+/// The call of a method with its parameters.
+pub(crate) fn post(url: String, body: &Value) -> Call {
+    Call {
         method: "POST",
-        url: method_url(context, method)?,
+        url,
         headers: headers(&[("content-type", "application/json")]),
         body: body.to_string().into_bytes(),
-    })
+    }
 }
 
 fn headers(more: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -527,19 +533,25 @@ fn thread_id(receiver: &ReceiverSpec) -> Result<Option<i64>, Unsendable> {
 
 fn method_url(context: &CallContext<'_>, method: &str) -> Result<String, Unsendable> {
     let token = answer::secret(context.secrets, "token")?;
-    if !token
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-'))
+    method_address(token, context.target.api_base.as_deref(), method)
+}
+
+/// Where a method of a bot is called.
+pub(crate) fn method_address(
+    token: &str,
+    api_base: Option<&str>,
+    method: &str,
+) -> Result<String, Unsendable> {
+    if token.is_empty()
+        || !token
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-'))
     {
         return Err(Unsendable {
             reason: "`token` holds characters that no bot token has; copy it again".into(),
         });
     }
-    let base = context
-        .target
-        .api_base
-        .as_deref()
-        .unwrap_or(API_BASE_DEFAULT);
+    let base = api_base.unwrap_or(API_BASE_DEFAULT);
     answer::address("api_base", base)?;
     Ok(format!(
         "{}/bot{token}/{method}",

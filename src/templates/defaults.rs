@@ -186,6 +186,17 @@ static READINGS: &[(Reading, &[&str])] = &[
     (
         Reading::Lines,
         &[
+            "state_changed",
+            "automation_triggered",
+            "service_called",
+            "event_fired",
+            "connection_lost",
+            "connection_restored",
+        ],
+    ),
+    (
+        Reading::Lines,
+        &[
             "bridge_target_failing",
             "bridge_target_recovered",
             "bridge_receiver_gone",

@@ -35,7 +35,7 @@ const PLAIN_FIELDS: &[&str] = &[
     "dispatch_id",
 ];
 /// Fields of a notice that hold further fields, known or free.
-const NESTED_FIELDS: &[&str] = &["subject", "labels", "before", "after", "items"];
+const NESTED_FIELDS: &[&str] = &["subject", "labels", "before", "after", "items", "common"];
 
 /// The field of this name, with its static name.
 pub(super) fn field(name: &str) -> Option<&'static str> {
@@ -214,6 +214,13 @@ fn add_field(
                 Value::from(draft.items.removed_total),
             ),
         ])),
+        "common" => {
+            let common = draft.items.common();
+            let known = [("date", common.date), ("place", common.place)];
+            let entry =
+                |(name, value): (&'static str, Option<String>)| Some((name.into(), text(&value?)));
+            Some(Record::value(known.into_iter().filter_map(entry).collect()))
+        }
         _ => None,
     };
     if let Some(value) = value {
@@ -367,6 +374,10 @@ pub fn notice_json(notice: &Notice) -> serde_json::Value {
             "removed_total": items.removed_total,
         });
         add("items", shape);
+        let common = items.common();
+        if !common.is_nothing() {
+            add("common", json!(common));
+        }
     }
     shape
 }

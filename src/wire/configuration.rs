@@ -117,6 +117,7 @@ fn entity_kind_code(kind: EntityKind) -> u8 {
         EntityKind::Target => 2,
         EntityKind::Tracker => 3,
         EntityKind::Template => 4,
+        EntityKind::Bot => 5,
     }
 }
 

@@ -34,6 +34,7 @@ const PROVIDER: u8 = 0;
 const TARGET: u8 = 1;
 const TRACKER: u8 = 2;
 const TEMPLATE: u8 = 3;
+const BOT: u8 = 4;
 
 fn kind_code(kind: EntityKind) -> u8 {
     match kind {
@@ -41,6 +42,7 @@ fn kind_code(kind: EntityKind) -> u8 {
         EntityKind::Target => TARGET,
         EntityKind::Tracker => TRACKER,
         EntityKind::Template => TEMPLATE,
+        EntityKind::Bot => BOT,
     }
 }
 

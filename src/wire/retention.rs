@@ -1,15 +1,37 @@
-//! Payloads about retention, revision 1.
+//! Payloads about retention, revision 1; of a carried state revisions 1 and 2, which began with bots.
 //!
-//! The bytes of a carried state are those of the projections themselves, as they were when revision 1
-//! of its event was released. A projection whose fields change after that leaves a copy of what it was
-//! here, for revision 1, and revision 2 begins.
+//! The bytes of a carried state are those of the projections themselves, as they were when the newest
+//! revision of its event was released. A projection whose fields change after that leaves a copy of what
+//! it was here, for that revision, and the next begins.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Texts, put, take};
 use crate::domain::event::Event;
 use crate::domain::retention::Rule;
-use crate::projections::retention::Tally;
+use crate::domain::spec::{EntityKind, ProviderSpec, Settings};
+use crate::domain::state::{Carried, Founding};
+use crate::projections::access::Access;
+use crate::projections::bots::Bots;
+use crate::projections::configuration::{
+    Configuration, Entity, Target, Template, Tracker, json_text,
+};
+use crate::projections::counts::Counts;
+use crate::projections::cursors::Cursors;
+use crate::projections::files::Files;
+use crate::projections::groups::Groups;
+use crate::projections::health::Health;
+use crate::projections::inhibitors::Inhibitors;
+use crate::projections::listening::Listening;
+use crate::projections::messages::Messages;
+use crate::projections::outbox::Outbox;
+use crate::projections::retention::{Runs, Tally};
+use crate::projections::snoozes::Snoozes;
+use crate::projections::storms::Storms;
+use crate::projections::subjects::Subjects;
+use crate::projections::told::Told;
 
 #[derive(Serialize, Deserialize)]
 struct CarriedR1<'a> {
@@ -47,7 +69,12 @@ struct CompactedR1 {
 
 pub fn encode(event: &Event, out: &mut Vec<u8>) {
     match event {
-        Event::StateCarried { part, parts, bytes } => put(
+        Event::StateCarried {
+            layout: _,
+            part,
+            parts,
+            bytes,
+        } => put(
             &CarriedR1 {
                 part: *part,
                 parts: *parts,
@@ -94,7 +121,7 @@ pub fn encode(event: &Event, out: &mut Vec<u8>) {
     }
 }
 
-pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
+pub fn decode(kind: u16, revision: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
     Ok(match kind {
         80 => {
             let CarriedR1 { part, parts, bytes } = take(bytes)?;
@@ -102,6 +129,7 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
                 return Err(format!("part {part} of {parts}"));
             }
             Event::StateCarried {
+                layout: revision,
                 part,
                 parts,
                 bytes: bytes.to_vec(),
@@ -145,5 +173,90 @@ pub fn decode(kind: u16, bytes: &[u8], texts: Texts) -> Result<Event, String> {
             }
         }
         other => return Err(format!("kind {other} is not decoded here")),
+    })
+}
+
+/// The configuration as it was carried before there were bots.
+#[derive(Deserialize)]
+struct ConfigurationR1 {
+    revision: u64,
+    #[serde(with = "json_text")]
+    settings: Settings,
+    providers: BTreeMap<u32, Entity<ProviderSpec>>,
+    targets: BTreeMap<u32, Target>,
+    trackers: BTreeMap<u32, Tracker>,
+    templates: BTreeMap<u32, Template>,
+    names: BTreeMap<(EntityKind, String), u32>,
+    by_provider: BTreeMap<u32, Vec<u32>>,
+    receivers: BTreeMap<u32, u32>,
+    files: BTreeMap<String, [u8; 32]>,
+    last_id: u32,
+}
+
+impl From<ConfigurationR1> for Configuration {
+    fn from(before: ConfigurationR1) -> Self {
+        let mut configuration = Configuration::default();
+        configuration.set_settings(before.revision, before.settings);
+        configuration.providers = before.providers;
+        configuration.targets = before.targets;
+        configuration.trackers = before.trackers;
+        configuration.templates = before.templates;
+        configuration.names = before.names;
+        configuration.by_provider = before.by_provider;
+        configuration.receivers = before.receivers;
+        configuration.files = before.files;
+        configuration.last_id = before.last_id;
+        configuration
+    }
+}
+
+/// What was carried of a state before there were bots.
+#[derive(Deserialize)]
+struct StateR1 {
+    founding: Option<Founding>,
+    id_millis: u64,
+    configuration: ConfigurationR1,
+    access: Access,
+    outbox: Outbox,
+    counts: Counts,
+    health: Health,
+    subjects: Subjects,
+    listening: Listening,
+    messages: Messages,
+    told: Told,
+    groups: Groups,
+    storms: Storms,
+    inhibitors: Inhibitors,
+    snoozes: Snoozes,
+    cursors: Cursors,
+    files: Files,
+    clock_steps: u64,
+    runs: Runs,
+}
+
+/// Reads a state that was carried with revision 1.
+pub fn carried_r1(bytes: &[u8]) -> Result<Carried, String> {
+    let before: StateR1 = take(bytes)?;
+    Ok(Carried {
+        founding: before.founding,
+        id_millis: before.id_millis,
+        configuration: before.configuration.into(),
+        access: before.access,
+        outbox: before.outbox,
+        counts: before.counts,
+        health: before.health,
+        subjects: before.subjects,
+        listening: before.listening,
+        messages: before.messages,
+        told: before.told,
+        groups: before.groups,
+        storms: before.storms,
+        inhibitors: before.inhibitors,
+        snoozes: before.snoozes,
+        cursors: before.cursors,
+        files: before.files,
+        bots: Bots::default(),
+        clock_steps: before.clock_steps,
+        runs: before.runs,
     })
 }

@@ -123,7 +123,7 @@ pub fn cursor(state: &State, provider: &str, key: &str) -> Option<Vec<u8>> {
     state.cursors.get(id, key).map(|bytes| bytes.to_vec())
 }
 
-fn notices(state: &State) -> u64 {
+pub fn notices(state: &State) -> u64 {
     state.counts.days.values().map(|count| count.notices).sum()
 }
 

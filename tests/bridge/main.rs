@@ -10,6 +10,7 @@ mod asked;
 mod asked_upsd;
 #[expect(dead_code, reason = "the test that kills the program uses more of it")]
 mod botapi;
+mod bots;
 mod delivery;
 mod fair;
 mod feedback;
@@ -18,6 +19,8 @@ mod harness;
 mod health;
 mod held;
 mod holds;
+mod home_assistant;
+mod immich;
 mod intake;
 mod media;
 mod pace;

@@ -113,6 +113,7 @@ async fn every_page_answers_a_session_and_sends_others_to_the_login() {
         "/providers/forge",
         "/targets",
         "/targets/ops",
+        "/bots",
         "/log",
         "/log/1",
         "/more",

@@ -23,6 +23,7 @@ struct House {
     program: Program,
     _telegram: Place,
     _hook: Place,
+    _photos: Place,
     hostile: String,
     parked: String,
 }
@@ -37,7 +38,9 @@ async fn house() -> House {
         Scripted::new(400, "the shelf is full"),
         Scripted::new(400, long),
     ]);
-    let program = Program::new(&file(&telegram, &hook)).await;
+    let photos = Place::usually(Scripted::new(200, ALBUMS)).await;
+    let file = file(&telegram, &hook) + &albums_of(&photos);
+    let program = Program::new(&file).await;
     program.refused().await;
     let parked = program.push("1", push_body("Sweep the yard")).await;
     let hostile = program.push("2", hostile_push()).await;
@@ -50,9 +53,32 @@ async fn house() -> House {
         program,
         _telegram: telegram,
         _hook: hook,
+        _photos: photos,
         hostile,
         parked,
     }
+}
+
+/// What an Immich says of its albums; one has a name that would do something.
+const ALBUMS: &str = r#"[
+    { "id": "boats", "albumName": "Boats", "assetCount": 4031 },
+    { "id": "attic", "albumName": "<img src=x onerror=alert(1)> \u202ebackwards", "assetCount": 1 },
+    { "id": "long", "albumName": "nowherenowherenowherenowherenowherenowherenowherenowherenowhere", "assetCount": 0 }
+]"#;
+
+/// A provider that is asked.
+fn albums_of(place: &Place) -> String {
+    format!(
+        r#"
+[[provider]]
+name = "photos"
+kind = "immich"
+url = "{}"
+api_key = "a key that opens albums"
+allow_private = true
+"#,
+        place.address
+    )
 }
 
 fn hostile_push() -> Vec<u8> {
@@ -125,7 +151,7 @@ impl Inspector {
             wrong.push(format!("it is {wide} px wide; over the edge: {over:?}"));
         }
         let is_owned: bool = tab
-            .js("document.title == 'owned' || !!document.querySelector('img, main script, main b b, pre b')")
+            .js("document.title == 'owned' || !!document.querySelector('img:not(.thumb), main script, main b b, pre b')")
             .await;
         if is_owned {
             wrong.push("words of a payload became markup".into());
@@ -209,9 +235,17 @@ async fn every_page(look: Look) {
             ("providers", "/providers"),
             ("provider", "/providers/forge"),
             ("provider-never-heard", "/providers/boiler"),
+            ("provider-asked", "/providers/photos"),
+            ("provider-collections", "/providers/photos/collections"),
+            (
+                "provider-collections-chosen",
+                "/providers/photos/collections?q=a&c=boats&c=attic",
+            ),
             ("targets", "/targets"),
             ("target", "/targets/ops"),
             ("target-failing", "/targets/archive"),
+            ("bots", "/bots"),
+            ("bot", "/bots/herald"),
             ("settings", "/settings"),
             ("log", "/log"),
             ("log-notice", "/log?kind=notice_accepted"),

@@ -204,6 +204,13 @@ verify = "bearer"
 name = "desk"
 kind = "inbox"
 
+[[bot]]
+name = "herald"
+kind = "telegram"
+token = "110201544:AAGqTwkM2nXvB8sYpLr0dJfHc5uEoZiQ1xw"
+api_base = "{telegram}"
+allow_private = true
+
 [[target]]
 name = "ops"
 kind = "telegram"

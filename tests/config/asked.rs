@@ -49,6 +49,25 @@ name = "hourly"
 kind = "scheduler"
 every = "1h"
 
+[[provider]]
+name = "house"
+kind = "home_assistant"
+url = "http://ha.lan:8123"
+token = "hush"
+allow_private = true
+
+[[tracker]]
+name = "doors"
+provider = "house"
+collections = ["binary_sensor.*_door"]
+options = { domain = ["binary_sensor"], area = "Kitchen", from = "off", to = ["on", "!unavailable"], for = "10m" }
+
+[[tracker]]
+name = "lamps"
+provider = "house"
+kinds = ["state_changed", "connection_*"]
+options = { attribute = "brightness" }
+
 [[tracker]]
 name = "ups"
 provider = "power"
@@ -99,6 +118,20 @@ kind = "scheduler"
 cron = "0 8 * * *"
 every = "1h"
 
+[[provider]]
+name = "house"
+kind = "home_assistant"
+url = "ha.lan:8123"
+interval = "1m"
+api_key = "hush"
+
+[[tracker]]
+name = "doors"
+provider = "house"
+kinds = ["state_change"]
+interval = "1m"
+options = { domain = "binary_sensr", for = "0s", form = "off" }
+
 [[tracker]]
 name = "ups"
 provider = "power"
@@ -128,10 +161,18 @@ interval = "1m"
             home.toml:25:1: provider[2] "morning".interval: kind `scheduler` has no `interval`, only `immich`, `nut` has; leave it out
             home.toml:27:1: provider[3] "never": `cron`: is missing; say when with `cron` or `every`
             home.toml:35:9: provider[4] "both".every: stands beside `cron`; leave one of them out
-            home.toml:40:10: tracker[0] "ups".kinds[0]: kind `nut` has no notice kind `on_batery`; did you mean `on_battery`?
-            home.toml:41:12: tracker[0] "ups".interval: has to lie between 10s and 1h
-            home.toml:42:21: tracker[0] "ups".options.media: is not a known option: this kind of provider has none
-            home.toml:47:12: tracker[1] "clock".interval: `never` is not looked at by interval; leave it out
+            home.toml:40:7: provider[5] "house".url: has to be an address that begins with http:// or https://
+            home.toml:41:1: provider[5] "house".interval: kind `home_assistant` has no `interval`, only `immich`, `nut` has; leave it out
+            home.toml:42:1: provider[5] "house".api_key: kind `home_assistant` has no `api_key`, only `immich` has; leave it out
+            home.toml:47:10: tracker[0] "doors".kinds[0]: kind `home_assistant` has no notice kind `state_change`; did you mean `state_changed`?
+            home.toml:48:12: tracker[0] "doors".interval: `house` is not looked at by interval; leave it out
+            home.toml:49:22: tracker[0] "doors".options.domain: `binary_sensr` is no domain that Home Assistant comes with; did you mean `binary_sensor`?; write one of your own as a pattern, with `*`
+            home.toml:49:44: tracker[0] "doors".options.for: `0s`: is no time at all; write a duration like `10s`, `5m`, `1h30m` or `7d`
+            home.toml:49:57: tracker[0] "doors".options.form: is not a known option; did you mean `for`?
+            home.toml:54:10: tracker[1] "ups".kinds[0]: kind `nut` has no notice kind `on_batery`; did you mean `on_battery`?
+            home.toml:55:12: tracker[1] "ups".interval: has to lie between 10s and 1h
+            home.toml:56:21: tracker[1] "ups".options.media: is not a known option: this kind of provider has none
+            home.toml:61:12: tracker[2] "clock".interval: `never` is not looked at by interval; leave it out
         "#]],
     );
 }

@@ -61,7 +61,7 @@ pub fn target(kind: &str) -> Option<TargetShape> {
             receivers_required: true,
             receiver_fields: &["to", "thread", "silent", "protect", "preview"],
             secret_fields: vec![SecretField::named("token", true)],
-            option_fields: &["api_base", "preview"],
+            option_fields: &["bot", "api_base", "preview"],
         }),
         "discord" => Some(TargetShape {
             has_receivers: true,

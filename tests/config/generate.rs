@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use notify_bridge::config::{Existing, Present};
 use notify_bridge::domain::spec::{
-    AskSpec, BackupSpec, ButtonSpec, CarrySpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec,
-    LinkSpec, MapSpec, ProviderSpec, ReceiverSpec, Settings, SourceSpec, TargetSpec, TemplateSpec,
-    TrackerSpec, UnknownPolicy, Verify, WordsSpec,
+    AskSpec, BackupSpec, BotMode, BotSpec, ButtonSpec, CarrySpec, DigestEncoding, EntityKind,
+    EntitySpec, HmacSpec, LinkSpec, MapSpec, ProviderSpec, ReceiverSpec, Settings, SourceSpec,
+    TargetSpec, TemplateSpec, TrackerSpec, UnknownPolicy, Verify, WordsSpec,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
@@ -199,7 +199,24 @@ fn receivers(kind: &str) -> BoxedStrategy<Vec<ReceiverSpec>> {
     }
 }
 
-fn target(name: String) -> impl Strategy<Value = TargetSpec> {
+fn bot(name: String) -> impl Strategy<Value = BotSpec> {
+    let modes = select(vec![BotMode::Poll, BotMode::Webhook]);
+    (optional_line(), any::<[bool; 2]>(), of(address()), modes).prop_map(
+        move |(description, [enabled, allow_private], api_base, mode)| BotSpec {
+            name: name.clone(),
+            kind: "telegram".into(),
+            description,
+            enabled,
+            allow_private,
+            api_base,
+            mode,
+        },
+    )
+}
+
+fn target(name: String, bots: Vec<String>) -> impl Strategy<Value = TargetSpec> {
+    // None of them, or any.
+    let bots: Vec<Option<String>> = bots.into_iter().map(Some).chain([None]).collect();
     select(vec!["telegram", "discord", "webhook"]).prop_flat_map(move |kind| {
         let name = name.clone();
         let own = (
@@ -208,6 +225,7 @@ fn target(name: String) -> impl Strategy<Value = TargetSpec> {
             of(line()),
             of(select(vec!["POST", "PUT", "PATCH"])),
             of(text()),
+            select(bots.clone()),
         );
         let shared = (
             optional_line(),
@@ -218,8 +236,9 @@ fn target(name: String) -> impl Strategy<Value = TargetSpec> {
         (shared, receivers(kind), own)
             .prop_map(
                 move |((description, [enabled, allow_private], tags, locale), receivers, own)| {
-                    let (url, preview, username, method, body) = own;
+                    let (url, preview, username, method, body, bot) = own;
                     let is = |wanted| kind == wanted;
+                    let bot = bot.filter(|_| is("telegram"));
                     TargetSpec {
                         name: name.clone(),
                         kind: kind.to_owned(),
@@ -229,7 +248,8 @@ fn target(name: String) -> impl Strategy<Value = TargetSpec> {
                         tags: tags.into_iter().collect(),
                         locale,
                         receivers,
-                        api_base: url.clone().filter(|_| is("telegram")),
+                        api_base: url.clone().filter(|_| is("telegram") && bot.is_none()),
+                        bot,
                         preview: preview && is("telegram"),
                         carry: CarrySpec::default(),
                         username: username.filter(|_| is("discord")),
@@ -260,6 +280,7 @@ fn broadcast(name: String, targets: Vec<String>) -> impl Strategy<Value = Target
             tags: Vec::new(),
             locale: None,
             receivers: Vec::new(),
+            bot: None,
             api_base: None,
             preview: false,
             carry: CarrySpec::default(),
@@ -444,42 +465,55 @@ pub fn entities() -> impl Strategy<Value = Vec<EntitySpec>> {
         names('t', 1..4),
         names('w', 0..3),
         names('k', 0..3),
+        names('b', 0..3),
     );
     counts
-        .prop_flat_map(|(providers, targets, templates, trackers)| {
+        .prop_flat_map(|(providers, targets, templates, trackers, bots)| {
             let providers: Vec<_> = providers.into_iter().map(provider).collect();
             let broadcast = of(broadcast(BROADCAST_NAME.into(), targets.clone()));
             let shown: Vec<_> = templates.iter().cloned().map(template).collect();
-            let made: Vec<_> = targets.iter().cloned().map(target).collect();
+            let made: Vec<_> = targets
+                .iter()
+                .map(|name| target(name.clone(), bots.clone()))
+                .collect();
+            let bots: Vec<_> = bots.into_iter().map(bot).collect();
             (
-                providers,
+                (providers, bots),
                 made,
                 broadcast,
                 shown,
                 Just((targets, templates, trackers)),
             )
         })
-        .prop_flat_map(|(providers, targets, broadcast, templates, names)| {
-            let (mut to, words, trackers) = names;
-            to.extend(broadcast.as_ref().map(|b| b.name.clone()));
-            let trackers: Vec<_> = trackers
-                .into_iter()
-                .enumerate()
-                .map(|(i, name)| {
-                    let provider = providers[i % providers.len()].clone();
-                    tracker(name, provider, to.clone(), words.clone())
-                })
-                .collect();
-            (Just((providers, targets, broadcast, templates)), trackers)
-        })
-        .prop_map(|((providers, targets, broadcast, templates), trackers)| {
-            let mut all: Vec<EntitySpec> = Vec::new();
-            all.extend(providers.into_iter().map(EntitySpec::Provider));
-            all.extend(targets.into_iter().chain(broadcast).map(EntitySpec::Target));
-            all.extend(templates.into_iter().map(EntitySpec::Template));
-            all.extend(trackers.into_iter().map(EntitySpec::Tracker));
-            all
-        })
+        .prop_flat_map(
+            |((providers, bots), targets, broadcast, templates, names)| {
+                let (mut to, words, trackers) = names;
+                to.extend(broadcast.as_ref().map(|b| b.name.clone()));
+                let trackers: Vec<_> = trackers
+                    .into_iter()
+                    .enumerate()
+                    .map(|(i, name)| {
+                        let provider = providers[i % providers.len()].clone();
+                        tracker(name, provider, to.clone(), words.clone())
+                    })
+                    .collect();
+                (
+                    Just((providers, bots, targets, broadcast, templates)),
+                    trackers,
+                )
+            },
+        )
+        .prop_map(
+            |((providers, bots, targets, broadcast, templates), trackers)| {
+                let mut all: Vec<EntitySpec> = Vec::new();
+                all.extend(providers.into_iter().map(EntitySpec::Provider));
+                all.extend(bots.into_iter().map(EntitySpec::Bot));
+                all.extend(targets.into_iter().chain(broadcast).map(EntitySpec::Target));
+                all.extend(templates.into_iter().map(EntitySpec::Template));
+                all.extend(trackers.into_iter().map(EntitySpec::Tracker));
+                all
+            },
+        )
 }
 
 /// Values of secrets, by kind, name and field.
@@ -503,6 +537,11 @@ pub fn space() -> impl Strategy<Value = (Present, Values)> {
                         vec![("secret", &secret), ("secret.2", "b")]
                     }
                     EntitySpec::Provider(_) => vec![("secret", &secret)],
+                    EntitySpec::Bot(bot) => match bot.mode {
+                        BotMode::Poll => vec![("token", &secret)],
+                        BotMode::Webhook => vec![("token", &secret), ("secret", "s")],
+                    },
+                    EntitySpec::Target(target) if target.bot.is_some() => Vec::new(),
                     EntitySpec::Target(target) => match target.kind.as_str() {
                         "telegram" => vec![("token", &secret)],
                         "discord" => vec![("url", &address)],

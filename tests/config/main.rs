@@ -2,6 +2,7 @@
 //! exported is read back as the same.
 
 mod asked;
+mod bots;
 mod fakes;
 mod generate;
 mod hostile;

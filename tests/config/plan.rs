@@ -115,7 +115,7 @@ fn told(present: &Present, sources: &[(&str, &str)], prune: bool) -> (String, Pr
 }
 
 /// Applies the first text to nothing, then says what the second would change.
-fn check(before: &str, after: &str, prune: bool, expected: Expect) {
+pub(super) fn check(before: &str, after: &str, prune: bool, expected: Expect) {
     let (_, present) = told(&Present::default(), &[("a.toml", before)], false);
     let (plan, _) = told(&present, &[("a.toml", after)], prune);
     expected.assert_eq(&plan);
@@ -244,7 +244,7 @@ fn what_is_needed_and_not_set_is_a_problem() {
         &after,
         false,
         expect![[r#"
-            a.toml:11:1: target[1] "desk".token: is missing and not set yet; give text, { env = "…" } or { file = "…" }
+            a.toml:11:1: target[1] "desk".token: is missing and not set yet; give text, { env = "…" } or { file = "…" }, or name a `bot`
             a.toml:19:1: provider[0] "code".secret: is missing and not set yet; give text, { env = "…" } or { file = "…" }
         "#]],
     );

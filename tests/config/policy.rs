@@ -138,6 +138,7 @@ const FINE: &[(Place, &str)] = &[
     (Tracker, r#"settle = "2m""#),
     (Tracker, "settle = \"2m\"\nsettle_max = \"2m\""),
     (Tracker, r#"settle_max = "30m""#),
+    (Tracker, r#"settle = "0s""#),
     (
         Tracker,
         r#"severity = { push = "warning", issue_closed = "success" }"#,
@@ -409,7 +410,7 @@ fn a_tracker_says_what_is_wrong_with_its_times() {
             expect = "9999d"
               provider[0] "code".expect: `9999d`: is longer than ten years
             expect = "26h"
-              target[0] "desk".expect: is not a known key; known here: `name`, `kind`, `tags`, `description`, `enabled`, `allow_private`, `locale`, `token`, `api_base`, `preview`, `quiet`, `pace`, `receivers`
+              target[0] "desk".expect: is not a known key; known here: `name`, `kind`, `tags`, `description`, `enabled`, `allow_private`, `locale`, `token`, `bot`, `api_base`, `preview`, `quiet`, `pace`, `receivers`
         "#]],
     );
     let rule = r#"{ when = { provider = "code", kind = "push" } },"#;
@@ -470,7 +471,10 @@ fn an_empty_list_of_windows_is_not_an_absent_one() {
             .into_iter()
             .find_map(|draft| match draft.spec {
                 EntitySpec::Tracker(tracker) => Some(tracker.links[0].quiet.clone()),
-                EntitySpec::Provider(_) | EntitySpec::Target(_) | EntitySpec::Template(_) => None,
+                EntitySpec::Provider(_)
+                | EntitySpec::Target(_)
+                | EntitySpec::Template(_)
+                | EntitySpec::Bot(_) => None,
             })
     };
     assert_eq!(quiet("update = false"), Some(None));

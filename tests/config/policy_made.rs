@@ -218,7 +218,8 @@ pub fn on_tracker(
         (provider.name.clone(), kinds.clone()),
         (BRIDGE.to_owned(), vec!["bridge_silent".to_owned()]),
     ];
-    let settling = (of(span()), of(span())).prop_map(|(settle, settle_max)| {
+    let settle = prop_oneof![span(), Just(Span::of_seconds(0))];
+    let settling = (of(settle), of(span())).prop_map(|(settle, settle_max)| {
         let least = settle.unwrap_or(Span::of_seconds(1));
         (settle, settle_max.map(|most| most.max(least)))
     });

@@ -58,7 +58,7 @@ fn keys_of_later_versions_are_refused_by_name() {
         &with_basics(
             r#"
 settings = { backup = { keep = 7 } }
-bot = [{ name = "b" }]
+action = [{ name = "b" }]
 [[tracker]]
 name = "t"
 provider = "code"
@@ -80,7 +80,7 @@ default = "x"
         ),
         expect![[r#"
             a.toml:2:23: settings.backup.at: is missing; it has to be given
-            a.toml:3:1: bot: this version does not have `bot` yet; leave it out
+            a.toml:3:1: action: this version does not have `action` yet; leave it out
             a.toml:7:12: tracker[0] "t".interval: `code` is not looked at by interval; leave it out
             a.toml:8:21: tracker[0] "t".options.media: is not a known option: this kind of provider has none
             a.toml:11:8: target[0] "mail".kind: this version does not have the target kind `email` yet
@@ -235,7 +235,10 @@ fn receivers_are_named_after_where_they_are() {
         .iter()
         .filter_map(|draft| match &draft.spec {
             EntitySpec::Target(target) => Some(&target.receivers),
-            EntitySpec::Provider(_) | EntitySpec::Tracker(_) | EntitySpec::Template(_) => None,
+            EntitySpec::Provider(_)
+            | EntitySpec::Tracker(_)
+            | EntitySpec::Template(_)
+            | EntitySpec::Bot(_) => None,
         })
         .flatten()
         .map(|receiver| format!("{}={}/{:?}", receiver.name, receiver.to, receiver.thread))

@@ -74,7 +74,10 @@ fn an_event_written_before_a_field_came_reads_as_its_default() {
     assert_eq!(settings, Settings::default());
     let rate = |json: &str| match serde_json::from_str(json).expect(json) {
         EntitySpec::Provider(provider) => provider.rate,
-        EntitySpec::Target(_) | EntitySpec::Tracker(_) | EntitySpec::Template(_) => None,
+        EntitySpec::Target(_)
+        | EntitySpec::Tracker(_)
+        | EntitySpec::Template(_)
+        | EntitySpec::Bot(_) => None,
     };
     assert_eq!(rate(r#"{"entity":"provider","name":"a","kind":"k"}"#), None);
     assert_eq!(

@@ -68,9 +68,11 @@ impl Core {
         let puts = specs
             .into_iter()
             .map(|spec| Put {
-                secrets: match spec.kind() {
-                    EntityKind::Target => BTreeMap::from([("token".to_owned(), [1; 16])]),
-                    EntityKind::Provider | EntityKind::Tracker | EntityKind::Template => {
+                secrets: match &spec {
+                    EntitySpec::Target(target) if target.bot.is_some() => BTreeMap::new(),
+                    EntitySpec::Target(_) => BTreeMap::from([("token".to_owned(), [1; 16])]),
+                    EntitySpec::Bot(_) => BTreeMap::from([("token".to_owned(), [2; 16])]),
+                    EntitySpec::Provider(_) | EntitySpec::Tracker(_) | EntitySpec::Template(_) => {
                         BTreeMap::new()
                     }
                 },
@@ -120,7 +122,7 @@ impl Core {
             pace: |target: u32, receiver: u32| {
                 targets
                     .get(&target)
-                    .map(|target| Limits::of(target, receiver))
+                    .map(|target| Limits::of(&self.state.configuration, target, receiver))
                     .unwrap_or_default()
             },
             taken: |_: &DeliveryKey| false,

@@ -20,6 +20,7 @@ use proptest::prelude::*;
 use driver::{Core, accept, attempted, draft, entity, provider, ready, target, tracker};
 
 mod attention;
+mod bots;
 mod bounds;
 mod bridge;
 mod driver;

@@ -400,3 +400,43 @@ fn a_signature_in_any_header_is_checked_with_its_time() {
     };
     assert!(receive(kind("webhook"), &vector, &[SECRET]).is_ok());
 }
+
+/// The header has a name of the user's choice, so what was wrong with it can only be guessed.
+#[test]
+fn a_workflow_without_its_secret_is_refused() {
+    assert_refused(
+        "immich",
+        "workflow-upload",
+        vec![
+            (
+                "another secret",
+                |case| case.set("x-api-key", "It's no Secret"),
+                Unverified::TokenMismatch("x-api-key".into()),
+            ),
+            (
+                "an empty header",
+                |case| case.set("x-api-key", " "),
+                empty("x-api-key"),
+            ),
+            (
+                "no header",
+                |case| case.remove("x-api-key"),
+                missing("x-api-key, or another with the secret,"),
+            ),
+            (
+                "the secret in the body",
+                |case| {
+                    case.remove("x-api-key");
+                    case.body = SECRET.to_vec();
+                },
+                missing("x-api-key, or another with the secret,"),
+            ),
+        ],
+    );
+    let case = case("immich", "workflow-upload");
+    let unlocked = receive(kind("immich"), &case, &[b""]);
+    assert!(matches!(
+        unlocked,
+        Err(Refused::Unverified(Unverified::NoSecret))
+    ));
+}

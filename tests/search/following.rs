@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use notify_bridge::projections::retention::Retention;
 use notify_bridge::shell::search::{Asked, FOLDER, Identity, Search, SearchError, Sorted};
 
 use crate::story::{NOON, Step, Story, asked, facets, find, pages, titles};
@@ -43,7 +44,7 @@ fn told(story: &mut Story, from: u32, to: u32) {
 fn agrees(search: &Search, documents: u64) {
     assert!(search.settle());
     let agreement = search
-        .agreement(&mut |_, _| {})
+        .agreement(&Retention::default(), &mut |_, _| {})
         .expect("it is read")
         .expect("an index");
     assert!(agreement.is_whole(), "{agreement:?}");

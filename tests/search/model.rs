@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 use notify_bridge::domain::event::Event;
 use notify_bridge::domain::family::Family;
+use notify_bridge::projections::retention::Retention;
 use notify_bridge::search::document::{Change, Document, Gathering, Origins};
 use notify_bridge::search::matching::{Indexed, matches};
 use notify_bridge::search::query::{Reading, Tree};
@@ -150,7 +151,7 @@ proptest! {
             prop_assert_eq!(facets(&search, query).total, expected.len() as u64, "{}", query);
         }
         prop_assert!(search.settle());
-        let agreement = search.agreement(&mut |_, _| {}).expect("it is read").expect("an index");
+        let agreement = search.agreement(&Retention::default(), &mut |_, _| {}).expect("it is read").expect("an index");
         prop_assert!(agreement.is_whole(), "{:?}", agreement);
         prop_assert_eq!(agreement.expected, all.len() as u64);
         thread.stop();

@@ -14,7 +14,7 @@ use notify_bridge::shell::clock::ManualClock;
 use notify_bridge::shell::keyring::rotation;
 use notify_bridge::shell::ledger::{Causes, Priority};
 use notify_bridge::shell::restore::{Request, RestoreError, Restored, restore};
-use notify_bridge::shell::verify::{self, Beside, NoIndex};
+use notify_bridge::shell::verify::{self, Beside, Index};
 use notify_store::open_read_only;
 use zeroize::Zeroizing;
 
@@ -219,7 +219,7 @@ async fn a_new_key_opens_what_was_sealed_and_changes_no_frame() {
         data: &data,
         keyring: Some(world.vault.keyring()),
         serving: Some(&world.ledger),
-        index: &NoIndex,
+        index: Index::Folder,
     };
     let report = verify::run(world.ledger.reader(), &compared, &|_, _, _| {}).expect("verified");
     assert!(report.is_clean(), "{report:?}");

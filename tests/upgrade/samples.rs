@@ -1,8 +1,9 @@
 //! One event of each kind, with something in every field.
 
 use notify_bridge::domain::event::{
-    Accepted, Action, Answer, DeliveryKey, Event, IdSeed, Outcome, Plan, Planned, PlannedLink,
-    Remember, RequestKeys, Role, RowFacts, Session, Token, TokenScope, User,
+    Accepted, Action, Answer, BotIdentity, ChatFacts, ChatKind, DeliveryKey, Event, IdSeed,
+    Outcome, Plan, Planned, PlannedLink, Remember, RequestKeys, Role, RowFacts, Session, Token,
+    TokenScope, User,
 };
 use notify_bridge::domain::hold::{Hold, Planning, Telling, Thread, Way};
 use notify_bridge::domain::notice::{
@@ -482,6 +483,7 @@ pub fn samples() -> Vec<Event> {
             },
         },
         Event::StateCarried {
+            layout: 2,
             part: 1,
             parts: 3,
             bytes: vec![7, 0, 255],
@@ -560,6 +562,46 @@ pub fn samples() -> Vec<Event> {
             others: 3,
             kept_as: "damaged-20261124T101500Z".into(),
             by: by(),
+        },
+        Event::ChatsSeen {
+            bot: 5,
+            chats: vec![
+                ChatFacts {
+                    to: "-1001987654321".into(),
+                    kind: ChatKind::Supergroup,
+                    title: "Neighbours’ watch".into(),
+                    username: "neighbours_watch".into(),
+                    language: String::new(),
+                    is_left: false,
+                },
+                ChatFacts {
+                    to: "4242".into(),
+                    kind: ChatKind::Private,
+                    title: "Inês".into(),
+                    username: String::new(),
+                    language: "pt".into(),
+                    is_left: true,
+                },
+            ],
+        },
+        Event::ChatsNamed {
+            bot: 5,
+            chats: vec![ChatFacts {
+                to: "-77".into(),
+                kind: ChatKind::Channel,
+                title: "Weather".into(),
+                username: "weather".into(),
+                language: String::new(),
+                is_left: false,
+            }],
+        },
+        Event::BotVerified {
+            bot: 5,
+            identity: BotIdentity {
+                number: 110_201_543,
+                username: "herald_bot".into(),
+                name: "Herald".into(),
+            },
         },
     ]
 }

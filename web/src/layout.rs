@@ -31,6 +31,7 @@ pub(crate) enum Spot {
     Snoozes,
     Providers,
     Targets,
+    Bots,
     Settings,
     Log,
     More,
@@ -63,7 +64,7 @@ const fn entry(
     }
 }
 
-const ENTRIES: [Entry; 14] = [
+const ENTRIES: [Entry; 15] = [
     entry(
         Spot::Overview,
         Place::Overview,
@@ -122,6 +123,7 @@ const ENTRIES: [Entry; 14] = [
         "Targets",
         Icon::Target,
     ),
+    entry(Spot::Bots, Place::Configure, "/bots", "Bots", Icon::Person),
     entry(
         Spot::Settings,
         Place::Configure,

@@ -2,6 +2,8 @@
 
 pub mod access;
 pub mod ask;
+pub mod bots;
+pub mod collections;
 pub mod dashboard;
 pub mod deliveries;
 pub mod held;
@@ -10,6 +12,7 @@ pub mod log;
 pub mod notice;
 pub mod notices;
 pub mod parked;
+pub mod pictures;
 pub mod places;
 pub mod problem;
 pub mod providers;

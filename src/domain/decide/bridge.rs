@@ -370,7 +370,7 @@ impl Following<'_> {
                 }
                 None => return,
             },
-            EntityKind::Target | EntityKind::Template => return,
+            EntityKind::Target | EntityKind::Template | EntityKind::Bot => return,
         };
         let within = expected.map_or_else(String::new, |span| {
             format!("\nSomething was expected within {span}.")

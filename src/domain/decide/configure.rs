@@ -126,9 +126,10 @@ impl Giving {
                     })
                     .collect()
             }
-            EntitySpec::Provider(_) | EntitySpec::Tracker(_) | EntitySpec::Template(_) => {
-                Vec::new()
-            }
+            EntitySpec::Provider(_)
+            | EntitySpec::Tracker(_)
+            | EntitySpec::Template(_)
+            | EntitySpec::Bot(_) => Vec::new(),
         };
         let unchanged = existing
             .and_then(|id| configuration.spec(kind, id))

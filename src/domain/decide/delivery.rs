@@ -121,7 +121,7 @@ pub fn claim(state: &State, claim: Claim, context: &Context) -> Result<Decided, 
             "its target or receiver asked to wait",
         ));
     }
-    let limits = Limits::of(target, delivery.receiver);
+    let limits = Limits::of(&state.configuration, target, delivery.receiver);
     if outbox
         .pacing
         .waits_until(delivery.receiver, &limits, context.now)

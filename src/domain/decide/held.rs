@@ -446,6 +446,7 @@ fn about(state: &State, key: DeliveryKey, delivery: &Delivery) -> About {
         kind_hash: facts.kind_hash,
         collection_hash: facts.collection_hash,
         items: gathered.is_some_and(|gathered| gathered.is_about_items()),
+        joins: false,
         wall_clock: false,
         group: delivery.group,
         told_at: state

@@ -3,13 +3,14 @@
 use super::super::command::{Accept, Context, Notify, Refusal, Told};
 use super::super::event::{Accepted, Answer, DeliveryKey, Event, Outcome, Remember, RequestKeys};
 use super::super::gathering::Gathering;
-use super::super::notice::{Notice, NoticeDraft, cut};
+use super::super::notice::{Notice, NoticeDraft, Transition, cut};
 use super::super::reason::{Routed, What};
 use super::super::routing::{Arriving, Router, not_to};
 use super::super::spec::ProviderSpec;
 use super::super::state::{State, row_facts, subject_hash, word_hash};
 use super::{Decided, day, seed};
 use crate::projections::configuration::{Entity, Target};
+use crate::projections::subjects::Subjects;
 
 /// Most notices one request may give; a request with more is refused as a whole.
 pub const NOTICES_PER_REQUEST_MAX: usize = 1_000;
@@ -62,6 +63,8 @@ pub(super) fn take_in(
     let day = day(state, context);
     let of = notices.len() as u16;
     let mut events = Vec::with_capacity(notices.len());
+    // What is open after the notices so far, once one of several has changed that.
+    let mut subjects: Option<Subjects> = None;
     for (nth, draft) in notices.into_iter().enumerate() {
         let position = context.first_position + nth as u64;
         let mut notice = Notice {
@@ -81,7 +84,19 @@ pub(super) fn take_in(
             not_to: None,
             gathering: &mut gathering,
         };
+        let router = Router {
+            changed: subjects.as_ref().map(|changed| (provider.id, changed)),
+            ..router
+        };
         let mut plan = router.route(provider.id, &notice, about);
+        if of > 1 && notice.draft.transition != Transition::None {
+            let about = (provider.id, subject(provider.id, &notice.draft));
+            if about.1 != 0 {
+                subjects
+                    .get_or_insert_with(|| state.subjects.of_provider(provider.id))
+                    .take(about, position, &notice.draft, &plan, context.now);
+            }
+        }
         if hops >= HOPS_MAX {
             plan.planned.clear();
             plan.links.clear();

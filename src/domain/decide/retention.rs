@@ -75,6 +75,7 @@ pub fn advance(
     let mut events: Vec<Event> = (0u16..)
         .zip(bytes.chunks(PART_BYTES))
         .map(|(part, bytes)| Event::StateCarried {
+            layout: crate::wire::CARRIED_LAYOUT,
             part,
             parts: parts as u16,
             bytes: bytes.to_vec(),

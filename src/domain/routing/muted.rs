@@ -74,7 +74,7 @@ impl Router<'_> {
         if of == provider && (*kind == when.kind || when.until.as_ref() == Some(kind)) {
             return None;
         }
-        let open = self.subjects.since_of_kind(of, word_hash(&when.kind));
+        let open = self.subjects(of).since_of_kind(of, word_hash(&when.kind));
         let since = open.or_else(|| self.inhibitors.since(self.configuration, rule))?;
         Some(Muted {
             what: What::Inhibited,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::is_default;
+
 /// Most files one message carries, unless configured otherwise.
 pub const MEDIA_DEFAULT: u16 = 10;
 /// Pause between two groups of a message in milliseconds, unless configured otherwise.
@@ -70,10 +72,6 @@ impl CarrySpec {
     pub fn pause_ms(&self) -> u32 {
         self.group_pause.unwrap_or(GROUP_PAUSE_MS_DEFAULT)
     }
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
 }
 
 /// `group_pause` as people write it.

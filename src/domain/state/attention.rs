@@ -217,7 +217,7 @@ impl State {
                     self.storms.forget(*receiver);
                 }
             }
-            EntitySpec::Template(_) => {}
+            EntitySpec::Template(_) | EntitySpec::Bot(_) => {}
         }
     }
 
@@ -241,7 +241,7 @@ impl State {
                     self.storms.forget(*gone);
                 }
             }
-            EntitySpec::Provider(_) | EntitySpec::Template(_) => {}
+            EntitySpec::Provider(_) | EntitySpec::Template(_) | EntitySpec::Bot(_) => {}
         }
     }
 
@@ -266,7 +266,7 @@ impl State {
                     }
                 }
             }
-            EntityKind::Template => {}
+            EntityKind::Template | EntityKind::Bot => {}
         }
     }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{At, Event, Founding, State};
 use crate::projections::access::Access;
+use crate::projections::bots::Bots;
 use crate::projections::configuration::Configuration;
 use crate::projections::counts::Counts;
 use crate::projections::cursors::Cursors;
@@ -32,7 +33,7 @@ use crate::projections::subjects::Subjects;
 use crate::projections::told::Told;
 
 /// Writes what is carried once: the fields of the state, in the order of their bytes, from which the
-/// rest follows. As of revision 1 of the event; see [`crate::wire`].
+/// rest follows. As of the newest revision of the event; see [`crate::wire`].
 macro_rules! carried {
     ($($field:ident: $kind:ty,)+) => {
         #[derive(Serialize)]
@@ -44,8 +45,8 @@ macro_rules! carried {
         /// [`CarriedRef`], read back.
         #[derive(Deserialize)]
         pub(crate) struct Carried {
-            $($field: $kind,)+
-            runs: Runs,
+            $(pub(crate) $field: $kind,)+
+            pub(crate) runs: Runs,
         }
 
         impl State {
@@ -98,14 +99,21 @@ carried! {
     snoozes: Snoozes,
     cursors: Cursors,
     files: Files,
+    bots: Bots,
     clock_steps: u64,
 }
 
 impl State {
     /// Folds an event about retention in.
     pub(super) fn retained(&mut self, at: At, event: &Event) {
-        if let Event::StateCarried { part, parts, bytes } = event {
-            self.carry(at.position, *part, *parts, bytes);
+        if let Event::StateCarried {
+            layout,
+            part,
+            parts,
+            bytes,
+        } = event
+        {
+            self.carry(at.position, *layout, (*part, *parts), bytes);
         } else if let Event::RetentionAdvanced {
             rules,
             history_before,
@@ -128,7 +136,7 @@ impl State {
     }
 
     /// Takes a part of a carried state; the last one puts it in place.
-    fn carry(&mut self, position: u64, part: u16, parts: u16, bytes: &[u8]) {
+    fn carry(&mut self, position: u64, layout: u16, (part, parts): (u16, u16), bytes: &[u8]) {
         if part == 0 {
             self.retention.carrying.clear();
         }
@@ -137,7 +145,7 @@ impl State {
             return;
         }
         let bytes = std::mem::take(&mut self.retention.carrying);
-        let Ok(carried) = crate::wire::decode_carried(&bytes) else {
+        let Ok(carried) = crate::wire::decode_carried(layout, &bytes) else {
             // The frame is whole, so another program wrote it. Who opens the store refuses it then.
             self.retention.unreadable = Some(position);
             return;

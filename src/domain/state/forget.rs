@@ -3,8 +3,21 @@
 
 use std::sync::Arc;
 
-use super::{About, EntityKind, EntitySpec, SecretMarks, State};
-use crate::domain::spec::ProviderSpec;
+use super::{About, EntityKind, SecretMarks, State};
+use crate::domain::spec::{BotSpec, ProviderSpec, TargetSpec};
+use crate::projections::outbox::pace::account_of;
+
+/// What of an address is another one.
+#[derive(Debug, Clone, Copy)]
+struct Moved {
+    credentials: bool,
+    base: bool,
+}
+
+/// Whether secrets stand for the same account, wherever they are kept.
+fn is_same_account(old: &SecretMarks, new: &SecretMarks) -> bool {
+    account_of(old).is_some() && account_of(old) == account_of(new)
+}
 
 impl State {
     /// A changed credential or address makes what was observed of the old one untrue.
@@ -13,17 +26,66 @@ impl State {
         target: u32,
         secrets: &SecretMarks,
         receivers: &[u32],
-        spec: &EntitySpec,
+        new: &TargetSpec,
     ) {
-        let Some(old) = self.configuration.targets.get(&target) else {
+        let configuration = &self.configuration;
+        let Some(old) = configuration.targets.get(&target) else {
             return;
         };
-        let credentials_changed = old.entity.secrets != *secrets;
-        let base_changed = match spec {
-            EntitySpec::Target(new) => new.api_base != old.entity.spec.api_base,
-            EntitySpec::Provider(_) | EntitySpec::Tracker(_) | EntitySpec::Template(_) => false,
+        let (spec, own) = (&old.entity.spec, &old.entity.secrets);
+        let moved = Moved {
+            credentials: match spec.bot == new.bot {
+                true => own != secrets,
+                // The same credentials may stand with a bot now, or with another one.
+                false => !is_same_account(
+                    configuration.marks_of(spec, own),
+                    configuration.marks_of(new, secrets),
+                ),
+            },
+            base: configuration.api_base_of(spec) != configuration.api_base_of(new),
         };
-        let old_receivers = old.receivers.clone();
+        if moved.credentials {
+            self.forget_account(target);
+        }
+        self.forget_reached(target, receivers, moved);
+    }
+
+    /// A bot is about to be configured anew: what was observed as another one is untrue, also of its
+    /// targets.
+    pub(super) fn forget_heard(&mut self, bot: u32, secrets: &SecretMarks, new: &BotSpec) {
+        let Some(old) = self.configuration.bots.get(&bot) else {
+            return;
+        };
+        let moved = Moved {
+            credentials: !is_same_account(&old.secrets, secrets),
+            base: old.spec.api_base != new.api_base,
+        };
+        if !moved.credentials && !moved.base {
+            return;
+        }
+        self.bots.forget(bot);
+        let left = account_of(&old.secrets);
+        let targets: Vec<(u32, Vec<u32>)> = self
+            .configuration
+            .targets_of(&old.spec.name)
+            .map(|(id, target)| (id, target.receivers.clone()))
+            .collect();
+        if let Some(left) = left.filter(|_| moved.credentials) {
+            self.leave_account(left, |id| targets.iter().any(|(of, _)| *of == id));
+        }
+        for (target, receivers) in targets {
+            self.forget_reached(target, &receivers, moved);
+        }
+    }
+
+    /// What was observed of the receivers a target had, of which these are left.
+    fn forget_reached(&mut self, target: u32, receivers: &[u32], moved: Moved) {
+        let Moved {
+            credentials: credentials_changed,
+            base: base_changed,
+        } = moved;
+        let old = self.configuration.targets.get(&target);
+        let old_receivers = old.map_or_else(Vec::new, |old| old.receivers.clone());
         for receiver in old_receivers {
             if credentials_changed || base_changed || !receivers.contains(&receiver) {
                 self.health.receivers.remove(&receiver);
@@ -35,9 +97,6 @@ impl State {
                 self.outbox.pacing.forget_receiver(receiver);
                 self.messages.forget_receiver(receiver);
             }
-        }
-        if credentials_changed {
-            self.forget_account(target);
         }
         if credentials_changed || base_changed {
             self.messages.forget_target(target);
@@ -105,6 +164,7 @@ impl State {
             }
             EntityKind::Tracker => self.messages.forget_tracker(id),
             EntityKind::Template => {}
+            EntityKind::Bot => self.bots.forget(id),
         }
     }
 }

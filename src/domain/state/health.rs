@@ -13,7 +13,7 @@ pub(super) fn voice(kind: EntityKind, id: u32) -> Option<Voice> {
     match kind {
         EntityKind::Provider => Some(Voice::Provider(id)),
         EntityKind::Tracker => Some(Voice::Tracker(id)),
-        EntityKind::Target | EntityKind::Template => None,
+        EntityKind::Target | EntityKind::Template | EntityKind::Bot => None,
     }
 }
 
@@ -57,7 +57,7 @@ impl State {
                     self.outbox.target_is_back(id, now);
                 }
             }
-            EntitySpec::Template(_) => {}
+            EntitySpec::Template(_) | EntitySpec::Bot(_) => {}
         }
     }
 
@@ -94,7 +94,7 @@ impl State {
             EntityKind::Provider => About::Provider(id),
             EntityKind::Tracker => About::Tracker(id),
             EntityKind::Target => About::Target(id),
-            EntityKind::Template => return,
+            EntityKind::Template | EntityKind::Bot => return,
         };
         self.told.forget(about);
         self.close_subjects(kind, name);

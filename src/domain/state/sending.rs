@@ -4,7 +4,7 @@
 use super::{At, State};
 use crate::domain::event::{DeliveryKey, Remember};
 use crate::projections::messages::{Message, Place};
-use crate::projections::outbox::pace::account;
+use crate::projections::outbox::pace::{Account, account};
 use crate::targets::media::ItemTold;
 
 impl State {
@@ -22,7 +22,7 @@ impl State {
         else {
             return;
         };
-        let account = account(target, &configured.entity.secrets);
+        let account = account(&self.configuration, configured);
         self.outbox.pacing.note(receiver, account, at.recorded_at);
     }
 
@@ -118,17 +118,19 @@ impl State {
         }
     }
 
-    /// The account of a target is not its any more: unless another has it, what was counted goes.
+    /// The account of a target is not its any more.
     pub(super) fn forget_account(&mut self, target: u32) {
-        let Some(old) = self.configuration.targets.get(&target) else {
-            return;
-        };
-        let left = account(target, &old.entity.secrets);
-        let shared = self
-            .configuration
-            .targets
-            .iter()
-            .any(|(id, other)| *id != target && account(*id, &other.entity.secrets) == left);
+        if let Some(old) = self.configuration.targets.get(&target) {
+            let left = account(&self.configuration, old);
+            self.leave_account(left, |id| id == target);
+        }
+    }
+
+    /// An account is left by these targets: unless another has it, what was counted goes.
+    pub(super) fn leave_account(&mut self, left: Account, leaves: impl Fn(u32) -> bool) {
+        let mut targets = self.configuration.targets.iter();
+        let shared =
+            targets.any(|(id, other)| !leaves(*id) && account(&self.configuration, other) == left);
         if !shared {
             self.outbox.pacing.forget_account(left);
         }

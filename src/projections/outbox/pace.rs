@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::quantity::{RATE_SECONDS_MAX, rate_text};
 use crate::domain::spec::{Rate, ReceiverSpec, SecretMarks};
-use crate::projections::configuration::{Target, default_receiver};
+use crate::projections::configuration::{Configuration, Target, default_receiver};
 use crate::targets;
 
 /// Starts remembered per receiver and account, and the most that a rate is counted exactly with.
@@ -63,14 +63,19 @@ pub struct Limits {
 /// Credentials, as told apart by their fingerprint; a target without any is its own.
 pub type Account = u128;
 
-/// The account of a target: who it is to its service. That is its `token`, else its `url`.
-pub fn account(target: u32, secrets: &SecretMarks) -> Account {
+/// The account of a target: who it is to its service. That is its `token` or its bot's, else its `url`.
+pub fn account(configuration: &Configuration, target: &Target) -> Account {
+    let entity = &target.entity;
+    let marks = configuration.marks_of(&entity.spec, &entity.secrets);
+    account_of(marks).unwrap_or(Account::from(entity.id))
+}
+
+/// The account that these secrets stand for.
+pub fn account_of(marks: &SecretMarks) -> Option<Account> {
     ["token", "url"]
         .iter()
-        .find_map(|field| secrets.get(*field))
-        .map_or(Account::from(target), |mark| {
-            Account::from_le_bytes(mark.fingerprint)
-        })
+        .find_map(|field| marks.get(*field))
+        .map(|mark| Account::from_le_bytes(mark.fingerprint))
 }
 
 static DEFAULT: LazyLock<ReceiverSpec> = LazyLock::new(default_receiver);
@@ -78,7 +83,7 @@ static DEFAULT: LazyLock<ReceiverSpec> = LazyLock::new(default_receiver);
 impl Limits {
     /// What a target's kind says of itself, unless target or receiver say otherwise. `off` at the target
     /// ends what its kind says, also of its receivers.
-    pub fn of(target: &Target, receiver: u32) -> Self {
+    pub fn of(configuration: &Configuration, target: &Target, receiver: u32) -> Self {
         let spec = &target.entity.spec;
         let Some(configured) = target.receiver_spec(receiver) else {
             return Limits::default();
@@ -99,10 +104,7 @@ impl Limits {
         let rate = spec.pace.unwrap_or(kind.account);
         Limits {
             receiver,
-            account: rate.map(|rate| {
-                let account = account(target.entity.id, &target.entity.secrets);
-                (account, Window::of(rate))
-            }),
+            account: rate.map(|rate| (account(configuration, target), Window::of(rate))),
         }
     }
 

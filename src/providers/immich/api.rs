@@ -1,5 +1,7 @@
 //! What is asked of Immich, and what it answers: only the members that are read.
 
+use std::sync::OnceLock;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -171,7 +173,12 @@ pub struct Api {
     asker: Asker,
     base: String,
     key: String,
+    /// The first part of its version, once it was asked for.
+    major: OnceLock<u32>,
 }
+
+/// From this version on an album comes without its assets, and cannot be asked to.
+const MAJOR_WITHOUT_ASSETS: u32 = 3;
 
 /// The address of the service without its API's path.
 pub fn base_of(url: &str) -> &str {
@@ -205,6 +212,7 @@ impl Api {
             asker,
             base: base_of(url).to_owned(),
             key: key.to_owned(),
+            major: OnceLock::new(),
         }
     }
 
@@ -249,8 +257,10 @@ impl Api {
 
     /// One album; `None` when there is no such album any more.
     pub async fn album(&self, id: &str) -> Result<Option<Album>, Refused> {
-        // Versions before 3 add the assets unless they are asked not to.
-        let path = format!("/albums/{id}?withoutAssets=true");
+        let path = match self.major().await? {
+            ..MAJOR_WITHOUT_ASSETS => format!("/albums/{id}?withoutAssets=true"),
+            MAJOR_WITHOUT_ASSETS.. => format!("/albums/{id}"),
+        };
         match self.ask("GET", &path, None).await {
             Ok(album) => Ok(Some(album)),
             // It answers 400 for an album that one may not see or that is gone.
@@ -314,6 +324,17 @@ impl Api {
     pub async fn share(&self, album: &str) -> Result<SharedLink, Refused> {
         let wanted = json!({ "type": "ALBUM", "albumId": album });
         self.ask("POST", "/shared-links", Some(&wanted)).await
+    }
+
+    /// Asked once a look at most, and only by a look that needs it.
+    async fn major(&self) -> Result<u32, Refused> {
+        match self.major.get() {
+            Some(major) => Ok(*major),
+            None => {
+                let major = self.version().await?.major;
+                Ok(*self.major.get_or_init(|| major))
+            }
+        }
     }
 
     pub async fn version(&self) -> Result<Version, Refused> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::api::Album;
 use super::items::Addresses;
 use super::options::TRACKER;
+use crate::domain::item::Common;
 use crate::domain::notice::{Collection, Item, Items, NoticeDraft, Severity, Subject, Transition};
 
 /// People named in a notice's label; the others are left out.
@@ -79,25 +80,7 @@ fn counted(total: u64, photos: u64, videos: u64) -> String {
 
 /// What all items have in common, and who is on them.
 fn shared_facts(items: &[Item], labels: &mut BTreeMap<String, String>) {
-    let all = |of: &dyn Fn(&Item) -> Option<String>| {
-        let mut values = items.iter().map(of);
-        let first = values.next().flatten()?;
-        values
-            .all(|value| value.as_ref() == Some(&first))
-            .then_some(first)
-    };
-    let day = all(&|item| {
-        let at = jiff::Timestamp::from_microsecond(item.taken_at?).ok()?;
-        Some(at.strftime("%Y-%m-%d").to_string())
-    });
-    let place = all(&|item| {
-        let parts: Vec<&str> = [&item.city, &item.country]
-            .into_iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
-        (!parts.is_empty()).then(|| parts.join(", "))
-    });
+    let common = Common::of(items);
     let people: BTreeSet<&str> = items
         .iter()
         .flat_map(|item| item.people.iter().map(String::as_str))
@@ -108,8 +91,8 @@ fn shared_facts(items: &[Item], labels: &mut BTreeMap<String, String>) {
             labels.insert(key.into(), value);
         }
     };
-    label("date", day);
-    label("place", place);
+    label("date", common.date);
+    label("place", common.place);
     label("people", Some(people.join(", ")));
 }
 
@@ -168,6 +151,16 @@ pub fn removed(album: &Album, items: Vec<Item>, total: u64, addresses: &Addresse
         ..Items::default()
     };
     notice.bounded()
+}
+
+/// Says anew who, when and where, of the items that a tracker has left or several notices have
+/// together.
+pub fn describe(shaped: &mut NoticeDraft) {
+    for stale in ["date", "place", "people"] {
+        shaped.labels.remove(stale);
+    }
+    shared_facts(&shaped.items.added, &mut shaped.labels);
+    shaped.text = lines(&shaped.labels);
 }
 
 /// The title of what a tracker made of a notice, where it counts other things than before or several

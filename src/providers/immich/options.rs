@@ -250,11 +250,16 @@ pub fn shape<'n>(
     ] {
         options.narrow(list, total, &notice.labels);
         options.arrange(list);
-        list.truncate(options.shown);
         for item in list.iter_mut() {
             options.strip(item);
         }
     }
+    // Its own words are of its own items, with everything that is known of them.
+    if shaped.items != notice.items || notice.title.is_empty() {
+        super::notices::describe(&mut shaped);
+    }
+    shaped.items.added.truncate(options.shown);
+    shaped.items.removed.truncate(options.shown);
     if shaped.items.is_empty() {
         let only = match (options.media, options.favourites_only) {
             (Media::Photo, false) => "photos",

@@ -1,5 +1,6 @@
 //! Looks at an Immich in memory that grows, shrinks, is slow to process, and lies.
 
+#[path = "../../../tests/shared/immich.rs"]
 mod fake;
 mod shaping;
 
@@ -13,6 +14,7 @@ use super::*;
 use crate::domain::notice::{Item, NoticeDraft};
 use crate::projections::cursors::OfProvider;
 use crate::providers::ask::{Answer, Observation, Step, Unseen, Watch};
+use crate::targets::Reply;
 
 /// The first look, microseconds since 1970.
 const START: i64 = 1_780_000_000_000_000;
@@ -21,6 +23,20 @@ pub const MINUTE: i64 = 60_000_000;
 fn spec() -> ProviderSpec {
     let spec = json!({ "name": "photos", "kind": "immich" });
     serde_json::from_value(spec).expect("a spec")
+}
+
+/// What the fake answers to a call, which has the key and goes to its own address.
+fn reply(fake: &mut Fake, call: &Call) -> Reply {
+    let key = ("x-api-key".to_owned(), "immich-key".to_owned());
+    assert!(call.headers.contains(&key));
+    let path = call.url.strip_prefix("http://immich.test:2283/api");
+    let (status, body) = fake.answer(call.method, path.expect("its own address"), &call.body);
+    assert_eq!(fake.wrong, Vec::<String>::new());
+    Reply::Answered {
+        status,
+        headers: Vec::new(),
+        body: body.to_string().into_bytes(),
+    }
 }
 
 /// What remembers, as the program does.
@@ -79,7 +95,7 @@ impl Watching {
                     };
                     answer = Some(Answer::Http {
                         id: wanted.id,
-                        reply: fake.answer(&wanted.call),
+                        reply: reply(fake, &wanted.call),
                     });
                 }
                 Step::Exchange(_) => panic!("Immich speaks HTTP"),
@@ -189,7 +205,7 @@ fn what_happens_is_told_once() {
         ),
         (
             "an album is made",
-            |fake| fake.make("a9", "Gulls", 3),
+            |fake| fake.make("5b0e6a3c-3333-4000-8000-0000000000c0", "Gulls", 3),
             &["album_created"],
             "New album Gulls with 3 items",
         ),
@@ -359,6 +375,18 @@ fn a_test_names_what_the_key_may_not_do_and_albums_are_found() {
         .map(|found| (found.collection.name.as_str(), found.detail.as_str()))
         .collect();
     assert_eq!(found, [("Boats", "3 items"), ("Harbour", "3 items")]);
+}
+
+#[test]
+fn an_older_immich_is_asked_for_an_album_without_its_assets() {
+    let mut fake = Fake::of_assets(7);
+    // What it describes is what a later one describes.
+    (fake.major, fake.judges) = (2, false);
+    let mut watching = seen_twice(&mut fake);
+    fake.albums.retain(|album| album.id != BOATS);
+    assert_eq!(watching.kinds(&mut fake), ["album_deleted"]);
+    let asked = format!("GET /albums/{BOATS}?withoutAssets=true");
+    assert!(fake.asked.contains(&asked), "{:?}", fake.asked);
 }
 
 #[derive(Debug, Clone)]

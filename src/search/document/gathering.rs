@@ -225,6 +225,9 @@ impl Gathering {
             | Event::PartLeftOut { .. }
             | Event::MediaTold { .. }
             | Event::CursorMoved { .. }
+            | Event::ChatsSeen { .. }
+            | Event::ChatsNamed { .. }
+            | Event::BotVerified { .. }
             | Event::StateCarried { .. }
             | Event::RetentionAdvanced { .. }
             | Event::Compacted { .. }

@@ -12,7 +12,7 @@ use crate::domain::decide::parts_hash;
 use crate::domain::deferral::Route;
 use crate::domain::event::DeliveryKey;
 use crate::domain::routing::Shaper;
-use crate::domain::spec::{ReceiverSpec, SecretMarks, TargetSpec};
+use crate::domain::spec::{EntityKind, ReceiverSpec, SecretMarks, TargetSpec};
 use crate::projections::messages;
 use crate::projections::outbox::Delivery;
 use crate::shell::families::Origin;
@@ -24,7 +24,9 @@ pub(super) struct Prepared {
     pub(super) delivery: Delivery,
     pub(super) config_revision: u64,
     pub(super) target: TargetSpec,
-    pub(super) target_revision: u64,
+    /// Whose secrets it is sent with.
+    pub(super) holder: (EntityKind, u32),
+    pub(super) holder_revision: u64,
     pub(super) marks: SecretMarks,
     pub(super) receiver: ReceiverSpec,
     pub(super) zone: TimeZone,
@@ -82,7 +84,8 @@ impl Dispatch {
         receiver.silent = (receiver.silent || delivery.silent) && !delivery.pierced;
         let route = Route::of(&state, &delivery);
         let listed_max = route.and_then(|route| route.digest().map(|digest| digest.max));
-        let spec = target.entity.spec.clone();
+        let calling = configuration.calling(target);
+        let spec = calling.spec;
         let tracker = configuration.trackers.get(&delivery.tracker);
         let link = route.map(|route| route.link).filter(|link| link.enabled);
         let template = link
@@ -108,8 +111,9 @@ impl Dispatch {
                 .get(&key.position)
                 .map_or(0, |open| open.row.facts.provider),
             config_revision: configuration.revision,
-            target_revision: target.entity.revision,
-            marks: target.entity.secrets.clone(),
+            holder: calling.holder,
+            holder_revision: calling.revision,
+            marks: calling.marks,
             tracker: tracker.map(|tracker| tracker.entity.spec.name.clone()),
             zone: configuration.zone().clone(),
             target: spec,

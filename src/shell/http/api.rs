@@ -5,6 +5,7 @@
 
 mod access;
 mod asking;
+mod bots;
 mod configuration;
 mod deliveries;
 mod entities;
@@ -95,12 +96,16 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/providers/{name}/requests", get(trying::requests))
         .route("/providers/{name}/collections", get(asking::collections))
         .route("/providers/{name}/test", post(trying::test_provider))
-        .route("/targets/{name}/test", post(trying::test_target));
+        .route("/targets/{name}/test", post(trying::test_target))
+        .route("/bots/{name}/chats", get(bots::chats))
+        .route("/bots/{name}/discover", post(bots::discover))
+        .route("/bots/{name}/test", post(bots::test));
     let api = [
         ("providers", EntityKind::Provider),
         ("targets", EntityKind::Target),
         ("trackers", EntityKind::Tracker),
         ("templates", EntityKind::Template),
+        ("bots", EntityKind::Bot),
     ]
     .into_iter()
     .fold(api, |api, (path, kind)| {

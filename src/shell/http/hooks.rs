@@ -3,6 +3,8 @@
 //! **Invariant:** 202 is answered only after the commit, and a request that is not verified leaves
 //! nothing behind but a count in memory.
 
+mod bots;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +90,9 @@ async fn take(
     let path = parts.uri.path();
     let rest = path.strip_prefix("/hooks/").unwrap_or("");
     let (name, path_rest) = rest.split_once('/').unwrap_or((rest, ""));
+    if let Some(found) = bots::find(app, name, path_rest) {
+        return bots::take(app, front, peer, &found?, &parts, body).await;
+    }
     let unknown = || {
         Problem::new(
             StatusCode::NOT_FOUND,
@@ -345,6 +350,9 @@ impl Intake<'_> {
                 .same_bytes_same_delivery()
                 .then(|| key_of(&[b"body\0", raw.body])),
         };
+        if read.is_ok() && self.webhook.wakes() {
+            self.app.pollers.nudge(self.source.id);
+        }
         let command = match read {
             Ok(notices) if notices.is_empty() => {
                 return Ok((StatusCode::ACCEPTED, Taken::new(Vec::new())).into_response());

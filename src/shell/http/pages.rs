@@ -24,6 +24,8 @@ use crate::shell::operate::OperateError;
 use crate::shell::views::{Cursor, ViewError};
 
 mod asked;
+mod bots;
+mod collections;
 mod configured;
 mod deliveries;
 mod held;
@@ -31,6 +33,7 @@ mod log;
 mod notices;
 mod overview;
 mod parked;
+mod pictures;
 mod search;
 mod settings;
 mod snoozes;
@@ -52,6 +55,10 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route(
             "/notices/{id}/resend",
             get(notices::ask_resend).post(notices::resend),
+        )
+        .route(
+            "/notices/{id}/items/{n}/thumbnail",
+            get(pictures::thumbnail),
         )
         .route("/notices/{id}/ack", post(snoozes::acknowledge))
         .route("/snoozes", get(snoozes::list).post(snoozes::mute))
@@ -81,10 +88,15 @@ pub fn routes(router: Router<Arc<Front>>) -> Router<Arc<Front>> {
         .route("/parked/{action}", post(parked::operate))
         .route("/providers", get(configured::providers))
         .route("/providers/{name}", get(configured::provider))
+        .route("/providers/{name}/collections", get(collections::choose))
         .route("/providers/{name}/test", post(configured::test_provider))
         .route("/targets", get(configured::targets))
         .route("/targets/{name}", get(configured::target))
         .route("/targets/{name}/test", post(configured::test_target))
+        .route("/bots", get(bots::list))
+        .route("/bots/{name}", get(bots::one))
+        .route("/bots/{name}/test", post(bots::test))
+        .route("/bots/{name}/discover", post(bots::discover))
         .route("/settings", get(settings::show))
         .route("/settings/compact", post(settings::compact))
         .route("/log", get(log::list))

@@ -377,6 +377,7 @@ fn meaning(event: &Event) -> Meaning {
         | Event::SendingPaused { .. }
         | Event::SendingResumed { .. }
         | Event::FellSilent { .. }
+        | Event::ChatsSeen { .. }
         | Event::RetentionAdvanced { .. }
         | Event::Snoozed(_)
         | Event::SnoozeEnded { .. }
@@ -398,6 +399,8 @@ fn meaning(event: &Event) -> Meaning {
         | Event::StateCarried { .. }
         | Event::Compacted { .. }
         | Event::CursorMoved { .. }
+        | Event::ChatsNamed { .. }
+        | Event::BotVerified { .. }
         | Event::ClockStepped { .. } => Meaning::Nothing,
     }
 }

@@ -20,6 +20,9 @@ pub const BACK_OFF_MAX: Duration = Duration::from_secs(15 * 60);
 /// Longest wait that a service can ask for.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
+/// Least time between a look and the next that a sender's word brings about: many words are one look.
+pub const NUDGED_APART: Duration = Duration::from_secs(10);
+
 /// How often, and how many of so many looks may be left out while nothing happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pace {
@@ -45,6 +48,8 @@ pub struct Timing {
     not_before: Duration,
     pub failures: u32,
     looks: u64,
+    /// When the last look ended well, on the monotonic clock.
+    looked_at: Option<Duration>,
 }
 
 /// What the clocks read.
@@ -74,6 +79,21 @@ impl Timing {
         for round in self.rounds.values_mut() {
             *round = Round {
                 next: now.monotonic,
+                idle: 0,
+            };
+        }
+    }
+
+    /// The provider said by itself that something happened: every round is due, if not at once then
+    /// [`NUDGED_APART`] after the last look.
+    pub fn nudged(&mut self, now: Reading) {
+        let least = self
+            .looked_at
+            .map_or(Duration::ZERO, |at| at + NUDGED_APART);
+        let next = now.monotonic.max(least);
+        for round in self.rounds.values_mut() {
+            *round = Round {
+                next: round.next.min(next),
                 idle: 0,
             };
         }
@@ -120,6 +140,7 @@ impl Timing {
         self.not_before = Duration::ZERO;
         self.named = named;
         self.looks += 1;
+        self.looked_at = Some(now.monotonic);
         for (pace, round) in &mut self.rounds {
             if !due.contains(pace) {
                 continue;
@@ -240,6 +261,26 @@ mod tests {
         }
         timing.anew(at(5));
         assert_eq!(timing.due(at(5)), paces);
+    }
+
+    #[test]
+    fn a_word_of_the_sender_brings_a_look_forward_and_many_words_bring_one() {
+        let mut timing = Timing::default();
+        let paces = BTreeSet::from([MINUTE]);
+        timing.follow(&paces, at(0));
+        timing.looked(&paces, at(0), false, None, 7);
+        timing.nudged(at(30));
+        assert_eq!(timing.due(at(30)), paces);
+        timing.looked(&paces, at(31), true, None, 7);
+        for second in [32, 33, 40] {
+            timing.nudged(at(second));
+            assert!(timing.due(at(40)).is_empty(), "{second}");
+        }
+        assert_eq!(timing.due(at(41)), paces);
+        // Nobody's word goes before what the service itself asked for.
+        timing.failed(at(41), Some(Duration::from_secs(600)), 7);
+        timing.nudged(at(60));
+        assert!(timing.due(at(600)).is_empty());
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! Whether the index and the log say the same.
+//!
+//! Families that are forgotten and not removed yet leave the index before they leave the log, so they
+//! are compared in neither.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use notify_store::{PAGE_FRAMES_MAX, ReadError};
 
 use super::Search;
-use super::index::{KEY, SEQ};
+use super::index::{FOUNDING, KEY, SEQ};
 use super::origins::Log;
+use crate::domain::retention::{Fate, fate};
+use crate::projections::retention::Retention;
 use crate::search::document::{Change, Gathering, position_of};
 
 /// Places that are named of those where the two differ.
@@ -27,6 +32,13 @@ pub struct Agreement {
     pub named: Vec<u64>,
 }
 
+/// What is compared of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Indexed {
+    key: u64,
+    founding: u64,
+}
+
 impl Agreement {
     pub fn is_whole(&self) -> bool {
         self.differing == 0
@@ -38,6 +50,7 @@ impl Search {
     /// not be read. Takes about as long as making the index.
     pub fn agreement(
         &self,
+        retention: &Retention,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Option<Agreement>, ReadError> {
         let Some(view) = self.shared.view() else {
@@ -49,9 +62,11 @@ impl Search {
                 let segment = view.segment(part);
                 let seq = segment.fast_fields().u64(SEQ)?;
                 let key = segment.fast_fields().u64(KEY)?;
+                let founding = segment.fast_fields().u64(FOUNDING)?;
                 for doc in segment.doc_ids_alive() {
+                    let founding = founding.first(doc).unwrap_or_default();
                     if let (Some(seq), Some(key)) = (seq.first(doc), key.first(doc)) {
-                        places.insert(seq, key);
+                        places.insert(seq, Indexed { key, founding });
                     }
                 }
             }
@@ -60,12 +75,8 @@ impl Search {
         let Some(mut left) = indexed else {
             return Ok(None);
         };
-        let mut agreement = Agreement {
-            through: view.through,
-            indexed: left.len() as u64,
-            ..Agreement::default()
-        };
-        let mut expected: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut expected: BTreeMap<u64, Indexed> = BTreeMap::new();
+        let mut going = BTreeSet::new();
         let mut gathering = Gathering::default();
         let mut by_key: BTreeMap<u64, u64> = BTreeMap::new();
         let mut changes = Vec::new();
@@ -76,11 +87,21 @@ impl Search {
                 break;
             };
             for event in page.iter().filter(|event| event.position <= view.through) {
+                match fate(retention, event.position, &event.payload) {
+                    Fate::Stays => {}
+                    Fate::Goes | Fate::FamilyGoes => {
+                        going.insert(event.position);
+                    }
+                }
                 gathering.apply(event, &Log(&self.reader), &mut changes)?;
                 for change in changes.drain(..) {
                     match change {
                         Change::Add(document) => {
-                            expected.insert(document.seq, document.key);
+                            let indexed = Indexed {
+                                key: document.key,
+                                founding: document.founding,
+                            };
+                            expected.insert(document.seq, indexed);
                             by_key.insert(document.key, document.seq);
                         }
                         Change::Remove(key) => {
@@ -94,15 +115,23 @@ impl Search {
             from = last + 1;
             progress(from.min(view.through), view.through);
         }
-        agreement.expected = expected.len() as u64;
+        for documents in [&mut left, &mut expected] {
+            documents.retain(|_, document| !going.contains(&document.founding));
+        }
+        let mut agreement = Agreement {
+            through: view.through,
+            indexed: left.len() as u64,
+            expected: expected.len() as u64,
+            ..Agreement::default()
+        };
         let mut differ = |seq: u64| {
             agreement.differing += 1;
             if agreement.named.len() < NAMED_MAX {
                 agreement.named.push(position_of(seq));
             }
         };
-        for (seq, key) in expected {
-            if left.remove(&seq) != Some(key) {
+        for (seq, document) in expected {
+            if left.remove(&seq) != Some(document) {
                 differ(seq);
             }
         }

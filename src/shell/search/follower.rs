@@ -2,7 +2,8 @@
 //!
 //! It reads the log page by page in short read transactions, so that it never holds up the writer, and
 //! commits what it took every second, or every [`COMMIT_DOCUMENTS`]. While the index is far behind, as
-//! when it is made anew, commits are rare and the heap is larger.
+//! when it is made anew, commits are rare. It yields to everything else: what is newer than the index is
+//! found in memory, so nobody waits for it.
 //!
 //! **Invariant:** a commit says up to where it reaches, so that a crash at any point loses nothing and
 //! repeats at most what no commit held.
@@ -30,6 +31,7 @@ use super::tail::TAIL_EVENTS_MAX;
 use super::{Shared, why_of};
 use crate::domain::event::Event;
 use crate::search::document::{Change, Document, Gathering};
+use crate::shell::background;
 use crate::shell::ledger::Causes;
 
 /// Documents after which is committed.
@@ -38,12 +40,11 @@ pub const COMMIT_DOCUMENTS: usize = 2_000;
 const COMMIT_WAIT: Duration = Duration::from_secs(1);
 /// Documents after which is committed while the index is far behind.
 const FAR_COMMIT_DOCUMENTS: usize = 100_000;
-/// Heap of the indexing thread, in bytes; the least it takes.
+/// Heap of the indexing thread, in bytes; the least it takes. A larger one makes no difference that
+/// could be measured, and is held for as long as something comes in.
 const HEAP_BYTES: usize = 15_000_000;
-/// The same while the index is far behind.
-const FAR_HEAP_BYTES: usize = 40_000_000;
-/// Time without anything new after which the heap is given back.
-const IDLE: Duration = Duration::from_secs(20);
+/// Time without anything new after which the heap is given back. A new one costs a few milliseconds.
+const IDLE: Duration = Duration::from_secs(2);
 /// How often is looked whether parts are joined.
 const MERGE_LOOK: Duration = Duration::from_millis(100);
 /// Wait after something failed, and at most.
@@ -104,7 +105,7 @@ struct Work<'a> {
     follower: &'a Follower,
     shelf: Shelf,
     index_reader: IndexReader,
-    writer: Option<(IndexWriter, usize)>,
+    writer: Option<IndexWriter>,
     merging: Option<FutureResult<Option<SegmentMeta>>>,
     gathering: Gathering,
     pending: Pending,
@@ -120,6 +121,7 @@ struct Work<'a> {
 
 impl Follower {
     pub fn run(mut self) {
+        background::yield_to_others();
         let mut wait = RETRY;
         loop {
             let result = catch_unwind(AssertUnwindSafe(|| self.work()));
@@ -283,7 +285,7 @@ impl Work<'_> {
             Order::Settle(done) => self.settling.push(done),
             Order::Forget { foundings, done } => {
                 // What was gathered before goes first, so that it is forgotten as well.
-                self.hand_over(false)?;
+                self.hand_over()?;
                 self.pending.forgotten.extend(foundings);
                 self.forgetting.push(done);
             }
@@ -326,17 +328,17 @@ impl Work<'_> {
                 COMMIT_DOCUMENTS
             };
             if self.pending.documents.len() >= COMMIT_DOCUMENTS {
-                self.hand_over(is_far)?;
+                self.hand_over()?;
             }
             if self.uncommitted + self.pending.documents.len() >= enough {
-                self.commit(is_far)?;
+                self.commit()?;
             }
             if is_far {
                 // A start that is stopped at once does not wait for the whole log.
                 while let Ok(order) = self.follower.orders.try_recv() {
                     match order {
                         Order::Stop => {
-                            self.commit(is_far)?;
+                            self.commit()?;
                             return Ok(Some(Told::Stop));
                         }
                         order => {
@@ -350,7 +352,7 @@ impl Work<'_> {
                 self.follower.shared.set_rebuilding(false);
             }
         }
-        self.commit(false)?;
+        self.commit()?;
         self.follower.shared.set_rebuilding(false);
         for done in self.settling.drain(..) {
             // Who asked may have gone.
@@ -366,31 +368,25 @@ impl Work<'_> {
         self.pending.by_key.insert(document.key, at);
     }
 
-    fn writer(&mut self, is_far: bool) -> Result<&mut IndexWriter, Fault> {
-        let heap = if is_far { FAR_HEAP_BYTES } else { HEAP_BYTES };
-        let fits = self
-            .writer
-            .as_ref()
-            .is_some_and(|(_, has)| *has == heap || self.uncommitted > 0 || self.merging.is_some());
-        if !fits {
-            self.writer = None;
+    fn writer(&mut self) -> Result<&mut IndexWriter, Fault> {
+        if self.writer.is_none() {
             let options = IndexWriterOptions::builder()
-                .memory_budget_per_thread(heap)
+                .memory_budget_per_thread(HEAP_BYTES)
                 .num_worker_threads(1)
                 .num_merge_threads(1)
                 .build();
             let writer: IndexWriter = self.shelf.index.writer_with_options(options)?;
             writer.set_merge_policy(Box::new(NoMergePolicy));
-            self.writer = Some((writer, heap));
+            self.writer = Some(writer);
         }
         match &mut self.writer {
-            Some((writer, _)) => Ok(writer),
+            Some(writer) => Ok(writer),
             None => Err(Fault::Anew),
         }
     }
 
     /// Hands to the index what was gathered, without committing it.
-    fn hand_over(&mut self, is_far: bool) -> Result<(), Fault> {
+    fn hand_over(&mut self) -> Result<(), Fault> {
         let Pending {
             documents,
             by_key: _,
@@ -400,7 +396,7 @@ impl Work<'_> {
         if documents.is_empty() && removed.is_empty() && forgotten.is_empty() {
             return Ok(());
         }
-        let writer = self.writer(is_far)?;
+        let writer = self.writer()?;
         for (column, values) in [(KEY, removed), (FOUNDING, forgotten)] {
             if !values.is_empty() {
                 let values = Arc::new(values);
@@ -417,14 +413,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn commit(&mut self, is_far: bool) -> Result<(), Fault> {
-        self.hand_over(is_far)?;
+    fn commit(&mut self) -> Result<(), Fault> {
+        self.hand_over()?;
         let through = self.next - 1;
         // A commit for the checkpoint alone only when a start would otherwise read much again.
         let is_worth_it = self.has_changes || through > self.committed + TAIL_EVENTS_MAX / 2;
         if is_worth_it {
             let store = self.follower.store;
-            let writer = self.writer(is_far)?;
+            let writer = self.writer()?;
             let mut commit = writer.prepare_commit()?;
             commit.set_payload(&checkpoint(store, through));
             commit.commit()?;
@@ -482,7 +478,7 @@ impl Work<'_> {
                 .iter()
                 .map(|segment| segment.segment_id())
                 .collect();
-            let merging = self.writer(false)?.merge(&ids);
+            let merging = self.writer()?.merge(&ids);
             self.merging = Some(merging);
         }
         Ok(())

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tantivy::Term;
+use tantivy::query::FuzzyTermQuery;
+
 use super::index::View;
 use super::tail::Tail;
 use crate::search::query::{Phrase, Tree};
 
-/// Words that are compared per word that was not found; beyond, the search for it ends.
-const COMPARED_MAX: usize = 400_000;
 /// Letters from which on one may be wrong, and from which on two.
 const ONE_WRONG: usize = 4;
 const TWO_WRONG: usize = 8;
@@ -57,7 +58,7 @@ fn is_known(word: &str, view: Option<&View>, tail: &Tail) -> tantivy::Result<boo
         return Ok(true);
     }
     let Some(view) = view else { return Ok(false) };
-    let term = tantivy::Term::from_field_text(view.fields.words, word);
+    let term = Term::from_field_text(view.fields.words, word);
     Ok(view.searcher.doc_freq(&term)? > 0)
 }
 
@@ -68,50 +69,40 @@ fn nearest(word: &str, view: Option<&View>, tail: &Tail) -> tantivy::Result<Opti
         ONE_WRONG.. => 1,
         _ => return Ok(None),
     };
-    let mut near: BTreeMap<String, (usize, u64)> = BTreeMap::new();
-    let mut compare = |found: &str, times: u64| {
-        // A letter has at most four bytes: what is much shorter or longer is not near.
-        let is_far = found.len().abs_diff(word.len()) > 4 * wrong_max;
-        if is_far || found.chars().count().abs_diff(letters) > wrong_max {
-            return;
-        }
-        let distance = strsim::damerau_levenshtein(word, found);
-        if distance <= wrong_max {
-            near.entry(found.to_owned()).or_insert((distance, 0)).1 += times;
-        }
-    };
-    let first = word.chars().next().unwrap_or_default();
-    let mut compared = 0;
-    for part in view.map_or(&[][..], |view| &view.parts) {
-        let Some(view) = view else { break };
-        let words = view.segment(part).inverted_index(view.fields.words)?;
-        // Most mistakes are not made in the first letter; those that are, are looked for in small
-        // indexes only.
-        let mut range = words.terms().range();
-        if words.terms().num_terms() > COMPARED_MAX / 8 {
-            range = range.ge(first.to_string()).lt(format!("{first}\u{10ffff}"));
-        }
-        let mut stream = range.into_stream()?;
-        while let Some((found, info)) = stream.next() {
-            compared += 1;
-            if compared > COMPARED_MAX {
-                break;
-            }
-            if let Ok(found) = std::str::from_utf8(found) {
-                compare(found, u64::from(info.doc_freq));
-            }
-        }
-    }
     let in_tail: BTreeSet<&str> = tail
         .documents
         .iter()
         .flat_map(|held| held.words())
         .collect();
-    for found in in_tail {
-        compare(found, 1);
+    // What is nearest is meant, so two letters are asked about only where one gave nothing.
+    for wrong in 1..=wrong_max {
+        let mut near: BTreeMap<String, u64> = BTreeMap::new();
+        if let Some(view) = view {
+            let term = Term::from_field_text(view.fields.words, word);
+            let asked = FuzzyTermQuery::new(term, wrong, true);
+            for part in &view.parts {
+                // The dictionary is walked along those of its branches only that can still match.
+                let words = view.segment(part).inverted_index(view.fields.words)?;
+                let mut stream = words.terms().search(asked.automaton()?).into_stream()?;
+                while let Some((found, info)) = stream.next() {
+                    if let Ok(found) = std::str::from_utf8(found) {
+                        *near.entry(found.to_owned()).or_default() += u64::from(info.doc_freq);
+                    }
+                }
+            }
+        }
+        for found in &in_tail {
+            let is_far = found.chars().count().abs_diff(letters) > usize::from(wrong);
+            if !is_far && strsim::osa_distance(word, found) <= usize::from(wrong) {
+                *near.entry((*found).to_owned()).or_default() += 1;
+            }
+        }
+        let best = near
+            .into_iter()
+            .max_by(|(one, times), (other, more)| times.cmp(more).then_with(|| other.cmp(one)));
+        if let Some((found, _)) = best {
+            return Ok(Some(found));
+        }
     }
-    let best = near
-        .into_iter()
-        .min_by_key(|(_, (distance, times))| (*distance, std::cmp::Reverse(*times)));
-    Ok(best.map(|(word, _)| word))
+    Ok(None)
 }

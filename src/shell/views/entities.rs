@@ -10,8 +10,8 @@ use super::{Look, ViewError, add, moment, setup};
 use crate::config::quantity::{rate_text, size_text};
 use crate::domain::event::Event;
 use crate::domain::spec::{
-    DigestEncoding, EntityKind, EntitySpec, HmacSpec, ProviderSpec, SecretMarks, TargetSpec,
-    TemplateSpec, TrackerSpec, Verify,
+    BotSpec, DigestEncoding, EntityKind, EntitySpec, HmacSpec, ProviderSpec, SecretMarks,
+    TargetSpec, TemplateSpec, TrackerSpec, Verify,
 };
 use crate::domain::state::State;
 use crate::projections::configuration::Entity;
@@ -40,6 +40,7 @@ pub fn entity_ids(look: &impl Look, kind: EntityKind, before: u64, most: usize) 
             EntityKind::Target => back(&configuration.targets, before, most),
             EntityKind::Tracker => back(&configuration.trackers, before, most),
             EntityKind::Template => back(&configuration.templates, before, most),
+            EntityKind::Bot => back(&configuration.bots, before, most),
         }
     })
 }
@@ -82,6 +83,11 @@ pub fn entity(
                 .templates
                 .get(&id)
                 .map(|template| common(&template.entity, template_spec(&template.entity.spec))),
+            EntityKind::Bot => configuration.bots.get(&id).map(|bot| {
+                let mut copied = common(bot, bot_spec(&bot.spec));
+                copied.shape["health"] = super::bot_health(state, bot, base);
+                copied
+            }),
         }
     });
     let Some(Copied { mut shape, secrets }) = copied else {
@@ -150,6 +156,13 @@ fn tracker_spec(spec: &TrackerSpec) -> Value {
 
 fn template_spec(spec: &TemplateSpec) -> Value {
     plain(spec)
+}
+
+fn bot_spec(spec: &BotSpec) -> Value {
+    let mut shape = plain(spec);
+    shape["enabled"] = spec.enabled.into();
+    shape["mode"] = spec.mode.as_str().into();
+    shape
 }
 
 pub(super) fn verify_json(verify: &Verify) -> Value {
@@ -284,5 +297,6 @@ pub(super) fn spec(spec: &EntitySpec) -> Value {
         EntitySpec::Target(spec) => target_spec(spec),
         EntitySpec::Tracker(spec) => tracker_spec(spec),
         EntitySpec::Template(spec) => template_spec(spec),
+        EntitySpec::Bot(spec) => bot_spec(spec),
     }
 }

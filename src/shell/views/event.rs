@@ -409,6 +409,14 @@ fn data(recorded: &Recorded<Event>) -> Value {
             "key": key,
             "bytes": bytes.as_ref().map(|bytes| bytes.len()),
         }),
+        Event::ChatsSeen { bot, chats } | Event::ChatsNamed { bot, chats } => json!({
+            "bot_id": bot,
+            "chats": chats.iter().map(super::bots::chat_facts).collect::<Vec<_>>(),
+        }),
+        Event::BotVerified { bot, identity } => json!({
+            "bot_id": bot,
+            "identity": super::bots::identity(identity),
+        }),
         Event::ReceiverGone {
             target,
             receiver,
@@ -480,7 +488,12 @@ fn data(recorded: &Recorded<Event>) -> Value {
         }),
         Event::ClockStepped { by_micros } => json!({"by_micros": by_micros}),
         // What it says is the state itself, with the hashes of what lets people in.
-        Event::StateCarried { part, parts, bytes } => {
+        Event::StateCarried {
+            layout: _,
+            part,
+            parts,
+            bytes,
+        } => {
             json!({"part": part, "parts": parts, "bytes": bytes.len()})
         }
         Event::RetentionAdvanced {

@@ -214,7 +214,7 @@ fn pacing(state: &State, key: DeliveryKey, open: &Delivery, now: i64) -> Option<
     if !waits || waits_until(until, now) {
         return None;
     }
-    let limits = Limits::of(target, open.receiver);
+    let limits = Limits::of(&state.configuration, target, open.receiver);
     if limits.are_none() {
         return None;
     }

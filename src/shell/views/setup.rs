@@ -46,6 +46,15 @@ fn steps(spec: &ProviderSpec, address: &str) -> Vec<String> {
     if kind.is_some_and(|kind| kind.polled().is_some() && kind.webhook().is_none()) {
         return vec!["Nothing is sent here: this provider is asked. Test it, and watch what it has with a tracker.".to_owned()];
     }
+    if spec.kind == "immich" {
+        return vec![
+            "Albums are asked for by interval: test this provider, and watch albums with a tracker. The rest is for Immich 3 and newer, and can be left out.".to_owned(),
+            "Give this provider a `secret`. In Immich add a workflow with the action Webhook, for uploads or for metadata that was read: albums are then looked at as soon as it is called.".to_owned(),
+            format!("URL: {address}, method POST."),
+            "Header: a name of your choice, like `X-Api-Key`, with the configured secret as its value."
+                .to_owned(),
+        ];
+    }
     let mut steps = match spec.kind.as_str() {
         "gitea" | "forgejo" => vec![
             "Open Settings → Webhooks of the repository, or of the organization for all of its repositories, and add a webhook of type Gitea or Forgejo.".to_owned(),

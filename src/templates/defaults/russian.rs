@@ -287,6 +287,35 @@ static TITLES: &[(&str, Title)] = &[
         ),
     ),
     (
+        "state_changed",
+        Title::Whole(
+            "{{ notice.subject.label }}{% if notice.labels.attribute %}, {{ notice.labels.attribute }}{% endif %}: \
+             {{ notice.labels.value }}\
+             {% if notice.labels['for'] %}, уже {{ notice.labels['for'] }}{% endif %}\
+             {% if notice.labels.while_away %} (замечено позже){% endif %}",
+        ),
+    ),
+    (
+        "automation_triggered",
+        Title::Whole("Сработала автоматизация {{ notice.subject.label }}"),
+    ),
+    (
+        "service_called",
+        Title::Whole("Вызвана служба {{ notice.subject.label }}"),
+    ),
+    (
+        "event_fired",
+        Title::Whole("Событие {{ notice.subject.label }}"),
+    ),
+    (
+        "connection_lost",
+        Title::Whole("Нет связи с {{ notice.subject.label }}"),
+    ),
+    (
+        "connection_restored",
+        Title::Whole("Связь с {{ notice.subject.label }} восстановлена"),
+    ),
+    (
         "bridge_target_failing",
         Title::Whole("Направление {{ notice.labels.target }}: сбои отправки"),
     ),

@@ -124,7 +124,15 @@ fn titles() {
         draft.transition = Transition::Opens;
         draft.subject.label = "winchlib".into();
     });
+    let door = with(|draft| {
+        draft.kind = "state_changed".into();
+        draft.subject.label = "Back door".into();
+        for (label, value) in [("value", "open"), ("for", "10m")] {
+            draft.labels.insert(label.into(), value.into());
+        }
+    });
     for (notice, expected) in [
+        (door, "Back door: open, уже 10m"),
         (commits("1"), "gordon — 1 коммит → main (harbour/crane)"),
         (commits("3"), "gordon — 3 коммита → main (harbour/crane)"),
         (commits("11"), "gordon — 11 коммитов → main (harbour/crane)"),

@@ -3,6 +3,7 @@
 use notify_web::view::relative;
 use notify_web::{Frame, Markup, Moment};
 
+mod bots;
 mod configured;
 mod others;
 mod overview;
@@ -28,6 +29,7 @@ pub fn all() -> Vec<(&'static str, String)> {
         told::pages(),
         waiting::pages(),
         configured::pages(),
+        bots::pages(),
         others::pages(),
     ]
     .into_iter()

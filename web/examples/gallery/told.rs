@@ -1,6 +1,7 @@
 //! One notice, and the inbox.
 
 use notify_web::message::{Message, PlaceKind};
+use notify_web::pages::pictures::{Picture, Pictures};
 use notify_web::pages::{inbox, notice, snoozes};
 use notify_web::why::{Attempt, Reason};
 use notify_web::{NoticeStatus, Severity, Status};
@@ -76,6 +77,20 @@ fn notice_view() -> notice::NoticeView {
         labels: vec![("prerelease".into(), "false".into()), ("tag".into(), "v2.4.0".into())],
         changes: vec![("draft".into(), "true".into(), "false".into())],
         items: String::new(),
+        pictures: Pictures {
+            shown: (0..5)
+                .map(|n| Picture {
+                    n,
+                    label: format!("PXL_2026{n:04}_{UNBROKEN}.jpg"),
+                    kind: "photo".into(),
+                    url: "https://photos.example.org/photos/1".into(),
+                    is_visible: n % 2 == 0,
+                    delivered: n as u64,
+                    left_out: vec![("ops".into(), "is larger than 10 MB".into()); n % 2],
+                })
+                .collect(),
+            total: 500,
+        },
         dispatch_id: "9f86d081884c7d659a2feaa0c55ad015".into(),
         reasons: vec![
             reason("kind_not_wanted", "pushes", "", "kind release_published is not in [push, tag_*]"),

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::pictures::{self, Pictures};
 use super::snoozes::{self, Mutable, SnoozeRow};
 use crate::address::{is_web, segment};
 use crate::frame::Frame;
@@ -39,6 +40,7 @@ pub struct NoticeView {
     pub changes: Vec<(String, String, String)>,
     /// "12 added, 3 removed"; empty without items.
     pub items: String,
+    pub pictures: Pictures,
     pub dispatch_id: String,
     /// What was decided before there were deliveries, oldest first.
     pub reasons: Vec<Reason>,
@@ -157,6 +159,7 @@ pub fn page_of(frame: &Frame, view: &NoticeView) -> Markup {
             div.split {
                 div.split-main {
                     @if !view.text.is_empty() { div.notice-text dir="auto" { (view.text) } }
+                    (pictures::section(frame, &view.id, &view.pictures))
                     div #why data-refresh=(if is_held { "delivery notice" } else { "delivery" }) data-src=(frame.href(&path)) data-part="why" {
                         (why_card(frame, view))
                     }

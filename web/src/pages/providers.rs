@@ -147,6 +147,8 @@ pub struct ProviderView {
     pub requests: Vec<RequestRow>,
     /// Whether there is something to test.
     pub can_test: bool,
+    /// What it has to choose from, in the plural ("albums"), for who may have it asked.
+    pub collections: Option<String>,
     /// Of a provider that is asked.
     pub asking: Option<AskingView>,
     /// Of a provider that tells over a session.
@@ -214,6 +216,9 @@ pub fn one(frame: &Frame, view: &ProviderView) -> Markup {
                 div.split-main {
                     @if let Some(asked) = &view.asking { (asking(asked)) }
                     @if let Some(held) = &view.session { (session(held)) }
+                    @if let Some(word) = &view.collections {
+                        form method="get" action=(frame.href(&format!("{path}/collections"))) { button { "Look for " (word) } }
+                    }
                     @if view.is_told { (health(view)) }
                     (setup(view))
                     @if view.is_told { (requests(frame, view)) }

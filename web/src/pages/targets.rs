@@ -126,6 +126,8 @@ pub struct TargetView {
     /// Nothing is sent before this moment: the service asked to wait.
     pub waits_until: Option<Moment>,
     pub receivers: Vec<Receiver>,
+    /// The bot that it sends as; empty when it has credentials of its own.
+    pub bot: String,
     pub secrets: Vec<(String, Option<Moment>)>,
     pub trackers: Vec<String>,
     /// What "at least once" means here.
@@ -160,6 +162,9 @@ pub fn one(frame: &Frame, view: &TargetView) -> Markup {
                     h2 #facts { "Facts" }
                     dl.facts {
                         div { dt { "Kind" } dd { (view.kind) } }
+                        @if !view.bot.is_empty() {
+                            div { dt { "Bot" } dd { a href=(frame.href(&format!("/bots/{}", segment(&view.bot)))) { bdi { (view.bot) } } } }
+                        }
                         (secrets(&view.secrets))
                         div { dt { "Trackers" } dd {
                             @if view.trackers.is_empty() { "none: nothing is sent to it" }

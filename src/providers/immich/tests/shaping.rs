@@ -86,6 +86,9 @@ fn options_shape_what_is_shown_and_counted() {
     let bare = shaped("any", &json!({ "tags": false, "details": false }), &notice).unwrap();
     let item = &bare.items.added[0];
     assert!(item.people.is_empty() && item.city.is_none() && item.favourite.is_none());
+    assert_eq!(notice.text, "With Ines\n2023-11-14, Bergen, Norway");
+    assert_eq!(bare.text, "2023-11-14");
+    assert!(!bare.labels.contains_key("people"));
 }
 
 #[test]

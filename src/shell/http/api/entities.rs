@@ -1,4 +1,4 @@
-//! `/providers`, `/targets`, `/trackers`, `/templates`: reading. They are changed by `/apply`.
+//! `/providers`, `/targets`, `/trackers`, `/templates`, `/bots`: reading. They are changed by `/apply`.
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;

@@ -22,7 +22,7 @@ use crate::shell::http::auth::{May, Owning};
 use crate::shell::http::problem::Problem;
 use crate::shell::keyring::rotation::{self, RotateError};
 use crate::shell::ledger::Causes;
-use crate::shell::verify::{self as verifying, Beside, NoIndex};
+use crate::shell::verify::{self as verifying, Beside, Index};
 use crate::shell::views::moment;
 
 /// Bytes of a backup that is downloaded, handed on at a time.
@@ -214,7 +214,7 @@ pub async fn verify(
             data: &app.data,
             keyring: Some(app.vault.keyring()),
             serving: Some(&app.ledger),
-            index: &NoIndex,
+            index: Index::Served(&app.search),
         };
         let report = verifying::run(app.ledger.reader(), &beside, &|at, done, of| {
             job.part(at, done, of);

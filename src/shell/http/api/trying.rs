@@ -104,7 +104,7 @@ pub async fn test_target(
 
 /// Asks the service whether it knows us, without a message.
 async fn probe(app: &App, name: &str, receiver: Option<&str>) -> Result<Value, Problem> {
-    let (spec, id, revision, marks, receiver) = {
+    let (calling, receiver) = {
         let state = app.ledger.state();
         let target = state
             .configuration
@@ -118,15 +118,9 @@ async fn probe(app: &App, name: &str, receiver: Option<&str>) -> Result<Value, P
         let chosen = chosen
             .and_then(|id| target.receiver(*id))
             .ok_or_else(|| Problem::not_found("receiver", receiver.unwrap_or("of any name")))?;
-        let entity = &target.entity;
-        (
-            entity.spec.clone(),
-            entity.id,
-            entity.revision,
-            entity.secrets.clone(),
-            chosen,
-        )
+        (state.configuration.calling(target), chosen)
     };
+    let (spec, (holder, id)) = (calling.spec, calling.holder);
     let unprobed = |says: &str| json!({"probed": false, "says": says});
     let Some(kind) = targets::kind(&spec.kind) else {
         return Ok(unprobed(
@@ -135,7 +129,7 @@ async fn probe(app: &App, name: &str, receiver: Option<&str>) -> Result<Value, P
     };
     let opened = app
         .vault
-        .open(EntityKind::Target, id, revision, &marks)
+        .open(holder, id, calling.revision, &calling.marks)
         .map_err(|error| invalid("target", error.to_string()))?;
     let context = CallContext {
         target: &spec,

@@ -17,7 +17,7 @@ use notify_web::{Flash, Moment, Tone};
 use serde::Deserialize;
 
 use super::overview::Nothing;
-use super::{Desk, Wrong, operators, page, text, told};
+use super::{Desk, Wrong, collections, operators, page, text, told};
 use crate::domain::event::Event;
 use crate::domain::family::notice_of;
 use crate::domain::spec::{EntityKind, ProviderSpec, SecretMarks};
@@ -54,7 +54,7 @@ fn hearing(enabled: bool, heard: &Heard, last_notice: Option<i64>) -> Hearing {
 }
 
 /// When each secret was set, from the event that set it.
-fn secrets(desk: &Desk, marks: &SecretMarks) -> Vec<(String, Option<Moment>)> {
+pub(super) fn secrets(desk: &Desk, marks: &SecretMarks) -> Vec<(String, Option<Moment>)> {
     let reader = desk.app.ledger.reader();
     marks
         .iter()
@@ -152,6 +152,7 @@ pub async fn provider(
     };
     let heard = desk.app.sources.heard(&name);
     let setup = views::setup(&base, &entity.spec);
+    let is_told = is_told(&entity);
     let list = |field: &str| {
         setup[field]
             .as_array()
@@ -176,7 +177,10 @@ pub async fn provider(
                 .unwrap_or_default(),
             count: heard.refused,
         }),
-        address: text(&setup["address"]),
+        address: match is_told {
+            true => text(&setup["address"]),
+            false => String::new(),
+        },
         verify: match setup["verify"].as_str() {
             Some(word) => word.to_owned(),
             None => setup["verify"].to_string(),
@@ -187,11 +191,25 @@ pub async fn provider(
         trackers,
         requests: requests(&desk, entity.id)?,
         can_test: providers::kind(&entity.spec.kind).is_some(),
+        collections: collections::word(&entity.spec.kind)
+            .filter(|_| collections::may_look(&desk))
+            .map(str::to_owned),
         asking: asking(&desk, &entity),
         session: session(&desk, &entity),
-        is_told: providers::kind(&entity.spec.kind).is_none_or(|kind| kind.webhook().is_some()),
+        is_told,
     };
     Ok(page(provider_pages::one(&desk.frame(), &view)))
+}
+
+/// Whether anybody sends to it. What is asked may be told besides, if it was configured for that.
+fn is_told(provider: &Entity<ProviderSpec>) -> bool {
+    let spec = &provider.spec;
+    providers::kind(&spec.kind).is_none_or(|kind| {
+        kind.webhook().is_some()
+            && (kind.polled().is_none()
+                || spec.verify.is_some()
+                || provider.secrets.contains_key("secret"))
+    })
 }
 
 /// How looking at it goes, for a provider that is asked.
@@ -398,6 +416,7 @@ pub async fn target(shown: Shown, Path(name): Path<String>) -> Result<Response, 
         receivers,
         secrets: secrets(&desk, &entity.secrets),
         trackers,
+        bot: entity.spec.bot.clone().unwrap_or_default(),
         promise: kind.map_or_else(String::new, |kind| kind.promise().to_owned()),
         waiting: health["waiting"].as_u64().unwrap_or(0),
         snoozes: super::snoozes::of_target(&desk, entity.id),

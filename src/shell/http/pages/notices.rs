@@ -214,6 +214,7 @@ fn view(desk: &Desk, id: &str) -> Result<NoticeView, Wrong> {
             (0, 0) => String::new(),
             (added, removed) => format!("{added} added, {removed} removed"),
         },
+        pictures: super::pictures::pictures(&family),
         dispatch_id: family.notice.dispatch_id.clone(),
         reasons: reasons
             .iter()
