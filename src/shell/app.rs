@@ -68,8 +68,8 @@ pub struct App {
     pub sources: Sources,
     pub search: Arc<Search>,
     pub pollers: Arc<Pollers>,
-    pub sessions: Arc<Sessions>,
     pub bots: Arc<Bots>,
+    pub sessions: Arc<Sessions>,
     pub client: Arc<Client>,
     pub media: Arc<Media>,
     pub clock: Arc<dyn Clock>,
@@ -436,13 +436,6 @@ pub async fn start_closed(
         Arc::clone(&client),
         Arc::clone(&clock),
     ));
-    let sessions = Arc::new(Sessions::new(
-        ledger.clone(),
-        Arc::clone(&vault),
-        Arc::clone(&client),
-        Arc::clone(&clock),
-        Box::new(sessions::kinds),
-    ));
     let media = Media::open(options.data.join("media"), Arc::clone(&client));
     let bots = Bots::new(
         ledger.clone(),
@@ -450,6 +443,13 @@ pub async fn start_closed(
         Arc::clone(&client),
         Arc::clone(&clock),
     );
+    let sessions = Arc::new(Sessions::new(
+        ledger.clone(),
+        Arc::clone(&vault),
+        Arc::clone(&client),
+        Arc::clone(&clock),
+        Box::new(sessions::kinds),
+    ));
     let app = Arc::new(App {
         bots: Arc::new(bots),
         data: options.data.clone(),

@@ -218,7 +218,6 @@ impl Pollers {
             |id| {
                 let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
                 board.remove(&id);
-                drop(board);
                 self.nudges().remove(&id);
             },
         )

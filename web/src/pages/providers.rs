@@ -215,10 +215,10 @@ pub fn one(frame: &Frame, view: &ProviderView) -> Markup {
             div.split {
                 div.split-main {
                     @if let Some(asked) = &view.asking { (asking(asked)) }
-                    @if let Some(held) = &view.session { (session(held)) }
                     @if let Some(word) = &view.collections {
                         form method="get" action=(frame.href(&format!("{path}/collections"))) { button { "Look for " (word) } }
                     }
+                    @if let Some(held) = &view.session { (session(held)) }
                     @if view.is_told { (health(view)) }
                     (setup(view))
                     @if view.is_told { (requests(frame, view)) }
