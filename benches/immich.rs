@@ -17,6 +17,7 @@
 #[expect(dead_code, reason = "the provider's tests use more of it")]
 #[path = "../tests/shared/immich.rs"]
 mod fake;
+#[expect(dead_code, reason = "nobody calls the program here; it calls")]
 #[path = "../tests/shared/served.rs"]
 mod served;
 
@@ -71,11 +72,8 @@ fn main() {
 }
 
 async fn measure() -> bool {
-    let mut small = Fake {
-        page: 1_000,
-        judges: false,
-        ..Fake::default()
-    };
+    let mut small = Fake::default();
+    (small.page, small.judges) = (1_000, false);
     small.make(BOATS, "Boats", 3);
     let mut immich = serve(small).await;
     let folder = tempfile::tempdir().expect("a folder");

@@ -3,7 +3,7 @@
 /// The long form. The test below keeps its numbers equal to those the program writes.
 pub const LONG: &str = concat!(
     env!("CARGO_PKG_VERSION"),
-    "\nstore format 1, frame format 1, snapshot format 6"
+    "\nstore format 1, frame format 1, snapshot format 7"
 );
 
 #[cfg(test)]

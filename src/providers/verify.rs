@@ -111,10 +111,10 @@ fn any_header(request: &RawRequest<'_>, keys: &Keys<'_>) -> Result<(), Unverifie
         return Ok(());
     }
     // Which of them was meant is a guess, and only for who reads why it was refused.
-    let meant = request.headers.iter().find(|(name, _)| {
-        let is_like = |part: &&str| name.contains(*part);
-        TOKEN_NAMES.iter().any(|part| is_like(&part))
-    });
+    let meant = request
+        .headers
+        .iter()
+        .find(|(name, _)| TOKEN_NAMES.iter().any(|part| name.contains(part)));
     Err(match meant {
         Some((name, value)) if value.trim_ascii().is_empty() => {
             Unverified::HeaderEmpty((*name).into())

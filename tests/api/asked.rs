@@ -50,6 +50,13 @@ allow_private = true
 name = "morning"
 kind = "scheduler"
 cron = "30 7 * * *"
+
+[[provider]]
+name = "home"
+kind = "home_assistant"
+url = "http://192.0.2.1:8123"
+token = "nobody-is-asked-with-it"
+enabled = false
 "#
     );
     api.post("/apply", json!({"text": file})).await.expect(200);
@@ -100,4 +107,17 @@ cron = "30 7 * * *"
     let power = api.get("/providers/power").await.expect(200);
     assert_eq!(power["asking"]["interval"], "1m");
     assert_eq!(power["health"]["address"], json!(null));
+    assert_eq!(power["session"], json!(null));
+    let home = api.get("/providers/home").await.expect(200);
+    assert_eq!(home["asking"], json!(null));
+    assert_eq!(
+        home["session"],
+        json!({
+            "works": false,
+            "messages": 0,
+            "left_out": 0,
+            "reconnects": 0,
+            "failures_in_a_row": 0,
+        })
+    );
 }

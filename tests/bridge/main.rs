@@ -19,6 +19,7 @@ mod harness;
 mod health;
 mod held;
 mod holds;
+mod home_assistant;
 mod immich;
 mod intake;
 mod media;

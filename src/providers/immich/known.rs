@@ -41,6 +41,8 @@ pub fn text_of(id: &Id) -> String {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
     bits: u8,
+    /// As many as the cursors have.
+    saved_bits: u8,
     /// By their leading bits, sorted.
     buckets: BTreeMap<u8, Vec<Id>>,
     len: usize,
@@ -48,6 +50,14 @@ pub struct Known {
 
 fn key(album: &str, bits: u8, bucket: u8) -> String {
     format!("album/{album}/{bits}/{bucket:02x}")
+}
+
+fn bits_for(len: usize) -> u8 {
+    match len {
+        len if len > VERY_MANY => 8,
+        len if len > MANY => 4,
+        _few => 0,
+    }
 }
 
 fn bucket_of(bits: u8, id: &Id) -> u8 {
@@ -62,6 +72,7 @@ impl Known {
     pub fn read(cursors: &OfProvider, album: &str, bits: u8) -> Known {
         let mut known = Known {
             bits,
+            saved_bits: bits,
             ..Known::default()
         };
         let last = if bits == 0 {
@@ -83,10 +94,6 @@ impl Known {
         self.len
     }
 
-    pub fn bits(&self) -> u8 {
-        self.bits
-    }
-
     pub fn contains(&self, id: &Id) -> bool {
         self.buckets
             .get(&bucket_of(self.bits, id))
@@ -100,6 +107,7 @@ impl Known {
             Err(place) => {
                 ids.insert(place, id);
                 self.len += 1;
+                self.widen();
                 true
             }
         }
@@ -123,36 +131,38 @@ impl Known {
         self.buckets.values().flatten()
     }
 
-    /// Moves the cursors to where this stands, with more buckets when there are many by now.
-    pub fn save(&mut self, cursors: &OfProvider, moved: &mut Moved, album: &str) {
-        let bits = match self.len {
-            len if len > VERY_MANY => 8,
-            len if len > MANY => 4,
-            _few => 0,
-        };
-        if bits > self.bits {
-            let old = self.bits;
+    /// More buckets when there are many by now, so that none becomes long to insert into.
+    fn widen(&mut self) {
+        let bits = bits_for(self.len);
+        if bits <= self.bits {
+            return;
+        }
+        self.bits = bits;
+        let few = std::mem::take(&mut self.buckets);
+        for id in few.into_values().flatten() {
+            // In order, so that each is put at the end.
+            let ids = self.buckets.entry(bucket_of(bits, &id)).or_default();
+            ids.push(id);
+        }
+    }
+
+    /// Moves the cursors to where this stands, and says by how many bits they are divided.
+    pub fn save(self, cursors: &OfProvider, moved: &mut Moved, album: &str) -> u8 {
+        if self.bits != self.saved_bits {
             for bucket in 0..=u8::MAX {
-                cursor::remove(cursors, moved, &key(album, old, bucket));
-            }
-            let ids: Vec<Id> = self.iter().copied().collect();
-            *self = Known {
-                bits,
-                ..Known::default()
-            };
-            for id in ids {
-                // In order, so that each is put at the end.
-                self.insert(id);
+                cursor::remove(cursors, moved, &key(album, self.saved_bits, bucket));
             }
         }
-        for (bucket, ids) in &self.buckets {
-            let key = key(album, self.bits, *bucket);
+        // Each leaves as soon as it is written, so that no second copy of all of them is held.
+        for (bucket, ids) in self.buckets {
+            let key = key(album, self.bits, bucket);
             if ids.is_empty() {
                 cursor::remove(cursors, moved, &key);
             } else {
                 cursor::set(cursors, moved, &key, ids.as_flattened());
             }
         }
+        self.bits
     }
 
     /// Takes every cursor of an album away.
@@ -201,9 +211,9 @@ mod tests {
             for n in 0..count {
                 known.insert(id(n));
             }
-            known.save(&cursors, &mut moved, "a");
+            let bits = known.save(&cursors, &mut moved, "a");
             apply(&mut cursors, moved);
-            let mut known = Known::read(&cursors, "a", known.bits());
+            let mut known = Known::read(&cursors, "a", bits);
             assert_eq!(known.len(), count as usize);
             let mut moved = Moved::new();
             known.insert(id(count + 7));
@@ -232,9 +242,9 @@ mod tests {
                     }
                 }
                 let mut moved = Moved::new();
-                known.save(&cursors, &mut moved, "a");
+                let bits = known.save(&cursors, &mut moved, "a");
                 apply(&mut cursors, moved);
-                known = Known::read(&cursors, "a", known.bits());
+                known = Known::read(&cursors, "a", bits);
                 prop_assert_eq!(known.len(), model.len());
                 let mut all: Vec<Id> = known.iter().copied().collect();
                 all.sort();

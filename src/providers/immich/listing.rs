@@ -21,10 +21,10 @@ pub struct Changes {
 /// What a listing found.
 #[derive(Default)]
 pub struct Listing {
-    /// Everything in it, ready or not.
-    pub seen: BTreeSet<Id>,
-    /// Ready and not known before.
-    pub ready: Vec<Id>,
+    /// Everything in it, ready or not; of a large album that is all that is held of it.
+    pub seen: Known,
+    /// How many of them are ready and were not known before.
+    pub ready: u64,
     pub pending: BTreeSet<Id>,
     /// The first of those that are ready and were not known.
     pub items: Vec<Item>,
@@ -46,7 +46,7 @@ impl Listing {
             self.pending.insert(id);
             return;
         }
-        self.ready.push(id);
+        self.ready += 1;
         match kind_of(asset.kind) {
             ItemKind::Photo => self.photos += 1,
             ItemKind::Video => self.videos += 1,
@@ -59,11 +59,13 @@ impl Listing {
 }
 
 pub fn take_listing(changes: &mut Changes, listing: Listing, known: &mut Known, kept: &mut Kept) {
-    changes.added_total = listing.ready.len() as u64;
+    changes.added_total = listing.ready;
     changes.added = listing.items;
     (changes.photos, changes.videos) = (listing.photos, listing.videos);
-    for id in listing.ready {
-        known.insert(id);
+    for id in listing.seen.iter() {
+        if !listing.pending.contains(id) {
+            known.insert(*id);
+        }
     }
     if listing.newest > kept.since {
         kept.since = listing.newest;

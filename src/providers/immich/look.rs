@@ -281,10 +281,9 @@ impl Looking<'_> {
         Ok(())
     }
 
-    fn keep(&mut self, album: &Album, mut kept: Kept, mut known: Known) {
+    fn keep(&mut self, album: &Album, mut kept: Kept, known: Known) {
         let cursors = &self.wanted.cursors;
-        known.save(cursors, &mut self.observation.cursors, &album.id);
-        kept.bits = known.bits();
+        kept.bits = known.save(cursors, &mut self.observation.cursors, &album.id);
         kept.save(cursors, &mut self.observation.cursors, &album.id);
     }
 
@@ -292,15 +291,17 @@ impl Looking<'_> {
     /// look at all is said to be new.
     async fn baseline(&mut self, album: &Album) -> Result<(), Unseen> {
         let mut kept = Kept::default();
-        let mut known = Known::default();
         let addresses = Addresses::default();
-        let listed = self.list(album, None, &addresses, &known).await?;
+        let listed = self
+            .list(album, None, &addresses, &Known::default())
+            .await?;
         if listed.seen.len() as u64 != album.asset_count {
             // What was not listed may turn out to be there, and would be said to be new.
             (kept.again, kept.quiet) = (true, true);
         }
-        for id in listed.ready {
-            known.insert(id);
+        let mut known = listed.seen;
+        for id in &listed.pending {
+            known.remove(id);
         }
         kept.since = listed.newest;
         put_pending(&mut kept, listed.pending);
@@ -333,12 +334,10 @@ impl Looking<'_> {
                 .list(album, since.as_deref(), &addresses, known)
                 .await?;
             let mut pending: BTreeSet<Id> = kept.pending.iter().copied().collect();
-            for id in &delta.ready {
-                pending.remove(id);
-            }
+            pending.retain(|id| !delta.seen.contains(id));
             pending.extend(&delta.pending);
-            let expected = known.len() + delta.ready.len() + pending.len();
-            if expected as u64 == album.asset_count || !is_changed {
+            let expected = (known.len() + pending.len()) as u64 + delta.ready;
+            if expected == album.asset_count || !is_changed {
                 take_listing(&mut changes, delta, known, kept);
                 put_pending(kept, pending);
                 if is_changed && kept.unchecked == 0 {

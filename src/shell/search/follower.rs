@@ -45,6 +45,8 @@ const FAR_COMMIT_DOCUMENTS: usize = 100_000;
 const HEAP_BYTES: usize = 15_000_000;
 /// Time without anything new after which the heap is given back. A new one costs a few milliseconds.
 const IDLE: Duration = Duration::from_secs(2);
+/// What the allocator is asked for while nothing comes in; never written to.
+const NUDGE_BYTES: usize = 4 * 1024 * 1024;
 /// How often is looked whether parts are joined.
 const MERGE_LOOK: Duration = Duration::from_millis(100);
 /// Wait after something failed, and at most.
@@ -253,7 +255,7 @@ impl Work<'_> {
                 Err(RecvTimeoutError::Timeout) => {
                     self.join_parts()?;
                     if wait == IDLE && self.merging.is_none() {
-                        self.writer = None;
+                        self.rest();
                     }
                     continue;
                 }
@@ -276,6 +278,16 @@ impl Work<'_> {
                     Err(RecvTimeoutError::Timeout) => break,
                 }
             }
+        }
+    }
+
+    /// Gives back what is only needed while something comes in, and is made again from the log.
+    fn rest(&mut self) {
+        if self.writer.take().is_some() {
+            self.gathering = Gathering::default();
+        } else {
+            // Freed pages go back to the system a second later, when the allocator is asked for some.
+            drop(Vec::<u8>::with_capacity(NUDGE_BYTES));
         }
     }
 
