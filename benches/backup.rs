@@ -37,7 +37,7 @@ use notify_bridge::domain::event::Event;
 use notify_bridge::shell::backup::folder::make;
 use notify_bridge::shell::backup::{Source, Wishes};
 use notify_bridge::shell::keyring::Keyring;
-use notify_bridge::shell::verify::{Beside, NoIndex, run};
+use notify_bridge::shell::verify::{Beside, Index, run};
 use notify_store::{Log, Options, PAGE_FRAMES_MAX, Reader};
 
 /// Events in the log; `-- events=3000000` for others.
@@ -83,7 +83,7 @@ fn main() {
             data: &data,
             keyring: None,
             serving: None,
-            index: &NoIndex,
+            index: Index::Folder,
         };
         let report = run(&reader, &beside, &|_, _, _| {}).expect("it is read");
         assert!(report.is_clean(), "{report:?}");
