@@ -349,7 +349,7 @@ impl Looking<'_> {
         let listed = self.list(album, None, &addresses, known).await?;
         let gone: Vec<Id> = known
             .iter()
-            .filter(|id| !listed.seen.contains(*id))
+            .filter(|id| !listed.seen.contains(id))
             .copied()
             .collect();
         let mut is_whole = listed.seen.len() as u64 == album.asset_count;
@@ -377,7 +377,7 @@ impl Looking<'_> {
         let mut pending = listed.pending.clone();
         if !is_believed {
             // What was not listed this time is looked for all the same.
-            pending.extend(kept.pending.iter().filter(|id| !listed.seen.contains(*id)));
+            pending.extend(kept.pending.iter().filter(|id| !listed.seen.contains(id)));
         }
         take_listing(&mut changes, listed, known, kept);
         put_pending(kept, pending);
