@@ -26,6 +26,7 @@ mod media;
 mod pace;
 mod pages;
 mod quiet;
+mod real_home_assistant;
 mod redaction;
 mod retention;
 mod sessions;

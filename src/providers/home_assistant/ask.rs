@@ -18,6 +18,9 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 const AREAS: &str = "[{% for area in areas() %}{{ [area, area_name(area), area_entities(area)] | to_json }}\
     {% if not loop.last %},{% endif %}{% endfor %}]";
 
+/// Of a token that Home Assistant does not know, or does not know any more.
+const NOT_ACCEPTED: &str = "token: Home Assistant does not accept it; make a new long-lived access token in your profile there";
+
 /// One Home Assistant, asked with a token.
 pub struct Api {
     asker: Asker,
@@ -75,6 +78,7 @@ impl Api {
                     "{method} {path} is not what Home Assistant answers: {error}"
                 ))
             }),
+            Reply::Answered { status: 401, .. } => Err(Unseen::new(NOT_ACCEPTED)),
             Reply::Answered { .. } | Reply::NotSent { .. } | Reply::NoAnswer { .. } => {
                 let mut unseen = Unseen::of_reply(&reply);
                 unseen.why = format!("{method} {path} {}", unseen.why);

@@ -375,8 +375,10 @@ pub fn connection_lost(provider: &str, base: &str) -> NoticeDraft {
         transition: Transition::Opens,
         severity: Severity::Warning,
         title: format!("No connection to {provider}"),
-        text: "Home Assistant does not answer. What changes meanwhile is told when it is back."
-            .into(),
+        // It may not answer, or refuse the token: which of them is said where its state is shown.
+        text:
+            "Nothing is heard of it; its page says why. What changes meanwhile is told afterwards."
+                .into(),
         ..about_connection("connection_lost", provider, base)
     }
     .bounded()

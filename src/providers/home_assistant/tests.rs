@@ -341,7 +341,7 @@ fn people_ask_whether_it_works_and_what_there_is() {
         ["Home Assistant 2026.11.1", "of Mill", "it is not running"]
     );
     let refused = asked(Ask::Test, &[("/api/", 401, json!("401: Unauthorized"))]);
-    expect![[r#"GET /api/ answered 401: it does not accept the credentials: "401: Unauthorized""#]]
+    expect!["token: Home Assistant does not accept it; make a new long-lived access token in your profile there"]
         .assert_eq(&refused.unwrap_err().why);
     let states = json!(Home::new().states.values().collect::<Vec<_>>());
     let areas = json!([[

@@ -94,7 +94,7 @@ fn a_lost_connection_is_told_once_and_its_end_once() {
     listener.lost();
     listener.lost();
     expect![[r#"
-        connection_lost: No connection to home | Home Assistant does not answer. What changes meanwhile is told when it is back.
+        connection_lost: No connection to home | Nothing is heard of it; its page says why. What changes meanwhile is told afterwards.
     "#]]
     .assert_eq(&listener.told());
     home.set("light.lamp", "off", &json!({}));
