@@ -13,6 +13,7 @@
 //! **Invariant:** no value of a secret stands in a `Debug`, a problem or a plan.
 
 mod bot;
+mod breadth;
 mod difference;
 mod export;
 mod later;

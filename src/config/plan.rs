@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::breadth::too_broad;
 use super::difference::{FieldChange, differences};
 use super::names::{broadcast_members, reached};
 use super::policy::{falls_back_on_itself, shared_target};
@@ -428,6 +429,14 @@ fn check_references(
             tell(spec, draft, &field, message);
         }
         for (field, message) in circular_fallbacks(spec, &after) {
+            tell(spec, draft, &field, message);
+        }
+        let target = |name: &str| {
+            after
+                .get(&(EntityKind::Target, name))
+                .map(|(spec, _)| *spec)
+        };
+        if let Some((field, message)) = too_broad(spec, target, present) {
             tell(spec, draft, &field, message);
         }
     }

@@ -91,7 +91,7 @@ pub struct Delivery {
     pub through_quiet: bool,
     /// It passes everything that would hold it, and sounds whatever is configured.
     pub pierced: bool,
-    /// A person wants it now: no window holds it.
+    /// A person wants it now, or at the moment that is now: no window holds it.
     pub at_once: bool,
     /// Until when it is held, and why; status `held` alone has one.
     pub hold: Option<Box<Hold>>,

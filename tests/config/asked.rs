@@ -167,7 +167,7 @@ interval = "1m"
             home.toml:47:10: tracker[0] "doors".kinds[0]: kind `home_assistant` has no notice kind `state_change`; did you mean `state_changed`?
             home.toml:48:12: tracker[0] "doors".interval: `house` is not looked at by interval; leave it out
             home.toml:49:22: tracker[0] "doors".options.domain: `binary_sensr` is no domain that Home Assistant comes with; did you mean `binary_sensor`?; write one of your own as a pattern, with `*`
-            home.toml:49:44: tracker[0] "doors".options.for: `0s`: is no time at all; write a duration like `10s`, `5m`, `1h30m` or `7d`
+            home.toml:49:44: tracker[0] "doors".options.for: has to lie between 1s and 30d
             home.toml:49:57: tracker[0] "doors".options.form: is not a known option; did you mean `for`?
             home.toml:54:10: tracker[1] "ups".kinds[0]: kind `nut` has no notice kind `on_batery`; did you mean `on_battery`?
             home.toml:55:12: tracker[1] "ups".interval: has to lie between 10s and 1h

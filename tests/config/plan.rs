@@ -401,3 +401,65 @@ fn what_only_a_policy_refers_to_is_not_removed_either() {
         b.toml:1:1: tracker "ships".links[0].fallback: is one of the targets of `all` already; name one apart from them
     "#]].assert_eq(&problems);
 }
+
+#[test]
+fn a_tracker_reaches_no_more_receivers_than_a_notice_does() {
+    let bot = |name: &str, chats: usize| {
+        let chats: Vec<String> = (0..chats)
+            .map(|chat| format!("{{ to = \"{chat}\" }}"))
+            .collect();
+        let chats = chats.join(", ");
+        format!(
+            "[[target]]\nname = \"{name}\"\nkind = \"telegram\"\ntoken = \"7:x\"\nreceivers = [{chats}]\n"
+        )
+    };
+    let all = |members: &[&str], off: &str| {
+        format!(
+            "[[target]]\nname = \"all\"\nkind = \"broadcast\"\ntargets = {members:?}\noff = [{off}]\n"
+        )
+    };
+    let tracker = |enabled: bool| {
+        format!(
+            "[[provider]]\nname = \"code\"\nkind = \"gitea\"\nsecret = \"s\"\n[[tracker]]\nname = \"w\"\nprovider = \"code\"\nenabled = {enabled}\nlinks = [{{ target = \"all\" }}]\n"
+        )
+    };
+    let names = ["a", "b", "c", "d", "e"];
+    let bots = |last: usize| -> String {
+        let four = names[..4].iter().map(|name| bot(name, 1_000));
+        four.chain([bot("e", last)]).collect()
+    };
+    let file = |last, off: &str, enabled| bots(last) + &all(&names, off) + &tracker(enabled);
+    for (last, off, enabled, problem) in [
+        (95, "", true, false),
+        (96, "", true, true),
+        (96, "\"b\"", true, false),
+        (96, "", false, false),
+    ] {
+        let (said, _) = told(
+            &Present::default(),
+            &[("a.toml", &file(last, off, enabled))],
+            false,
+        );
+        let refused = said.contains(
+            "tracker[0] \"w\".links: reach 4096 receivers, and one notice reaches at most 4095; ",
+        );
+        assert_eq!(refused, problem, "{last} {off} {enabled}: {said:.300}");
+    }
+    // Also where a target grows of which the tracker knows nothing, but not where it shrinks.
+    let (_, present) = told(
+        &Present::default(),
+        &[
+            ("bots.toml", &bots(95)),
+            ("all.toml", &all(&names, "")),
+            ("w.toml", &tracker(true)),
+        ],
+        false,
+    );
+    let (said, _) = told(&present, &[("more.toml", &bot("e", 96))], false);
+    assert!(
+        said.contains("tracker \"w\".links: reach 4096"),
+        "{said:.300}"
+    );
+    let (said, _) = told(&present, &[("less.toml", &bot("e", 94))], false);
+    assert!(!said.contains("reach"), "{said:.300}");
+}

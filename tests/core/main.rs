@@ -30,6 +30,7 @@ mod holds;
 mod judged;
 mod observe;
 mod pace;
+mod pierced;
 mod replayed;
 mod retention;
 mod sessions;

@@ -11,6 +11,7 @@ use super::super::policy::CatchUp;
 use super::super::reason::What;
 use super::super::state::{State, severity_code, subject_hash};
 use super::delivery::settle;
+use super::muted::pierces;
 use crate::domain::notice::Severity;
 use crate::projections::outbox::Delivery;
 
@@ -49,15 +50,12 @@ pub fn caught_up(
         }
         CatchUp::Newest => superseded(&peers(state, key, delivery, now), state),
         CatchUp::Summary => {
-            let pierces = |key: DeliveryKey, one: &Delivery| {
-                one.pierced || route.pierces(severity(state, key))
-            };
-            if pierces(key, delivery) {
+            if pierces(state, key, delivery) {
                 return None;
             }
             let others = peers(state, key, delivery, now).into_iter();
             others
-                .filter(|(other, one)| *other != key && !pierces(*other, one))
+                .filter(|(other, one)| *other != key && !pierces(state, *other, one))
                 .take(CATCH_UP_PER_COMMAND_MAX)
                 .map(|(other, one)| Event::DeliveryMerged {
                     delivery: other,

@@ -13,6 +13,7 @@ use super::super::routing::{CompiledTracker, Refused, snoozed_by};
 use super::super::state::State;
 use super::Decided;
 use super::delivery::settle;
+use super::muted::pierces;
 use crate::projections::outbox::{Delivery, Status};
 use crate::projections::snoozes::Snooze;
 
@@ -241,7 +242,7 @@ pub(super) fn kept_quiet(
     delivery: &Delivery,
     now: i64,
 ) -> Option<Event> {
-    if delivery.pierced || delivery.at_once {
+    if delivery.at_once || pierces(state, key, delivery) {
         return None;
     }
     let route = Route::of(state, delivery)?;
@@ -292,7 +293,8 @@ fn release(
 ) {
     let key = members.of;
     let mut unwanted = Vec::new();
-    let muted = snoozed(state, delivery, delivery.pierced, context.now).map(snoozed_by);
+    let passes = pierces(state, key, delivery);
+    let muted = snoozed(state, delivery, passes, context.now).map(snoozed_by);
     if let Some(detail) = muted {
         return events.push(dropped(key, delivery, What::Snoozed, detail));
     }
@@ -349,6 +351,11 @@ fn release(
         }
     }
     let next = match Route::of(state, delivery) {
+        // A person or a restore has held it, and nothing else does.
+        Some(_) if passes => Next::Now {
+            silent: delivery.silent,
+            detail: String::new(),
+        },
         Some(route) => {
             let stage = Stage::after(hold.why);
             let next = route.next(stage, &about(state, key, delivery), context.now);

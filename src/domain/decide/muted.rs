@@ -65,8 +65,8 @@ pub(super) fn muted(
     })
 }
 
-/// Whether it would have passed the mute when it was planned. What nothing held then has no mark.
-fn pierces(state: &State, key: DeliveryKey, delivery: &Delivery) -> bool {
+/// Whether it passes what would hold or mute it. What nothing held when it was planned has no mark.
+pub(super) fn pierces(state: &State, key: DeliveryKey, delivery: &Delivery) -> bool {
     let severity = match delivery.critical {
         true => Severity::Critical,
         false => severity(state, key),

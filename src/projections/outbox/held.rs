@@ -111,6 +111,12 @@ impl Outbox {
             .deliveries
             .get(&key)
             .is_some_and(|delivery| delivery.status.needs_a_person());
+        // The moment that a person chose is as good as a person's word at that moment.
+        let chosen = self
+            .deliveries
+            .get(&key)
+            .and_then(|delivery| delivery.hold.as_deref())
+            .is_some_and(|hold| hold.why == What::HeldOperator);
         self.not_late(key);
         self.wait(key, |delivery| {
             delivery.silent = release.silent;
@@ -124,7 +130,7 @@ impl Outbox {
                 }
                 None => {
                     delivery.status = Status::Due;
-                    delivery.at_once = release.by_person;
+                    delivery.at_once = release.by_person || chosen;
                     // Its age counts from here: what was held is not old.
                     delivery.planned_at = release.now;
                     delivery.due_at = release.now.max(newest);
