@@ -1,6 +1,6 @@
 //! Providers that tell over a connection that stays open: one task each, which keeps a session.
 //!
-//! **Invariant:** nothing is decided here. A session's kind says what to do ([`Act`]); this connects,
+//! **Invariant:** nothing is decided here. A session's kind says what to do ([`Act`](crate::providers::ask::Act)); this connects,
 //! sends, waits, and records what was seen, one command at a time.
 //!
 //! **Invariant:** a session begins with cursors that hold everything that was seen before it: nothing is
