@@ -71,8 +71,50 @@ struct Group {
     newest: Option<u64>,
     /// From here on at least one was young enough.
     is_young: bool,
-    /// The newest ones, as many as are kept.
-    kept: VecDeque<u64>,
+    /// The newest ones, as many as are kept; of a group without such a bound none.
+    kept: VecDeque<Kept>,
+}
+
+/// A family that its number does not forget.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    position: u64,
+    is_old: bool,
+    is_protected: bool,
+}
+
+impl Group {
+    /// Forgets a family for its age, up to the first that is young enough: a clock may have gone back.
+    fn age(&mut self, family: Kept) {
+        if !family.is_old {
+            self.is_young = true;
+        } else if !self.is_young && !family.is_protected {
+            self.newest = self.newest.max(Some(family.position));
+        }
+    }
+
+    /// Takes a family; they come oldest first.
+    fn take(&mut self, family: Kept) {
+        if self.bound.most == 0 {
+            return self.age(family);
+        }
+        self.kept.push_back(family);
+        if self.kept.len() > self.bound.most as usize
+            && let Some(oldest) = self.kept.pop_front()
+            && !oldest.is_protected
+        {
+            self.newest = self.newest.max(Some(oldest.position));
+        }
+    }
+
+    /// The newest that is forgotten. Age is asked of what the number keeps alone: what goes with this
+    /// run says nothing of how young the rest is.
+    fn newest_forgotten(mut self) -> Option<u64> {
+        for family in std::mem::take(&mut self.kept) {
+            self.age(family);
+        }
+        self.newest
+    }
 }
 
 /// What is configured about retention, by provider.
@@ -186,22 +228,11 @@ impl Census {
         let name = if stands_alone { kind } else { "" };
         let group = self.groups.entry((provider, name.to_owned())).or_default();
         group.bound = bound;
-        if is_old(received_at, self.now, bound.days) {
-            if !group.is_young && !is_protected {
-                group.newest = group.newest.max(Some(position));
-            }
-        } else {
-            group.is_young = true;
-        }
-        if bound.most > 0 {
-            group.kept.push_back(position);
-            if group.kept.len() > bound.most as usize
-                && let Some(oldest) = group.kept.pop_front()
-                && !self.protected.contains(&oldest)
-            {
-                group.newest = group.newest.max(Some(oldest));
-            }
-        }
+        group.take(Kept {
+            position,
+            is_old: is_old(received_at, self.now, bound.days),
+            is_protected,
+        });
     }
 
     /// Takes an event that belongs to no family; in the same order.
@@ -223,7 +254,8 @@ impl Census {
             .map_or(horizons.history_before, |newest| newest + 1);
         let rules = groups.into_iter().map(|((provider, kind), group)| {
             let least = horizons.before(provider, word_hash(&kind));
-            let before = group.newest.map_or(least, |newest| newest + 1).max(least);
+            let newest = group.newest_forgotten();
+            let before = newest.map_or(least, |newest| newest + 1).max(least);
             Rule {
                 provider,
                 kind,
