@@ -76,10 +76,11 @@ pub(super) fn take_in(
             dispatch_id: String::new(),
             draft: draft.bounded(),
         };
+        let subject = subject(provider.id, &notice.draft);
         let about = Arriving {
             planning: position,
             notice: position,
-            subject: subject(provider.id, &notice.draft),
+            subject,
             at_once: false,
             not_to: None,
             gathering: &mut gathering,
@@ -89,14 +90,6 @@ pub(super) fn take_in(
             ..router
         };
         let mut plan = router.route(provider.id, &notice, about);
-        if of > 1 && notice.draft.transition != Transition::None {
-            let about = (provider.id, subject(provider.id, &notice.draft));
-            if about.1 != 0 {
-                subjects
-                    .get_or_insert_with(|| state.subjects.of_provider(provider.id))
-                    .take(about, position, &notice.draft, &plan, context.now);
-            }
-        }
         if hops >= HOPS_MAX {
             plan.planned.clear();
             plan.links.clear();
@@ -112,6 +105,12 @@ pub(super) fn take_in(
                     hops
                 ),
             }];
+        }
+        if of > 1 && subject != 0 && notice.draft.transition != Transition::None {
+            let about = (provider.id, subject);
+            subjects
+                .get_or_insert_with(|| state.subjects.of_provider(provider.id))
+                .take(about, position, &notice.draft, &plan, context.now);
         }
         if hops > 0 {
             notice.draft.labels.insert("hops".into(), hops.to_string());
