@@ -24,7 +24,7 @@ pub(crate) mod telegram;
 mod webhook;
 
 pub use answer::UNKNOWN_WHETHER_ARRIVED;
-pub(crate) use answer::{excerpt, retry_after};
+pub(crate) use answer::{excerpt, retry_after, wait};
 pub use split::PARTS_MAX;
 
 /// Bridges a notice may have passed before it is not sent on to another: the bound of a loop.

@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::TOKEN;
@@ -18,8 +17,8 @@ use crate::domain::event::{
 };
 use crate::domain::notice::{cut, is_bidi_control};
 use crate::domain::spec::BotSpec;
-use crate::targets::telegram::{method_address, post};
-use crate::targets::{Call, Reply, Unsendable, excerpt, retry_after};
+use crate::targets::telegram::{Answer, method_address, post};
+use crate::targets::{Call, Reply, Unsendable, excerpt, retry_after, wait};
 
 /// The name of the kind, which targets have as well.
 pub const KIND: &str = "telegram";
@@ -112,25 +111,6 @@ pub const WAIT_MAX: Duration = Duration::from_secs(300);
 /// How long is waited where it does not say how long.
 const WAIT_DEFAULT: Duration = Duration::from_secs(5);
 
-#[derive(Deserialize)]
-struct Answer {
-    ok: bool,
-    #[serde(default)]
-    error_code: Option<u16>,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    parameters: Parameters,
-    #[serde(default)]
-    result: Value,
-}
-
-#[derive(Deserialize, Default)]
-struct Parameters {
-    #[serde(default)]
-    retry_after: Option<f64>,
-}
-
 /// What a call gave.
 fn result(reply: &Reply) -> Result<Value, Unanswered> {
     let (status, body) = match reply {
@@ -152,7 +132,7 @@ fn result(reply: &Reply) -> Result<Value, Unanswered> {
     Err(match code {
         429 => {
             let said = answer.parameters.retry_after;
-            let wait = said.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            let wait = said.and_then(wait);
             let wait = wait.or_else(|| retry_after(reply)).unwrap_or(WAIT_DEFAULT);
             Unanswered::Wait(wait.min(WAIT_MAX))
         }

@@ -10,7 +10,7 @@ use crate::domain::memo::Memo;
 use crate::domain::routing::CompiledTracker;
 use crate::domain::spec::{
     BRIDGE, BRIDGE_PROVIDER, BotSpec, EntityKind, EntitySpec, ProviderSpec, ReceiverSpec,
-    SecretMark, SecretMarks, Settings, TargetSpec, TemplateSpec, TrackerSpec,
+    Reference, SecretMark, SecretMarks, Settings, TargetSpec, TemplateSpec, TrackerSpec,
 };
 use crate::templates::Words;
 
@@ -286,22 +286,17 @@ impl Configuration {
 
     /// Who refers to this entity, in words.
     pub fn consumers(&self, kind: EntityKind, name: &str) -> Vec<String> {
+        let is_meant = |to: Reference<'_>| to.kind == kind && to.name == name;
         let mut found = Vec::new();
         for tracker in self.trackers.values() {
             let spec = &tracker.entity.spec;
-            if spec
-                .references()
-                .any(|to| to.kind == kind && to.name == name)
-            {
+            if spec.references().any(is_meant) {
                 found.push(format!("tracker {}", spec.name));
             }
         }
         for target in self.targets.values() {
             let spec = &target.entity.spec;
-            if spec
-                .references()
-                .any(|to| to.kind == kind && to.name == name)
-            {
+            if spec.references().any(is_meant) {
                 found.push(format!("target {}", spec.name));
             }
         }

@@ -307,24 +307,24 @@ fn headers(more: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// What the Bot API answers.
+/// What the Bot API answers, whatever it was asked.
 #[derive(Deserialize)]
-struct Answer {
-    ok: bool,
+pub(crate) struct Answer {
+    pub(crate) ok: bool,
     #[serde(default)]
-    error_code: Option<u16>,
+    pub(crate) error_code: Option<u16>,
     #[serde(default)]
-    description: String,
+    pub(crate) description: String,
     #[serde(default)]
-    parameters: Parameters,
+    pub(crate) parameters: Parameters,
     #[serde(default)]
-    result: Value,
+    pub(crate) result: Value,
 }
 
 #[derive(Deserialize, Default)]
-struct Parameters {
+pub(crate) struct Parameters {
     migrate_to_chat_id: Option<i64>,
-    retry_after: Option<f64>,
+    pub(crate) retry_after: Option<f64>,
 }
 
 impl Answer {

@@ -224,18 +224,7 @@ impl House {
                     unsure.or_insert((until, state.clone())).1 = state.clone();
                 }
                 Some(_) => {
-                    let away = true;
-                    self.step(
-                        &mut entity,
-                        &state,
-                        Step {
-                            attribute,
-                            after,
-                            away,
-                        },
-                        None,
-                        now,
-                    );
+                    self.noticed(&mut entity, &state, attribute, after, now);
                 }
             }
         }
@@ -273,6 +262,23 @@ impl House {
         } else {
             self.latest.remove(&id);
         }
+    }
+
+    /// A point became something else while there was no connection.
+    fn noticed(
+        &mut self,
+        entity: &mut Entity,
+        state: &StateOf,
+        attribute: &str,
+        after: String,
+        now: i64,
+    ) {
+        let step = Step {
+            attribute,
+            after,
+            away: true,
+        };
+        self.step(entity, state, step, None, now);
     }
 
     /// A point has become something else: what is told of that now, and what is waited for.
@@ -486,19 +492,8 @@ impl House {
             if let (Some((_, state)), Some(mut entity)) =
                 (self.unsure.remove(&id), self.known.get(&id).cloned())
             {
-                let (attribute, away) = ("", true);
-                let after = value(&state, attribute);
-                self.step(
-                    &mut entity,
-                    &state,
-                    Step {
-                        attribute,
-                        after,
-                        away,
-                    },
-                    None,
-                    now,
-                );
+                let after = value(&state, "");
+                self.noticed(&mut entity, &state, "", after, now);
                 self.end(state, entity);
             }
         }
