@@ -17,6 +17,8 @@
 #[expect(dead_code, reason = "the provider's tests use more of it")]
 #[path = "../tests/shared/immich.rs"]
 mod fake;
+#[path = "shared/resident.rs"]
+mod resident;
 #[expect(dead_code, reason = "nobody calls the program here; it calls")]
 #[path = "../tests/shared/served.rs"]
 mod served;
@@ -29,6 +31,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use fake::{BOATS, Fake};
+use resident::memory;
 use served::Served;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -219,19 +222,4 @@ fn answer(
 /// From here on the kernel counts the peak anew.
 fn forget_peak(pid: u32) {
     std::fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the peak is reset");
-}
-
-/// In MB, as the kernel counts it.
-fn memory(pid: u32, field: &str) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with(field))
-        .expect("the field");
-    let kib: f64 = line
-        .split_whitespace()
-        .nth(1)
-        .and_then(|number| number.parse().ok())
-        .expect("a number");
-    kib * 1_024.0 / 1e6
 }

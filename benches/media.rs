@@ -11,6 +11,8 @@
     reason = "a bench measures with the real clock, and connects to this machine only"
 )]
 
+#[path = "shared/resident.rs"]
+mod resident;
 #[path = "../tests/shared/served.rs"]
 mod served;
 
@@ -20,6 +22,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::Uri;
 use futures_util::{StreamExt, stream};
+use resident::memory;
 use serde_json::json;
 use served::Served;
 use tokio::net::TcpListener;
@@ -116,21 +119,6 @@ async fn wait(uploads: &mut watch::Receiver<usize>, count: usize) {
     let begun = Instant::now();
     let waited = tokio::time::timeout(WAIT_MAX, uploads.wait_for(|seen| *seen >= count)).await;
     assert!(waited.is_ok(), "no upload within {:?}", begun.elapsed());
-}
-
-/// In MB, as the kernel counts it.
-fn memory(pid: u32, field: &str) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a status");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with(field))
-        .expect("the field");
-    let kib: f64 = line
-        .split_whitespace()
-        .nth(1)
-        .and_then(|number| number.parse().ok())
-        .expect("a number");
-    kib * 1_024.0 / 1e6
 }
 
 /// Gives a picture of as many bytes as its path says, in pieces.

@@ -11,9 +11,10 @@
 
 #[path = "shared/served.rs"]
 mod served;
+#[path = "shared/words.rs"]
+mod words;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,6 +26,7 @@ use notify_store::open_read_only;
 use serde_json::Value;
 use served::Served;
 use tokio::sync::watch;
+use words::{done, path};
 
 const CLIENTS: usize = 4;
 /// Kills, and where the choices begin, unless the environment says otherwise.
@@ -67,25 +69,6 @@ impl Choices {
         self.0 = self.0.wrapping_add(1);
         xxhash_rust::xxh3::xxh3_64(&self.0.to_le_bytes()) % bound
     }
-}
-
-fn run(words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_notify-bridge"));
-    command.args(words).output().expect("the program runs")
-}
-
-fn done(words: &[&str]) -> String {
-    let output = run(words);
-    let (told, shown) = (
-        String::from_utf8_lossy(&output.stderr),
-        String::from_utf8_lossy(&output.stdout),
-    );
-    assert!(output.status.success(), "{words:?}: {told}{shown}");
-    shown.into_owned()
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().expect("a path in words")
 }
 
 /// Everything in a stopped store against everything else, and what it leads to.

@@ -1,12 +1,10 @@
 //! A real upsd with a driver that plays a UPS, where both are at hand.
 
-use std::io::BufRead as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-
-use serde_json::Value;
+use std::process::{Child, Command};
 
 use crate::asked::{cursor, told};
+use crate::counterpart;
 use crate::harness::TestBridge;
 use crate::health::in_time;
 
@@ -24,24 +22,13 @@ struct Upsd {
 impl Upsd {
     /// `None`, with a word about it, where there is no script or no upsd.
     fn start() -> Option<Self> {
-        let script =
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/counterparts/start-nut");
         let upsd = ["/lib/nut/upsd", "/usr/lib/nut/upsd"];
-        if !script.exists() || !upsd.iter().any(|path| std::path::Path::new(path).exists()) {
+        let is_there = upsd.iter().any(|path| std::path::Path::new(path).exists());
+        let Some(script) = counterpart::script("start-nut").filter(|_| is_there) else {
             println!("skipped: there is no upsd here, or no script that starts one");
             return None;
-        }
-        let mut child = Command::new(&script)
-            .args(["--maxage", "3"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the script starts");
-        let mut line = String::new();
-        let out = child.stdout.take().expect("a pipe");
-        std::io::BufReader::new(out)
-            .read_line(&mut line)
-            .expect("the script says where it is");
-        let said: Value = serde_json::from_str(&line).expect("a line of JSON");
+        };
+        let (child, said) = counterpart::start(Command::new(&script).args(["--maxage", "3"]));
         Some(Upsd {
             script,
             child,

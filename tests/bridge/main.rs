@@ -11,6 +11,7 @@ mod asked_upsd;
 #[expect(dead_code, reason = "the test that kills the program uses more of it")]
 mod botapi;
 mod bots;
+mod counterpart;
 mod delivery;
 mod fair;
 mod feedback;

@@ -1,14 +1,14 @@
 //! A real Home Assistant, where one is at hand.
 
-use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use notify_bridge::shell::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use crate::asked::{cursor, told};
+use crate::counterpart;
 use crate::harness::TestBridge;
 
 /// How long a change of something real may take: a slow machine starts a Home Assistant in minutes.
@@ -36,27 +36,19 @@ impl Home {
     /// `None`, with a word about it, where there is no script, or nothing that it installed before: that
     /// takes minutes and the network.
     fn start(folder: &Path, port: u16) -> Option<Self> {
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("../shared/counterparts/start-homeassistant");
         let is_installed = cache().is_some_and(|cache| cache.join("ready").exists());
-        if !script.exists() || !is_installed {
+        let script = counterpart::script("start-homeassistant").filter(|_| is_installed);
+        let Some(script) = script else {
             println!("skipped: no Home Assistant is installed here, or there is no script");
             return None;
-        }
+        };
         // Whether another test got there first does not matter.
         let _installed = rustls::crypto::ring::default_provider().install_default();
-        let mut child = Command::new(&script)
-            .args(["--port", &port.to_string(), "--dir"])
-            .arg(folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the script starts");
-        let mut line = String::new();
-        let out = child.stdout.take().expect("a pipe");
-        std::io::BufReader::new(out)
-            .read_line(&mut line)
-            .expect("the script says where it is");
-        let said: Value = serde_json::from_str(&line).expect("a line of JSON");
+        let (child, said) = counterpart::start(
+            Command::new(&script)
+                .args(["--port", &port.to_string(), "--dir"])
+                .arg(folder),
+        );
         let text = |key: &str| said[key].as_str().expect("a text").to_owned();
         Some(Home {
             child,

@@ -12,4 +12,6 @@ mod round_trip;
 mod scheduled;
 #[path = "../shared/served.rs"]
 mod served;
+#[path = "../shared/words.rs"]
+mod words;
 mod world;

@@ -1,7 +1,7 @@
 //! From outside: the program is run, killed, and asked again.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -14,39 +14,11 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::served::Served;
+use crate::words::{done, path, program, run, stdout};
 use crate::world::{everything, filled};
 
 /// Reached only when something does not happen.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-fn program(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_notify-bridge"));
-    command.args(words);
-    command
-}
-
-fn run(words: &[&str]) -> Output {
-    program(words).output().expect("the program runs")
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-fn done(words: &[&str]) -> String {
-    let output = run(words);
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        output.status.success(),
-        "{words:?}: {told}{}",
-        stdout(&output)
-    );
-    stdout(&output)
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().expect("a path in words")
-}
 
 /// A place that counts what it is told, and whether it was before it might be.
 async fn place(may: Arc<AtomicBool>) -> (String, watch::Receiver<usize>, Arc<AtomicUsize>) {
