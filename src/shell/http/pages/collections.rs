@@ -11,7 +11,7 @@ use notify_web::pages::collections::{self, CollectionRow, CollectionsView};
 
 use super::{Desk, Wrong, page};
 use crate::domain::event::Role;
-use crate::domain::notice::Collection;
+use crate::domain::notice::{Collection, is_bidi_control};
 use crate::domain::routing::Patterns;
 use crate::providers;
 use crate::providers::ask::{Ask, Found};
@@ -146,7 +146,8 @@ fn line(found: &[Found], chosen: &BTreeSet<String>) -> String {
         *named.entry(collection.name.as_str()).or_default() += 1;
     }
     let is_plain = |name: &str| {
-        let special = |c: char| "*?[]{}\\!".contains(c) || c.is_control();
+        // What turns the reading order would not be pasted as it is shown.
+        let special = |c: char| "*?[]{}\\!".contains(c) || c.is_control() || is_bidi_control(c);
         !name.trim().is_empty() && !name.contains(special) && named.get(name) == Some(&1)
     };
     let chosen: Vec<String> = found
@@ -188,6 +189,7 @@ mod tests {
             found("4", "Best of *"),
             found("5", ""),
             found("6", "Say \"cheese\""),
+            found("7", "\u{202e}sdrawkcab"),
         ];
         for (chosen, line) in [
             ("", ""),
@@ -195,6 +197,7 @@ mod tests {
             ("c=1", r#"collections = ["Boats"]"#),
             ("c=2&c=1", r#"collections = ["Boats", "2"]"#),
             ("c=4&c=5", r#"collections = ["4", "5"]"#),
+            ("c=7", r#"collections = ["7"]"#),
         ] {
             assert_eq!(super::line(&all, &asked(chosen).1), line, "{chosen}");
         }
